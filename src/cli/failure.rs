@@ -1,0 +1,95 @@
+//! The one place where an error gets its exit code and its hints.
+
+use std::error::Error as _;
+
+use serde_json::json;
+
+use super::Exit;
+use crate::git::GitError;
+use crate::sys::SpawnError;
+use crate::verbs::Error;
+
+/// An error as it is shown: what was attempted, why it failed, what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    /// What was attempted, and the chain of causes.
+    pub messages: Vec<String>,
+    /// Commands to run, or things to do, next.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with one message and no hint.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
+        Failure { exit, messages: vec![message.into()], hints: Vec::new() }
+    }
+
+    /// Adds a hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The failure as lines for standard error.
+    pub fn text(&self) -> String {
+        let mut out = format!("error: {}\n", self.messages.join(": "));
+        for hint in &self.hints {
+            out.push_str(&format!("hint: {hint}\n"));
+        }
+        out
+    }
+
+    /// The failure as one JSON object.
+    pub fn json(&self) -> serde_json::Value {
+        json!({ "error": { "exit_code": self.exit.number(), "messages": self.messages, "hints": self.hints } })
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let (exit, hints) = judge(&error);
+        let mut messages = vec![error.to_string()];
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if messages.last() != Some(&text) {
+                messages.push(text);
+            }
+            source = cause.source();
+        }
+        Failure { exit, messages, hints }
+    }
+}
+
+fn judge(error: &Error) -> (Exit, Vec<String>) {
+    let hint = |text: &str| vec![text.to_owned()];
+    match error {
+        Error::Git(error) => judge_git(error),
+        Error::File(error) if error.is_forbidden() => {
+            (Exit::Outside, hint("check the rights of that directory, or run outside the sandbox"))
+        }
+        Error::File(_) => (Exit::Outside, Vec::new()),
+        Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
+        Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
+    }
+}
+
+fn judge_git(error: &GitError) -> (Exit, Vec<String>) {
+    match error {
+        GitError::NotARepository { .. } => {
+            (Exit::NotFound, vec!["change into a git repository, or name one with -C DIR".into()])
+        }
+        GitError::Bare { .. } => {
+            (Exit::NotFound, vec!["change into one of its worktrees: git worktree list".into()])
+        }
+        GitError::Spawn(SpawnError::Missing { .. }) => {
+            (Exit::Outside, vec!["install git 2.31 or newer".into()])
+        }
+        GitError::Failed { complaint, .. } if complaint.contains("dubious ownership") => {
+            (Exit::Outside, vec!["if you trust it: git config --global --add safe.directory DIR".into()])
+        }
+        _ => (Exit::Outside, Vec::new()),
+    }
+}

@@ -1,0 +1,154 @@
+//! The command line: options, questions, output, exit codes.
+//!
+//! The only room that knows clap and dialoguer. One file per verb holds its
+//! options and its help; it calls the verb, hands the outcome to `report`, and
+//! says with which code the program ends.
+
+mod exit;
+mod failure;
+mod output;
+
+pub use exit::Exit;
+pub use failure::Failure;
+pub use output::Output;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::sys::World;
+use crate::verbs::Context;
+
+/// Carries work from one coding agent to the next, on projects whose training
+/// runs on Slurm.
+#[derive(Debug, Parser)]
+#[command(name = "handover", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Globals {
+    /// Run as if started in this directory
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    dir: Option<PathBuf>,
+    /// Answer as JSON, in the envelope {schema, tool_version, data}
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but the answer
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Say more on standard error
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    color: Color,
+    /// Answer yes to every question that would be asked
+    #[arg(long, global = true)]
+    yes: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    fn choice(self) -> anstream::ColorChoice {
+        match self {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// What a verb's front end works with.
+pub struct Session<'w> {
+    /// Everything with effects.
+    pub world: &'w World,
+    /// The way out.
+    pub output: Output,
+    /// The options of every verb.
+    pub globals: Globals,
+}
+
+impl<'w> Session<'w> {
+    /// The directory in which the verb works.
+    pub fn dir(&self) -> PathBuf {
+        let here = self.world.environment.current_dir();
+        self.globals.dir.as_ref().map_or_else(|| here.clone(), |dir| here.join(dir))
+    }
+
+    /// The repository there, with its settings.
+    pub fn context(&self) -> Result<Context<'w>, Failure> {
+        Ok(Context::open(self.world, &self.dir())?)
+    }
+}
+
+/// Runs the program with these arguments, the first being its own name.
+pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let parsed =
+        command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        // Help and version go to standard output, the rest to standard error; clap knows.
+        Err(e) => {
+            let _ = e.print();
+            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let output = Output::new(world, &cli.globals);
+    let session = Session { world, output, globals: cli.globals };
+    match dispatch(&session, cli.verb) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            session.output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command(), "handover", &mut script);
+            session.output.print(&String::from_utf8_lossy(&script)).map(|()| Exit::Done)
+        }
+        Verb::Man => {
+            let mut page = Vec::new();
+            let rendered = clap_mangen::Man::new(command()).render(&mut page);
+            rendered.map_err(|e| Failure::new(Exit::Bug, format!("cannot make the manual page: {e}")))?;
+            session.output.print(&String::from_utf8_lossy(&page)).map(|()| Exit::Done)
+        }
+    }
+}
+
+/// The whole command line, with the exit codes at the end of its help.
+fn command() -> clap::Command {
+    let codes: String =
+        Exit::ALL.iter().map(|(exit, meaning)| format!("  {:>2}  {meaning}\n", exit.number())).collect();
+    Cli::command().after_help(format!("Exit codes:\n{codes}"))
+}

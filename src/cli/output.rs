@@ -1,0 +1,102 @@
+//! The only way out: standard output for the answer, standard error for the rest.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use serde::Serialize;
+
+use super::{Failure, Globals};
+use crate::report::{View, envelope};
+use crate::sys::{self, World};
+
+/// Writes answers and remarks, in the form that the options ask for.
+pub struct Output {
+    json: bool,
+    quiet: bool,
+    color: ColorChoice,
+    view: View,
+}
+
+impl Output {
+    /// An output as the options say.
+    pub fn new(world: &World, globals: &Globals) -> Output {
+        let now = world.clock.now();
+        let width = world.environment.text("COLUMNS").and_then(|text| text.parse().ok());
+        let width =
+            width.or_else(|| io::stdout().is_terminal().then(sys::terminal_width).flatten()).unwrap_or(80);
+        Output {
+            json: globals.json,
+            quiet: globals.quiet,
+            color: globals.color.choice(),
+            view: View { now, zone: world.clock.zone_at(now), width: usize::clamp(width, 40, 400) },
+        }
+    }
+
+    /// How things are to be shown.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// True if the answer goes out as JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// The answer: as JSON under `schema`, or the text that `text` makes.
+    pub fn answer<T: Serialize>(
+        &self,
+        schema: &str,
+        data: &T,
+        text: impl FnOnce(&View, &T) -> String,
+    ) -> Result<(), Failure> {
+        if !self.json {
+            return self.print(&text(&self.view, data));
+        }
+        let value = envelope(schema, data)
+            .map_err(|e| Failure::new(super::Exit::Bug, format!("cannot write JSON: {e}")))?;
+        self.print(&format!("{value}\n"))
+    }
+
+    /// Text on standard output as it is, colours aside.
+    pub fn print(&self, text: &str) -> Result<(), Failure> {
+        let mut stream = AutoStream::new(io::stdout().lock(), self.color_of(&io::stdout()));
+        match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+            // Whoever closed the pipe has read enough.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(e) => {
+                Err(Failure::new(super::Exit::Outside, format!("cannot write to standard output: {e}")))
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// A remark on standard error; silent under `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.complain(&format!("{text}\n"));
+        }
+    }
+
+    /// Why the program did not do what it was asked to.
+    pub fn failure(&self, failure: &Failure) {
+        if self.json {
+            self.complain(&format!("{}\n", failure.json()));
+        } else {
+            self.complain(&failure.text());
+        }
+    }
+
+    fn complain(&self, text: &str) {
+        let mut stream = AutoStream::new(io::stderr().lock(), self.color_of(&io::stderr()));
+        // There is nobody left to tell.
+        let _ = stream.write_all(text.as_bytes());
+    }
+
+    fn color_of(&self, stream: &impl IsTerminal) -> ColorChoice {
+        match self.color {
+            ColorChoice::Auto if !stream.is_terminal() => ColorChoice::Never,
+            ColorChoice::Auto => ColorChoice::Auto,
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::schema::File;
+use super::{Config, Source};
+use crate::safety;
+use crate::terms::{NotA, Seconds};
+
+/// The largest configuration file that is read, in bytes.
+const MOST: u64 = 256 * 1024;
+
+/// A configuration file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It is there and cannot be read.
+    #[error("cannot read the configuration {}", safety::escape_path(path))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not what the schema says; the text names line and column.
+    #[error("the configuration {} is wrong: {}", safety::escape_path(path), safety::one_line(text, 300))]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in words.
+        text: String,
+    },
+}
+
+/// Reads the files that exist, in this order, each overriding the one before.
+///
+/// # Errors
+/// [`ConfigError`] for the first file that is there and cannot be used.
+pub fn load(files: &[PathBuf]) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    for path in files {
+        if let Some(file) = read(path)? {
+            let wrong = |e: NotA| ConfigError::Wrong { path: path.clone(), text: e.to_string() };
+            merge(&mut config, file).map_err(wrong)?;
+            config.read_from.push(path.clone());
+        }
+    }
+    Ok(config)
+}
+
+fn read(path: &Path) -> Result<Option<File>, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let wrong = |text: String| ConfigError::Wrong { path: path.to_owned(), text };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(unreadable(e)),
+    };
+    let mut text = String::new();
+    file.take(MOST + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > MOST {
+        return Err(wrong(format!("it is larger than {MOST} bytes")));
+    }
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Some(File::default()));
+    }
+    serde_yaml::from_str(&text).map(Some).map_err(|e| wrong(e.to_string()))
+}
+
+fn merge(config: &mut Config, file: File) -> Result<(), NotA> {
+    fn take<T>(slot: &mut T, value: Option<T>) {
+        if let Some(value) = value {
+            *slot = value;
+        }
+    }
+    fn span(slot: &mut Seconds, value: Option<String>) -> Result<(), NotA> {
+        take(slot, value.as_deref().map(Seconds::from_person).transpose()?);
+        Ok(())
+    }
+    let cluster = &mut config.cluster;
+    if let Some(source) = file.cluster.source {
+        cluster.is_configured = source != "none";
+        cluster.source = Source::read(&source);
+    }
+    take(&mut cluster.user, file.cluster.user.map(Some));
+    take(&mut cluster.names, file.cluster.names);
+    take(&mut cluster.ids, file.cluster.ids);
+    take(&mut cluster.state_file, file.cluster.state_file);
+    span(&mut cluster.limit, file.cluster.limit)?;
+    span(&mut cluster.history, file.cluster.history)?;
+    let worktrees = &mut config.worktrees;
+    take(&mut worktrees.path, file.worktrees.path);
+    take(&mut worktrees.share, file.worktrees.share);
+    take(&mut worktrees.private, file.worktrees.private);
+    take(&mut worktrees.link_environments, file.worktrees.link_environments);
+    span(&mut config.retention.archive_after, file.retention.archive_after)?;
+    span(&mut config.retention.trash_after, file.retention.trash_after)
+}
+
+impl Source {
+    /// Reads `auto`, `local`, `none`, or a path.
+    pub fn read(text: &str) -> Source {
+        match text {
+            "auto" => Source::Auto,
+            "local" => Source::Local,
+            "none" => Source::Off,
+            path => Source::File(PathBuf::from(path)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_files_override_earlier_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        std::fs::write(&one, "cluster:\n  user: ann\n  names: [sweep_*]\nretention:\n  archive_after: 3d\n")
+            .unwrap();
+        std::fs::write(&two, "# only this\ncluster:\n  user: bob\n").unwrap();
+        let config = load(&[one.clone(), dir.path().join("absent"), two.clone()]).unwrap();
+        assert_eq!(config.cluster.user.as_deref(), Some("bob"));
+        assert_eq!(config.cluster.names, ["sweep_*"]);
+        assert_eq!(config.retention.archive_after, Seconds(3 * 86_400));
+        assert_eq!(config.read_from, [one, two]);
+    }
+
+    #[test]
+    fn a_misspelt_name_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c");
+        for text in ["clutser: {}\n", "cluster:\n  limit: soon\n", "cluster: [\n", "- a\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(load(std::slice::from_ref(&path)), Err(ConfigError::Wrong { .. })), "{text:?}");
+        }
+        std::fs::write(&path, "# nothing\n").unwrap();
+        assert_eq!(load(std::slice::from_ref(&path)).unwrap().read_from.len(), 1);
+    }
+}

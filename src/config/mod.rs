@@ -1,0 +1,13 @@
+//! Settings, and where each of them came from.
+//!
+//! Three files are read, each overriding the one before: the user's
+//! `~/.config/handover/config.yaml`, the project's `.handover.yaml` at the top
+//! of the worktree, and `<git common dir>/handover/config.yaml`, which holds
+//! for this clone alone. All are YAML with the same names; an unknown name is
+//! an error, because a misspelt protection protects nothing.
+
+mod load;
+mod schema;
+
+pub use load::{ConfigError, load};
+pub use schema::{Cluster, Config, Retention, Source, Worktrees};

@@ -1,0 +1,59 @@
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// Something that git has begun in a worktree and not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// A merge with conflicts.
+    Merge,
+    /// A rebase of any kind.
+    Rebase,
+    /// A cherry-pick with conflicts, or a series of them.
+    CherryPick,
+    /// A revert with conflicts.
+    Revert,
+    /// A bisection.
+    Bisect,
+    /// Patches applied from mails.
+    ApplyMailbox,
+}
+
+impl Operation {
+    /// Looks for the files by which git itself remembers what is in progress.
+    pub fn in_progress(git_dir: &Path) -> Option<Operation> {
+        let has = |name: &str| git_dir.join(name).exists();
+        if has("rebase-merge") || (has("rebase-apply") && !has("rebase-apply/applying")) {
+            Some(Operation::Rebase)
+        } else if has("rebase-apply") {
+            Some(Operation::ApplyMailbox)
+        } else if has("MERGE_HEAD") {
+            Some(Operation::Merge)
+        } else if has("CHERRY_PICK_HEAD") {
+            Some(Operation::CherryPick)
+        } else if has("REVERT_HEAD") {
+            Some(Operation::Revert)
+        } else if has("sequencer") {
+            Some(Operation::CherryPick)
+        } else if has("BISECT_LOG") {
+            Some(Operation::Bisect)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Operation::Merge => "merge",
+            Operation::Rebase => "rebase",
+            Operation::CherryPick => "cherry-pick",
+            Operation::Revert => "revert",
+            Operation::Bisect => "bisect",
+            Operation::ApplyMailbox => "am",
+        })
+    }
+}

@@ -1,0 +1,203 @@
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::safety;
+use crate::sys::{Finished, Spawn, SpawnError, World};
+
+/// The git program, asked in one directory.
+///
+/// Every call has the same guard: no optional locks, no pager, no prompt, no
+/// file system monitor, no quoting of paths, and none of the `GIT_*` variables
+/// that a hook or an alias would pass on.
+#[derive(Clone)]
+pub struct Git<'w> {
+    world: &'w World,
+    dir: PathBuf,
+}
+
+/// A question to git that got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// Git could not be run, or did not end in time.
+    #[error("cannot ask git")]
+    Spawn(#[from] SpawnError),
+    /// Git said no.
+    #[error("git {command} failed: {}", safety::one_line(complaint, 300))]
+    Failed {
+        /// The subcommand with its first arguments.
+        command: String,
+        /// Its exit status.
+        code: i32,
+        /// The last line of its standard error.
+        complaint: String,
+    },
+    /// Git answered in a form that we do not know.
+    #[error("git {command} answered in an unknown form: {}", safety::one_line(text, 120))]
+    Unreadable {
+        /// The subcommand.
+        command: &'static str,
+        /// The part that was not understood.
+        text: String,
+    },
+    /// The directory belongs to no repository.
+    #[error("{} is in no git repository", safety::escape_path(dir))]
+    NotARepository {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The repository has no files checked out here.
+    #[error("{} has no worktree (a bare repository)", safety::escape_path(dir))]
+    Bare {
+        /// The directory.
+        dir: PathBuf,
+    },
+}
+
+/// Variables that would make git look elsewhere than where it was told to.
+const FOREIGN: [&str; 14] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_PREFIX",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+];
+
+const GUARD: [&str; 12] = [
+    "--no-optional-locks",
+    "--literal-pathspecs",
+    "--no-pager",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.quotePath=false",
+    "-c",
+    "color.ui=false",
+    "-c",
+    "gc.auto=0",
+    "-c",
+];
+
+impl<'w> Git<'w> {
+    /// Git in `dir`.
+    pub fn new(world: &'w World, dir: impl Into<PathBuf>) -> Git<'w> {
+        Git { world, dir: dir.into() }
+    }
+
+    /// The directory it is asked in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The same git in another directory.
+    pub fn at(&self, dir: impl Into<PathBuf>) -> Git<'w> {
+        Git { world: self.world, dir: dir.into() }
+    }
+
+    /// The call as data, guard included.
+    pub fn spawn<A: AsRef<OsStr>>(&self, args: &[A]) -> Spawn {
+        let mut spawn = Spawn::new("git")
+            .args(GUARD)
+            .arg("maintenance.auto=false")
+            .args(args.iter().map(|arg| arg.as_ref().to_owned()))
+            .dir(&self.dir)
+            .set("LC_ALL", "C")
+            .set("GIT_TERMINAL_PROMPT", "0")
+            .set("GIT_OPTIONAL_LOCKS", "0")
+            .limit(Duration::from_secs(120));
+        for name in FOREIGN {
+            spawn = spawn.unset(name);
+        }
+        spawn
+    }
+
+    /// Runs git and returns whatever came of it.
+    pub fn try_run<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<Finished, GitError> {
+        Ok(self.world.processes.run(&self.spawn(args))?)
+    }
+
+    /// Runs git and expects success; the answer is its standard output.
+    pub fn run<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<Vec<u8>, GitError> {
+        let finished = self.try_run(args)?;
+        expect_success(args, finished)
+    }
+
+    /// Runs git with bytes on its standard input and expects success.
+    pub fn run_with_input<A: AsRef<OsStr>>(&self, args: &[A], input: Vec<u8>) -> Result<Vec<u8>, GitError> {
+        let finished = self.world.processes.run(&self.spawn(args).input(input))?;
+        expect_success(args, finished)
+    }
+
+    /// Runs git and expects one line, returned without its end.
+    pub fn line<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<String, GitError> {
+        let bytes = self.run(args)?;
+        Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+    }
+
+    /// Asks a question that git answers with exit status 0 or 1.
+    pub fn yes<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<bool, GitError> {
+        let finished = self.try_run(args)?;
+        match finished.code {
+            0 => Ok(true),
+            1 => Ok(false),
+            _ => expect_success(args, finished).map(|_| true),
+        }
+    }
+
+    /// A configuration value, or `None` where it is not set.
+    pub fn config(&self, name: &str) -> Result<Option<String>, GitError> {
+        let finished = self.try_run(&["config", "--get", name])?;
+        Ok(finished.success().then(|| finished.text().trim_end_matches('\n').to_owned()))
+    }
+
+    /// The version of the program.
+    pub fn version(&self) -> Result<GitVersion, GitError> {
+        let text = self.line(&["--version"])?;
+        GitVersion::parse(&text).ok_or(GitError::Unreadable { command: "--version", text })
+    }
+}
+
+fn expect_success<A: AsRef<OsStr>>(args: &[A], finished: Finished) -> Result<Vec<u8>, GitError> {
+    if finished.success() {
+        return Ok(finished.stdout);
+    }
+    let words: Vec<OsString> = args.iter().take(2).map(|arg| arg.as_ref().to_owned()).collect();
+    let command = words.iter().map(safety::escape_path).collect::<Vec<_>>().join(" ");
+    Err(GitError::Failed { command, code: finished.code, complaint: finished.complaint() })
+}
+
+/// A version of git, as far as features hang on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GitVersion {
+    /// First number.
+    pub major: u32,
+    /// Second number.
+    pub minor: u32,
+}
+
+impl GitVersion {
+    /// The oldest release that this program works with.
+    pub const OLDEST: GitVersion = GitVersion { major: 2, minor: 31 };
+
+    /// Reads `git version 2.39.5 (Apple Git-154)`.
+    pub fn parse(text: &str) -> Option<GitVersion> {
+        let mut numbers = text.split_whitespace().nth(2)?.split('.');
+        Some(GitVersion { major: numbers.next()?.parse().ok()?, minor: numbers.next()?.parse().ok()? })
+    }
+}
+
+impl fmt::Display for GitVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}

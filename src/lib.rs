@@ -1,0 +1,20 @@
+//! `handover` carries a piece of work from one coding agent to the next.
+//!
+//! The map of the house; `ARCHITECTURE.md` walks through it.
+//!
+//! - [`cli`] is the command line, [`report`] turns outcomes into text and JSON.
+//! - [`verbs`] has one file per verb, and is the only place where rooms meet.
+//! - [`cluster`] reads Slurm; [`git`] asks git; [`config`] knows the settings.
+//! - [`safety`] makes text from outside harmless; [`sys`] is the only door to
+//!   processes, files, clock and environment; [`terms`] are the words that
+//!   everybody uses.
+
+pub mod cli;
+pub mod cluster;
+pub mod config;
+pub mod git;
+pub mod report;
+pub mod safety;
+pub mod sys;
+pub mod terms;
+pub mod verbs;

@@ -1,0 +1,14 @@
+//! Outcomes as text for people and as JSON for programs.
+//!
+//! Nothing here has effects: a report is a string, made of plain data, the
+//! moment, and the width of the terminal.
+
+mod envelope;
+mod style;
+mod table;
+mod view;
+
+pub use envelope::envelope;
+pub use style::{Style, paint};
+pub use table::{Align, Table};
+pub use view::View;

@@ -1,0 +1,12 @@
+//! What comes from outside is data: escaped, fenced, capped, quoted, redacted.
+//!
+//! Every text of a log, a job, a branch, a note or another agent's document
+//! passes through here before it reaches a terminal, a document or a shell.
+
+mod quote;
+mod secrets;
+mod text;
+
+pub use quote::{Unquotable, shell_path, shell_word};
+pub use secrets::{Redactions, redact, url_without_credentials};
+pub use text::{clip, code_span, escape, escape_bytes, escape_path, fence, json_line, one_line};

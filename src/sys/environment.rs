@@ -1,0 +1,64 @@
+#![expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// The environment of the process as it was at the start.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    current_dir: PathBuf,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    pub fn of_this_process() -> Environment {
+        Environment {
+            variables: std::env::vars_os().collect(),
+            current_dir: std::env::current_dir().unwrap_or_default(),
+        }
+    }
+
+    /// A variable that is set and not empty.
+    pub fn value(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that is set, not empty, and UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.value(name).and_then(OsStr::to_str)
+    }
+
+    /// All variables.
+    pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
+    /// Where the program was started; empty if that directory is gone.
+    pub fn current_dir(&self) -> &PathBuf {
+        &self.current_dir
+    }
+
+    /// The user's home directory.
+    pub fn home(&self) -> Option<PathBuf> {
+        self.value("HOME").map(PathBuf::from)
+    }
+
+    /// The name of this machine.
+    pub fn host(&self) -> String {
+        if let Some(name) = self.text("HANDOVER_HOST") {
+            return name.to_owned();
+        }
+        let uname = rustix::system::uname();
+        uname.nodename().to_string_lossy().into_owned()
+    }
+
+    /// The name of the user, or the number where there is no name.
+    pub fn user(&self) -> String {
+        ["HANDOVER_USER", "USER", "LOGNAME"]
+            .into_iter()
+            .find_map(|name| self.text(name))
+            .map_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()), str::to_owned)
+    }
+}

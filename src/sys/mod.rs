@@ -1,0 +1,63 @@
+//! The world outside: processes, files, clock, environment, locks.
+//!
+//! Whatever has effects takes a [`World`]; only `main` builds one. This is the
+//! only room that spawns a process and the only one that writes or deletes a
+//! file; `clippy.toml` keeps it so.
+
+mod clock;
+mod environment;
+mod files;
+mod process;
+
+pub use clock::{Clock, Stopwatch};
+pub use environment::Environment;
+pub use files::{FileError, Files, TEMPORARY_PREFIX};
+pub use process::{Finished, Processes, Spawn, SpawnError};
+
+use std::io::Read;
+
+/// Everything with effects, in one place.
+#[derive(Debug)]
+pub struct World {
+    /// What time it is, and where.
+    pub clock: Clock,
+    /// Variables, user and host, as they were when the program started.
+    pub environment: Environment,
+    /// Runs other programs.
+    pub processes: Processes,
+    /// Writes and deletes files.
+    pub files: Files,
+}
+
+impl World {
+    /// The real world, read once at the start of the program.
+    ///
+    /// `HANDOVER_NOW` (RFC 3339) stops the clock, `HANDOVER_HOST` and
+    /// `HANDOVER_USER` replace the names that go into documents: tests and
+    /// reproducible examples need that.
+    pub fn real() -> World {
+        let environment = Environment::of_this_process();
+        World {
+            clock: Clock::from_environment(&environment),
+            processes: Processes::new(),
+            files: Files::new(),
+            environment,
+        }
+    }
+}
+
+/// Random bytes as hex digits, for names that must not collide.
+///
+/// # Errors
+/// The kernel's random device cannot be read.
+pub fn nonce<const BYTES: usize>() -> std::io::Result<String> {
+    let mut bytes = [0; BYTES];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The columns of the terminal on standard output, if there is one.
+pub fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+}

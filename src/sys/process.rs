@@ -1,0 +1,280 @@
+#![expect(clippy::disallowed_methods, reason = "the one place that spawns a process")]
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// Runs other programs; nothing else in the program may.
+#[derive(Debug, Default)]
+pub struct Processes {}
+
+/// A process to run, as data: it can be shown before it runs.
+#[derive(Debug, Clone)]
+pub struct Spawn {
+    program: OsString,
+    args: Vec<OsString>,
+    dir: Option<PathBuf>,
+    set: Vec<(OsString, OsString)>,
+    unset: Vec<OsString>,
+    input: Option<Vec<u8>>,
+    limit: Duration,
+    cap: usize,
+}
+
+/// What a process that ran to its end left behind.
+#[derive(Debug, Clone, Default)]
+pub struct Finished {
+    /// Exit status, or 128 plus the signal that ended it.
+    pub code: i32,
+    /// Standard output, up to the cap.
+    pub stdout: Vec<u8>,
+    /// Standard error, up to the cap.
+    pub stderr: Vec<u8>,
+    /// True if either output was longer than the cap.
+    pub cut: bool,
+}
+
+/// A process that did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// There is no such program on `PATH`.
+    #[error("{program} is not installed, or not on PATH")]
+    Missing {
+        /// The program's name.
+        program: String,
+    },
+    /// It was still running after its limit, and was killed with its children.
+    #[error("{program} gave no answer within {} s", limit.as_secs_f32())]
+    TimedOut {
+        /// The program's name.
+        program: String,
+        /// The limit that it had.
+        limit: Duration,
+    },
+    /// The system could not start it or read from it.
+    #[error("cannot run {program}")]
+    Io {
+        /// The program's name.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Spawn {
+    /// A process without arguments, with closed standard input, a limit of 60
+    /// seconds, and at most 64 MiB of each output kept.
+    pub fn new(program: impl Into<OsString>) -> Spawn {
+        Spawn {
+            program: program.into(),
+            args: Vec::new(),
+            dir: None,
+            set: Vec::new(),
+            unset: Vec::new(),
+            input: None,
+            limit: Duration::from_secs(60),
+            cap: 64 << 20,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Spawn {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Spawn {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Runs it in a directory.
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Spawn {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// Sets a variable.
+    pub fn set(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Spawn {
+        self.set.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes a variable away.
+    pub fn unset(mut self, name: impl Into<OsString>) -> Spawn {
+        self.unset.push(name.into());
+        self
+    }
+
+    /// Feeds bytes to its standard input.
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Spawn {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Kills it, and what it started, after this long.
+    pub fn limit(mut self, limit: Duration) -> Spawn {
+        self.limit = limit;
+        self
+    }
+
+    /// Keeps at most this many bytes of each output.
+    pub fn cap(mut self, bytes: usize) -> Spawn {
+        self.cap = bytes;
+        self
+    }
+
+    fn name(&self) -> String {
+        Path::new(&self.program).file_name().unwrap_or(OsStr::new("?")).to_string_lossy().into_owned()
+    }
+}
+
+impl Finished {
+    /// True for exit status 0.
+    pub fn success(&self) -> bool {
+        self.code == 0
+    }
+
+    /// Standard output as text; bytes that are not UTF-8 are replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// The last line of standard error that says something, for error messages.
+    pub fn complaint(&self) -> String {
+        let text = String::from_utf8_lossy(&self.stderr);
+        text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+    }
+}
+
+impl Processes {
+    pub(super) fn new() -> Processes {
+        Processes {}
+    }
+
+    /// Runs a process to its end.
+    ///
+    /// It gets its own process group, so that the limit ends its children too.
+    ///
+    /// # Errors
+    /// [`SpawnError`]; an exit status other than 0 is no error here.
+    pub fn run(&self, spawn: &Spawn) -> Result<Finished, SpawnError> {
+        let failed = |source| SpawnError::Io { program: spawn.name(), source };
+        let mut command = Command::new(&spawn.program);
+        command.args(&spawn.args).process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(if spawn.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        for name in &spawn.unset {
+            command.env_remove(name);
+        }
+        command.envs(spawn.set.iter().map(|(name, value)| (name, value)));
+        if let Some(dir) = &spawn.dir {
+            command.current_dir(dir);
+        }
+        let mut child = command.spawn().map_err(|source| match source.kind() {
+            // A missing directory gives the same error as a missing program.
+            io::ErrorKind::NotFound if spawn.dir.as_ref().is_none_or(|dir| dir.is_dir()) => {
+                SpawnError::Missing { program: spawn.name() }
+            }
+            _ => failed(source),
+        })?;
+        let stdin = child.stdin.take();
+        std::thread::scope(|threads| {
+            if let (Some(mut stdin), Some(input)) = (stdin, &spawn.input) {
+                // A child that does not read its input closes the pipe; that is its right.
+                threads.spawn(move || stdin.write_all(input).ok());
+            }
+            let collected = collect(&mut child, spawn);
+            if !matches!(collected, Ok(Some(_))) {
+                kill_group(&child);
+            }
+            let status = child.wait().map_err(failed)?;
+            let (stdout, stderr, cut) = collected
+                .map_err(failed)?
+                .ok_or_else(|| SpawnError::TimedOut { program: spawn.name(), limit: spawn.limit })?;
+            let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+            Ok(Finished { code, stdout, stderr, cut })
+        })
+    }
+}
+
+type Collected = (Vec<u8>, Vec<u8>, bool);
+
+/// Reads both outputs until they close; `None` if the limit comes first.
+fn collect(child: &mut Child, spawn: &Spawn) -> io::Result<Option<Collected>> {
+    let deadline = Instant::now() + spawn.limit;
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut cut = false;
+    let mut block = vec![0; 64 * 1024];
+    while out.is_some() || err.is_some() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        let wait = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        let mut ready = [false; 2];
+        {
+            let mut fds = Vec::with_capacity(2);
+            let mut which = Vec::with_capacity(2);
+            if let Some(pipe) = &out {
+                fds.push(PollFd::new(pipe, PollFlags::IN));
+                which.push(0);
+            }
+            if let Some(pipe) = &err {
+                fds.push(PollFd::new(pipe, PollFlags::IN));
+                which.push(1);
+            }
+            match poll(&mut fds, Some(&wait)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+            for (fd, index) in fds.iter().zip(which) {
+                ready[index] = !fd.revents().is_empty();
+            }
+        }
+        if ready[0] {
+            cut |= drain(&mut out, &mut stdout, &mut block, spawn.cap)?;
+        }
+        if ready[1] {
+            cut |= drain(&mut err, &mut stderr, &mut block, spawn.cap)?;
+        }
+    }
+    Ok(Some((stdout, stderr, cut)))
+}
+
+/// Takes one block from a pipe, closing it at its end; true if bytes were dropped.
+fn drain<P: Read + AsFd>(
+    pipe: &mut Option<P>,
+    kept: &mut Vec<u8>,
+    block: &mut [u8],
+    cap: usize,
+) -> io::Result<bool> {
+    let Some(open) = pipe else { return Ok(false) };
+    match open.read(block) {
+        Ok(0) => {
+            *pipe = None;
+            Ok(false)
+        }
+        Ok(n) => {
+            let room = cap.saturating_sub(kept.len()).min(n);
+            kept.extend_from_slice(&block[..room]);
+            Ok(room < n)
+        }
+        Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+fn kill_group(child: &Child) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // The group may have ended by itself in the meantime.
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    }
+}

@@ -1,0 +1,205 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use super::{NotA, serde_as_text};
+
+/// A set of array indices as Slurm writes it: `1-3,7,9-15:2`.
+///
+/// Kept as sorted, disjoint, inclusive ranges, so that a list of a million
+/// tasks costs no more than it takes to write.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct TaskIds {
+    ranges: Vec<(u32, u32)>,
+}
+
+impl TaskIds {
+    /// The largest index that Slurm allows (`MaxArraySize` is at most 4000001).
+    pub const MAX: u32 = 4_000_001;
+
+    /// How many indices there are.
+    pub fn len(&self) -> usize {
+        self.ranges.iter().map(|(from, to)| (to - from) as usize + 1).sum()
+    }
+
+    /// True if there is no index at all.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// True if `index` is among them.
+    pub fn contains(&self, index: u32) -> bool {
+        self.ranges
+            .binary_search_by(|&(from, to)| {
+                if to < index {
+                    std::cmp::Ordering::Less
+                } else if from > index {
+                    std::cmp::Ordering::Greater
+                } else {
+                    std::cmp::Ordering::Equal
+                }
+            })
+            .is_ok()
+    }
+
+    /// The indices in rising order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ranges.iter().flat_map(|&(from, to)| from..=to)
+    }
+}
+
+impl FromIterator<u32> for TaskIds {
+    fn from_iter<I: IntoIterator<Item = u32>>(indices: I) -> TaskIds {
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for index in indices.into_iter().collect::<BTreeSet<u32>>() {
+            match ranges.last_mut() {
+                Some((_, to)) if *to + 1 == index => *to = index,
+                _ => ranges.push((index, index)),
+            }
+        }
+        TaskIds { ranges }
+    }
+}
+
+impl fmt::Display for TaskIds {
+    /// The shortest form that `sbatch --array` takes: ranges, and steps where
+    /// at least three indices share one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut at = 0;
+        let mut first = true;
+        while at < self.ranges.len() {
+            let (from, to) = self.ranges[at];
+            if !std::mem::take(&mut first) {
+                f.write_str(",")?;
+            }
+            let stepped = stepped_run(&self.ranges[at..]);
+            if stepped >= 3 {
+                let step = self.ranges[at + 1].0 - from;
+                write!(f, "{from}-{}:{step}", self.ranges[at + stepped - 1].0)?;
+                at += stepped;
+                continue;
+            }
+            match to - from {
+                0 => write!(f, "{from}")?,
+                1 => write!(f, "{from},{to}")?,
+                _ => write!(f, "{from}-{to}")?,
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+}
+
+/// How many single indices at the start of `ranges` are evenly spaced.
+fn stepped_run(ranges: &[(u32, u32)]) -> usize {
+    let single = |range: &(u32, u32)| range.0 == range.1;
+    let singles = ranges.iter().take_while(|range| single(range)).count();
+    if singles < 2 {
+        return singles;
+    }
+    let step = ranges[1].0 - ranges[0].0;
+    1 + ranges[..singles].windows(2).take_while(|pair| pair[1].0 - pair[0].0 == step).count()
+}
+
+impl FromStr for TaskIds {
+    type Err = NotA;
+
+    /// Reads a list without brackets; a throttle (`%4`) is the caller's. A list
+    /// that Slurm cut (`...`) is refused, because its count is unknown.
+    fn from_str(text: &str) -> Result<Self, NotA> {
+        let wrong = || NotA::new("list of array tasks", text);
+        let number = |digits: &str| {
+            (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+                .then(|| digits.parse::<u32>().ok())
+                .flatten()
+                .filter(|n| *n <= TaskIds::MAX)
+        };
+        let mut ranges = Vec::new();
+        for piece in text.split(',') {
+            let (range, step) = match piece.split_once(':') {
+                Some((range, step)) => (range, number(step).filter(|s| *s > 0).ok_or_else(wrong)?),
+                None => (piece, 1),
+            };
+            let (from, to) = match range.split_once('-') {
+                Some((from, to)) => (number(from).ok_or_else(wrong)?, number(to).ok_or_else(wrong)?),
+                None => {
+                    let index = number(range).ok_or_else(wrong)?;
+                    (index, index)
+                }
+            };
+            if from > to {
+                return Err(wrong());
+            }
+            if step == 1 {
+                ranges.push((from, to));
+            } else {
+                ranges.extend((from..=to).step_by(step as usize).map(|index| (index, index)));
+            }
+            if ranges.len() > TaskIds::MAX as usize {
+                return Err(wrong());
+            }
+        }
+        Ok(TaskIds { ranges: merged(ranges) })
+    }
+}
+
+/// Sorts ranges and joins those that touch.
+fn merged(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    ranges.sort_unstable();
+    let mut joined: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
+    for (from, to) in ranges {
+        match joined.last_mut() {
+            Some((_, end)) if from <= end.saturating_add(1) => *end = (*end).max(to),
+            _ => joined.push((from, to)),
+        }
+    }
+    joined
+}
+
+serde_as_text!(TaskIds);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ids(text: &str) -> TaskIds {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn slurm_lists_are_read() {
+        assert_eq!(ids("1-3,7,9-12").iter().collect::<Vec<_>>(), [1, 2, 3, 7, 9, 10, 11, 12]);
+        assert_eq!(ids("1-99:2").len(), 50);
+        assert_eq!(ids("0-99999").len(), 100_000);
+        assert!(ids("0-99999").contains(99_999));
+        assert!(!ids("1-9:2").contains(4));
+        for text in ["", "1-", "3-1", "1,,2", "1-3:0", "1-2,...", "[1-3]", "1-3%4", "99999999", "+1"] {
+            assert!(text.parse::<TaskIds>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lists_are_printed_short() {
+        for text in ["1-3,7,9-12", "1-99:2", "4,6", "1,2,4", "0", "3-33:10"] {
+            assert_eq!(ids(text).to_string(), text);
+        }
+        assert_eq!(ids("5,1,2,3,2-4").to_string(), "1-5");
+        assert_eq!(TaskIds::default().to_string(), "");
+    }
+
+    proptest! {
+        #[test]
+        fn any_set_survives_print_and_read(set in proptest::collection::btree_set(0u32..5000, 1..200)) {
+            let list: TaskIds = set.iter().copied().collect();
+            let again = ids(&list.to_string());
+            prop_assert_eq!(again.iter().collect::<Vec<_>>(), set.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(list.len(), again.len());
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[0-9,:%\\-]{0,40}") {
+            let _ = text.parse::<TaskIds>();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+use crate::config::ConfigError;
+use crate::git::GitError;
+use crate::sys::FileError;
+
+/// Why a verb did not do what it was asked to.
+///
+/// Each room has its own errors; the command line gives them an exit code and
+/// hints (`cli/failure.rs`).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Git did not answer.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Options that make no sense together, or not here.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong.
+        what: String,
+        /// What to do instead.
+        hint: String,
+    },
+}

@@ -1,0 +1,10 @@
+//! One file per verb: options -> plan -> execute -> outcome.
+//!
+//! A verb is the only place where rooms meet. It takes plain options, returns
+//! plain data, prints nothing, and knows nothing of the command line.
+
+mod context;
+mod error;
+
+pub use context::Context;
+pub use error::Error;

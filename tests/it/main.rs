@@ -1,0 +1,1 @@
+//! The integration tests: the built program in a world of its own.
