@@ -7,6 +7,7 @@
 mod clock;
 mod environment;
 mod files;
+pub mod lock;
 mod process;
 
 pub use clock::{Clock, Stopwatch};

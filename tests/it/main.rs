@@ -1,1 +1,3 @@
 //! The integration tests: the built program in a world of its own.
+
+mod lock;

@@ -1,0 +1,176 @@
+//! The lock under processes that die while they hold it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use handover::sys::lock::{self, LockError};
+use handover::sys::{World, nonce};
+use handover::terms::{Known, Seconds};
+
+const PATIENCE: Seconds = Seconds(120);
+
+fn random(below: u64) -> u64 {
+    u64::from_str_radix(&nonce::<7>().unwrap(), 16).unwrap() % below
+}
+
+/// This test binary again, as one process of `worker`.
+fn worker_process(dir: &Path, id: usize) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["lock::worker", "--exact", "--ignored", "--quiet"]);
+    command.env("LOCK_TEST_DIR", dir).env("LOCK_TEST_ID", id.to_string());
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).stdin(Stdio::null());
+    command
+}
+
+fn say(log: &mut File, word: &str, id: &str) {
+    // One write of one line to a file opened for appending: never torn, never out of order.
+    log.write_all(format!("{word} {id}\n").as_bytes()).unwrap();
+}
+
+#[test]
+#[ignore = "no test by itself: a process of the tests of this file"]
+fn worker() {
+    let dir = std::env::var("LOCK_TEST_DIR").expect("started by another test");
+    let id = std::env::var("LOCK_TEST_ID").unwrap();
+    let dir = Path::new(&dir);
+    let world = World::real();
+    let mut log = OpenOptions::new().append(true).create(true).open(dir.join("log")).unwrap();
+    for _ in 0..8 {
+        let lock = lock::acquire(&world, &dir.join("home"), "test", PATIENCE, &mut |_| {}).unwrap();
+        say(&mut log, "enter", &id);
+        lock.confirm().unwrap();
+        std::thread::sleep(Duration::from_micros(random(500)));
+        if random(100) < 30 {
+            say(&mut log, "die", &id);
+            let own = rustix::process::getpid();
+            rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
+        }
+        say(&mut log, "leave", &id);
+        lock.release().unwrap();
+    }
+}
+
+/// Reads the log: how often the lock was taken, and how often two held it.
+fn judge(log: &str) -> (usize, usize) {
+    let (mut taken, mut overlaps) = (0, 0);
+    let mut inside: Option<&str> = None;
+    for line in log.lines() {
+        let (word, id) = line.split_once(' ').unwrap();
+        match word {
+            "enter" => {
+                taken += 1;
+                inside = Some(id);
+            }
+            // Whoever was killed from outside said nothing; but nobody speaks after the next one entered.
+            _ => {
+                if inside != Some(id) {
+                    overlaps += 1;
+                }
+                inside = None;
+            }
+        }
+    }
+    (taken, overlaps)
+}
+
+#[test]
+fn processes_that_are_killed_while_they_hold_the_lock_neither_share_it_nor_block_it() {
+    let whole = std::env::var("HANDOVER_PROOFS").is_ok_and(|text| text == "full");
+    let target = if whole { 50_000 } else { 600 };
+    let dir = tempfile::tempdir().unwrap();
+    let taken = || fs::read_to_string(dir.path().join("log")).unwrap_or_default().matches("enter").count();
+    let ids = AtomicUsize::new(0);
+    let killed = AtomicUsize::new(0);
+    let enough = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        for _ in 0..32 {
+            threads.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    let id = ids.fetch_add(1, Ordering::Relaxed);
+                    let mut child = worker_process(dir.path(), id).spawn().unwrap();
+                    if random(4) == 0 {
+                        // Killed anywhere: while it waits, takes, holds, gives back.
+                        std::thread::sleep(Duration::from_millis(random(60)));
+                        child.kill().unwrap();
+                    }
+                    let ended = child.wait_with_output().unwrap();
+                    if was_killed(ended.status) {
+                        killed.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        let complaint = String::from_utf8_lossy(&ended.stderr).into_owned();
+                        assert!(ended.status.success(), "{complaint}");
+                    }
+                    if taken() >= target {
+                        enough.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let (taken, overlaps) = judge(&fs::read_to_string(dir.path().join("log")).unwrap());
+    assert_eq!(overlaps, 0, "in {taken} takings");
+    let killed = killed.into_inner();
+    assert!(taken >= target && killed > target / 20, "{taken} takings, {killed} processes killed");
+    let home = dir.path().join("home");
+    let lock = lock::acquire(&World::real(), &home, "test", Seconds(0), &mut |_| {}).unwrap();
+    lock.release().unwrap();
+    // The last one has swept what the dead had prepared.
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
+}
+
+fn was_killed(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(9)
+}
+
+#[test]
+fn a_living_holder_is_named_and_never_robbed() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::real();
+    let lock = lock::acquire(&world, home.path(), "start a worktree", Seconds(0), &mut |_| {}).unwrap();
+    let error = lock::acquire(&world, home.path(), "remove a worktree", Seconds(0), &mut |_| {}).unwrap_err();
+    let text = error.to_string();
+    let LockError::Busy { holder, .. } = error else { panic!("{text}") };
+    assert!(text.starts_with("cannot remove a worktree now: "), "{text}");
+    assert!(text.contains("holds the lock to start a worktree, since "), "{text}");
+    assert_eq!(holder.is_alive, Known::Known(true));
+    assert_eq!(holder.unlock_command(), format!("handover unlock {}", holder.id));
+    lock.confirm().unwrap();
+    drop(lock);
+    assert_eq!(lock::holders(&world, home.path()).unwrap(), []);
+    lock::acquire(&world, home.path(), "remove a worktree", Seconds(0), &mut |_| {}).unwrap();
+}
+
+#[test]
+fn a_name_that_nobody_understands_counts_as_alive_until_a_person_breaks_it() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::real();
+    fs::create_dir(home.path().join("lock")).unwrap();
+    fs::write(home.path().join("lock/v2~something"), "later").unwrap();
+    let error = lock::acquire(&world, home.path(), "test", Seconds(0), &mut |_| {}).unwrap_err();
+    let LockError::Busy { holder, .. } = error else { panic!("{error}") };
+    assert!(holder.is_alive.is_unknown());
+    assert!(matches!(
+        lock::break_lock(&world, home.path(), "0123456789abcdef"),
+        Err(LockError::NoSuch { .. })
+    ));
+    assert_eq!(lock::break_lock(&world, home.path(), &holder.id).unwrap().id, holder.id);
+    lock::acquire(&world, home.path(), "test", Seconds(0), &mut |_| {}).unwrap();
+}
+
+#[test]
+fn a_holder_whose_lock_was_broken_learns_it_before_its_next_step() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::real();
+    let lock = lock::acquire(&world, home.path(), "test", Seconds(0), &mut |_| {}).unwrap();
+    let id = lock::holders(&world, home.path()).unwrap()[0].id.clone();
+    lock::break_lock(&world, home.path(), &id).unwrap();
+    assert!(matches!(lock.confirm(), Err(LockError::Lost)));
+    let successor = lock::acquire(&world, home.path(), "test", Seconds(0), &mut |_| {}).unwrap();
+    assert!(matches!(lock.release(), Err(LockError::Lost)));
+    successor.confirm().unwrap();
+}
