@@ -1,3 +1,23 @@
 //! The integration tests: the built program in a world of its own.
 
 mod lock;
+mod sandbox;
+mod support;
+
+/// A file that nobody lists here is compiled by nobody.
+#[test]
+fn every_file_of_this_folder_is_listed() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let listed = std::fs::read_to_string(here.join("main.rs")).unwrap();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(here).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.strip_suffix(".rs").unwrap_or(&name).to_owned();
+        if !["main", "snapshots"].contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let missing: Vec<&String> =
+        names.iter().filter(|name| !listed.lines().any(|line| line == format!("mod {name};"))).collect();
+    assert!(missing.is_empty(), "add to tests/it/main.rs: {missing:?}");
+}
