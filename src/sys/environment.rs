@@ -20,6 +20,13 @@ impl Environment {
         }
     }
 
+    /// An environment of these variables alone, for tests.
+    #[cfg(test)]
+    pub fn with(variables: &[(&str, &str)]) -> Environment {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Environment { variables, current_dir: PathBuf::new() }
+    }
+
     /// A variable that is set and not empty.
     pub fn value(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())

@@ -5,6 +5,8 @@
 
 mod context;
 mod error;
+mod identity;
 
 pub use context::Context;
 pub use error::Error;
+pub use identity::Identity;
