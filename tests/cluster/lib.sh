@@ -2,6 +2,9 @@
 # What up, down, scenario and record share. Sourced, never run.
 
 CLUSTER_NAME=handover
+# Slurm's configuration files have no quoting.
+# shellcheck disable=SC2034 # for those who source this
+PLAIN_PATH='^[A-Za-z0-9_./+@-]+$'
 # shellcheck disable=SC2034 # for those who source this
 NODES=(gpu01 gpu02 gpu03 cpu01 cpu02)
 
@@ -54,69 +57,55 @@ run_dir() { cat -- "$1/run_dir" 2>/dev/null || printf '%s/r\n' "$1"; }
 
 # --- whose processes are whose -------------------------------------------------------------------------------------
 
-alive() {
-    local state
-    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
-    [[ -n $state && $state != Z ]]
-}
+# The looks at /proc below are one program each for all processes, not one per process: on a busy machine that is the
+# difference between one second and ten. Processes may end between two looks; what cannot be read is no longer there.
 
-# Does the process have its working directory or an open file below one of the directories?
-touches() {
-    local pid=$1 link dir
-    shift
-    for link in "/proc/$pid/cwd" "/proc/$pid/fd/"*; do
-        link=$(readlink -- "$link" 2>/dev/null) || continue
-        for dir in "$@"; do
-            [[ $link == "$dir" || $link == "$dir/"* ]] && return 0
-        done
+# Of the given processes, those that are not zombies.
+living() {
+    local pid state
+    for pid in "$@"; do
+        state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) || continue
+        if [[ -n $state && $state != Z ]]; then printf '%s\n' "$pid"; fi
     done
-    return 1
 }
 
-# The cluster's daemons: a daemon's program AND files of this cluster. Slurm's programs overwrite their own environment
-# (for the title in ps), so nothing planted there would be found again; a recorded pid alone may belong to somebody else by now.
+# The cluster's daemons: a daemon's program AND a file of this cluster open, or its directory as working directory. Slurm's
+# programs overwrite their own environment (for the title in ps), so nothing planted there would be found again, and
+# a recorded pid alone may belong to somebody else by now.
 daemons_of() {
-    local dir=$1 run=$2 proc exe
-    for proc in /proc/[0-9]*; do
-        exe=$(readlink -- "$proc/exe" 2>/dev/null) || continue
-        exe=${exe% (deleted)}
-        case ${exe##*/} in
-            slurm* | munged | mariadbd | mysqld) # Debian's slurmd is a link to slurmd-wlm
-                if alive "${proc#/proc/}" && touches "${proc#/proc/}" "$dir" "$run"; then
-                    printf '%s\n' "${proc#/proc/}"
-                fi
-                ;;
-        esac
-    done
+    local dir=$1 run=$2 places=() proc
+    while read -r proc; do
+        places+=("$proc/cwd" "$proc/fd")
+    done < <(find /proc/[0-9]*/exe -maxdepth 0 \( -lname '*/slurm*' -o -lname '*/munged*' -o -lname '*/mariadbd*' \
+        -o -lname '*/mysqld*' \) -printf '%h\n' 2>/dev/null)
+    ((${#places[@]})) || return 0
+    # shellcheck disable=SC2046 # one word per process
+    living $(find "${places[@]}" -maxdepth 1 \( -lname "$dir" -o -lname "$dir/*" -o -lname "$run/*" \) -print 2>/dev/null |
+        cut -d/ -f3 | sort -u)
 }
 
 # Everything that runs below the given processes.
 descendants_of() {
-    local stat pid parent rest known=" $* " grown=1
-    while ((grown)); do
-        grown=0
-        for stat in /proc/[0-9]*/stat; do
-            { read -r pid rest <"$stat"; } 2>/dev/null || continue
-            rest=${rest##*) }
-            read -r _ parent _ <<<"$rest"
-            if [[ $known == *" $parent "* && $known != *" $pid "* ]]; then
-                known+="$pid "
-                grown=1
-                printf '%s\n' "$pid"
-            fi
-        done
-    done
+    (($#)) || return 0
+    # shellcheck disable=SC2046 # one word per process
+    living $(grep -H '^PPid:' /proc/[0-9]*/status 2>/dev/null | awk -v roots="$*" '
+        { split($1, path, "/"); parent[path[3]] = $2 }
+        END {
+            n = split(roots, root, " ")
+            for (i = 1; i <= n; i++) known[root[i]] = 1
+            do {
+                grown = 0
+                for (pid in parent) if (!(pid in known) && (parent[pid] in known)) { known[pid] = grown = 1; print pid }
+            } while (grown)
+        }')
 }
 
 # Processes that a job left behind on purpose (own session, no parent) still carry the job's environment.
 strays_of() {
-    local dir=$1 proc
-    for proc in /proc/[0-9]*; do
-        if grep -qzxF "SLURM_CONF=$dir/etc/slurm.conf" "$proc/environ" 2>/dev/null &&
-            grep -qzxF "SLURM_CLUSTER_NAME=$CLUSTER_NAME" "$proc/environ" 2>/dev/null &&
-            grep -qz '^SLURM_JOB_ID=' "$proc/environ" 2>/dev/null &&
-            alive "${proc#/proc/}"; then
-            printf '%s\n' "${proc#/proc/}"
+    local dir=$1 file
+    while read -r file; do
+        if grep -qzxF "SLURM_CLUSTER_NAME=$CLUSTER_NAME" "$file" 2>/dev/null && grep -qz '^SLURM_JOB_ID=' "$file" 2>/dev/null; then
+            living "$(cut -d/ -f3 <<<"$file")"
         fi
-    done
+    done < <(grep -lzxF "SLURM_CONF=$dir/etc/slurm.conf" /proc/[0-9]*/environ 2>/dev/null)
 }
