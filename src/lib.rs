@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod document;
 pub mod git;
 pub mod report;
 pub mod safety;

@@ -1,0 +1,148 @@
+//! Front matter: YAML of the simplest kind, one line per name, the value in
+//! JSON. Every YAML reader takes it; this one needs a split and serde_json.
+
+use serde_json::{Map, Value};
+
+use super::{Facts, SCHEMA};
+use crate::safety;
+
+/// The largest front matter that is read or written, in bytes.
+const MOST: usize = 256 * 1024;
+
+/// Front matter that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrontError {
+    /// The document does not begin with `---`, or the block has no end.
+    #[error("the document has no front matter")]
+    Absent,
+    /// There is more of it than any document of ours has.
+    #[error("the front matter is larger than {MOST} bytes")]
+    TooLarge,
+    /// A line is not `name: JSON`.
+    #[error("line {line} of the front matter is not `name: value in JSON`")]
+    Line {
+        /// Counted from 1, the opening `---` included.
+        line: usize,
+    },
+    /// A name stands there twice, so that two readers could read two documents.
+    #[error("line {line} of the front matter repeats a name")]
+    Repeated {
+        /// Counted from 1, the opening `---` included.
+        line: usize,
+    },
+    /// It was written by a program that is newer than this one.
+    #[error("the document follows {}, which this version does not know", safety::one_line(schema, 60))]
+    Newer {
+        /// The schema that it names.
+        schema: String,
+    },
+    /// It has no schema: a document of an older custom.
+    #[error("the document has no schema")]
+    NoSchema,
+    /// A value has not the form that its name asks for.
+    #[error("the front matter has a wrong value: {}", safety::one_line(text, 200))]
+    Value {
+        /// What is wrong, in words.
+        text: String,
+    },
+}
+
+/// The facts as a block of front matter, both `---` lines included.
+pub fn write(facts: &Facts) -> Result<String, FrontError> {
+    let wrong = |e: serde_json::Error| FrontError::Value { text: e.to_string() };
+    let Value::Object(map) = serde_json::to_value(facts).map_err(wrong)? else {
+        return Err(FrontError::Absent);
+    };
+    let mut out = String::from("---\n");
+    for (name, value) in map {
+        out.push_str(&format!("{name}: {}\n", safety::json_line(&value)));
+    }
+    out.push_str("---\n");
+    if out.len() > MOST { Err(FrontError::TooLarge) } else { Ok(out) }
+}
+
+/// Splits a document into the lines of its front matter and its body.
+pub fn split(text: &str) -> Result<(&str, &str), FrontError> {
+    let rest = text.strip_prefix("---\n").ok_or(FrontError::Absent)?;
+    let window = rest.get(..MOST + 4).unwrap_or_else(|| &rest[..floor(rest, MOST + 4)]);
+    let end = if window.starts_with("---\n") { Some(0) } else { window.find("\n---\n").map(|at| at + 1) };
+    match end {
+        Some(end) => Ok((&rest[..end], &rest[end + 4..])),
+        None if rest.len() > MOST => Err(FrontError::TooLarge),
+        None => Err(FrontError::Absent),
+    }
+}
+
+/// Reads the facts and the body of a document.
+pub fn read(text: &str) -> Result<(Facts, &str), FrontError> {
+    let (block, body) = split(text)?;
+    let mut map = Map::new();
+    for (index, line) in block.lines().enumerate() {
+        let number = index + 2;
+        let (name, value) = line.split_once(": ").ok_or(FrontError::Line { line: number })?;
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if name.is_empty() || !plain {
+            return Err(FrontError::Line { line: number });
+        }
+        // A document of an older custom has plain YAML here; its lack of a
+        // schema says more than its first odd value.
+        let value = serde_json::from_str(value).unwrap_or(Value::Null);
+        if map.insert(name.to_owned(), value).is_some() {
+            return Err(FrontError::Repeated { line: number });
+        }
+    }
+    match map.get("schema").and_then(Value::as_str) {
+        Some(SCHEMA) => {}
+        Some(other) => return Err(FrontError::Newer { schema: other.to_owned() }),
+        None => return Err(FrontError::NoSchema),
+    }
+    for (index, line) in block.lines().enumerate() {
+        let value = line.split_once(": ").map_or("", |(_, value)| value);
+        if serde_json::from_str::<Value>(value).is_err() {
+            return Err(FrontError::Line { line: index + 2 });
+        }
+    }
+    let facts =
+        serde_json::from_value(Value::Object(map)).map_err(|e| FrontError::Value { text: e.to_string() })?;
+    Ok((facts, body))
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> FrontError {
+        read(text).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_no_front_matter_is_named() {
+        assert_eq!(error(""), FrontError::Absent);
+        assert_eq!(error("---\nschema: \"handover/1\"\n"), FrontError::Absent);
+        assert_eq!(error("---\n---\n"), FrontError::NoSchema);
+        assert_eq!(error("---\nkey: plain yaml\n---\n"), FrontError::NoSchema);
+        assert_eq!(
+            error("---\nschema: \"handover/2\"\n---\n"),
+            FrontError::Newer { schema: "handover/2".into() }
+        );
+        assert_eq!(
+            error("---\nschema: \"handover/1\"\nschema: \"handover/1\"\n---\n"),
+            FrontError::Repeated { line: 3 }
+        );
+        assert_eq!(error("---\nschema: \"handover/1\"\n- x\n---\n"), FrontError::Line { line: 3 });
+        assert_eq!(error("---\nschema: \"handover/1\"\nkey: &a [*a]\n---\n"), FrontError::Line { line: 3 });
+        assert!(matches!(error("---\nschema: \"handover/1\"\nkey: 7\n---\n"), FrontError::Value { .. }));
+        assert_eq!(error(&format!("---\nschema: \"{}\"\n---\n", "x".repeat(MOST))), FrontError::TooLarge);
+        let deep = format!("---\nschema: \"handover/1\"\nkey: {}\n---\n", "[".repeat(100_000));
+        assert_eq!(error(&deep), FrontError::Line { line: 3 });
+        assert_eq!(error(&format!("---\n{}", "é".repeat(MOST))), FrontError::TooLarge);
+    }
+}

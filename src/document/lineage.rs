@@ -1,0 +1,231 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::facts::Relation;
+use super::{Facts, Store, StoreError, WorktreeFact, front};
+use crate::terms::{AnyKey, CommitId, Time};
+
+/// A document as it stands in a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its key.
+    pub key: AnyKey,
+    /// When it was made: for a legacy document, what its key says.
+    pub created: Option<Time>,
+    /// The document that it continues or amends.
+    pub parent: Option<AnyKey>,
+    /// True if it says its parent again, corrected.
+    pub is_amendment: bool,
+    /// The worktree that it speaks of; `None` for a document that cannot be read.
+    pub worktree: Option<WorktreeFact>,
+    /// The host on which it was made.
+    pub host: Option<String>,
+    /// The branch that it speaks of.
+    pub branch: Option<String>,
+    /// The commit that was checked out.
+    pub head: Option<CommitId>,
+    /// What the work is about.
+    pub focus: Option<String>,
+    /// True if it names live jobs.
+    pub has_live_jobs: bool,
+    /// True if it was archived.
+    pub is_archived: bool,
+    /// Why it could not be read; nothing else is known then.
+    pub problem: Option<String>,
+}
+
+/// All documents of a repository and what follows what.
+#[derive(Debug, Clone, Default)]
+pub struct Lineage {
+    entries: BTreeMap<AnyKey, Entry>,
+    children: BTreeMap<AnyKey, BTreeSet<AnyKey>>,
+}
+
+impl Lineage {
+    /// Reads the front matter of every document in the store.
+    pub fn load(store: &Store) -> Result<Lineage, StoreError> {
+        let mut entries = Vec::new();
+        for key in store.keys()? {
+            entries.push(match store.load(&key) {
+                Ok(Some(stored)) => Entry::of(&key, &stored.bytes, stored.is_archived),
+                // Archived or removed by another process a moment ago.
+                Ok(None) => continue,
+                Err(e) => Entry { problem: Some(e.to_string()), ..Entry::unread(&key) },
+            });
+        }
+        Ok(Lineage::of(entries))
+    }
+
+    /// Links entries by their parents.
+    pub fn of(entries: Vec<Entry>) -> Lineage {
+        let mut lineage = Lineage::default();
+        for entry in entries {
+            if let Some(parent) = &entry.parent {
+                lineage.children.entry(parent.clone()).or_default().insert(entry.key.clone());
+            }
+            lineage.entries.insert(entry.key.clone(), entry);
+        }
+        lineage
+    }
+
+    /// Every entry, in the order of keys.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// One entry.
+    pub fn get(&self, key: &AnyKey) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// The documents that name this one as their parent.
+    pub fn children(&self, key: &AnyKey) -> impl Iterator<Item = &Entry> {
+        self.children.get(key).into_iter().flatten().filter_map(|child| self.entries.get(child))
+    }
+
+    /// True if another document follows this one.
+    pub fn is_superseded(&self, key: &AnyKey) -> bool {
+        self.children(key).next().is_some()
+    }
+
+    /// The newest documents of a worktree: those that no document of the same
+    /// worktree follows. Newest is by parent links, not by time.
+    pub fn leaves(&self, here: &Here) -> Vec<&Entry> {
+        let mine = |entry: &&Entry| {
+            entry.worktree.as_ref().is_some_and(|worktree| here.is_of(worktree, entry.host.as_deref()))
+        };
+        self.entries
+            .values()
+            .filter(mine)
+            .filter(|entry| !self.children(&entry.key).any(|child| mine(&child)))
+            .collect()
+    }
+
+    /// The newest document of a worktree, if there is exactly one.
+    pub fn leaf(&self, here: &Here) -> Result<&Entry, StoreError> {
+        let leaves = self.leaves(here);
+        match leaves.as_slice() {
+            [] => Err(StoreError::None),
+            [leaf] => Ok(leaf),
+            _ => Err(StoreError::SeveralLeaves {
+                keys: leaves.iter().map(|entry| entry.key.clone()).collect(),
+            }),
+        }
+    }
+}
+
+/// The worktree in which we stand, as documents name it.
+#[derive(Debug, Clone)]
+pub struct Here<'a> {
+    /// Its path.
+    pub path: &'a Path,
+    /// Its random id, if it has one.
+    pub id: Option<&'a str>,
+    /// This host.
+    pub host: &'a str,
+}
+
+impl Here<'_> {
+    /// True if a document that names `worktree` speaks of this one.
+    pub fn is_of(&self, worktree: &WorktreeFact, host: Option<&str>) -> bool {
+        match (&worktree.id, self.id) {
+            (Some(theirs), Some(ours)) => theirs == ours,
+            // Without ids the path decides, on the same host: a shared home
+            // may hold other trees at the same path.
+            _ => worktree.path == crate::safety::escape_path(self.path) && host == Some(self.host),
+        }
+    }
+}
+
+impl Entry {
+    fn unread(key: &AnyKey) -> Entry {
+        Entry {
+            key: key.clone(),
+            created: key.proving().map(|key| key.minute()),
+            parent: None,
+            is_amendment: false,
+            worktree: None,
+            host: None,
+            branch: None,
+            head: None,
+            focus: None,
+            has_live_jobs: false,
+            is_archived: false,
+            problem: None,
+        }
+    }
+
+    /// What a list needs of a document.
+    pub fn of(key: &AnyKey, bytes: &[u8], is_archived: bool) -> Entry {
+        let unread = Entry { is_archived, ..Entry::unread(key) };
+        let text = String::from_utf8_lossy(bytes);
+        match front::read(&text) {
+            Ok((facts, body)) => Entry { is_archived, ..Entry::of_facts(key, facts, body) },
+            Err(e) => Entry { problem: Some(e.to_string()), ..unread },
+        }
+    }
+
+    fn of_facts(key: &AnyKey, facts: Facts, body: &str) -> Entry {
+        let title = body.lines().find_map(|line| line.strip_prefix("# Handover: "));
+        Entry {
+            key: key.clone(),
+            created: Some(facts.created),
+            is_amendment: facts.parent.as_ref().is_some_and(|parent| parent.relation == Relation::Amends),
+            parent: facts.parent.map(|parent| parent.key),
+            worktree: Some(facts.worktree),
+            host: Some(facts.host),
+            branch: facts.branch,
+            head: facts.head,
+            focus: title.map(str::to_owned),
+            has_live_jobs: facts.jobs.is_some_and(|jobs| !jobs.listed.is_empty() || jobs.omitted > 0),
+            is_archived: false,
+            problem: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: &str, parent: Option<&str>, path: &str) -> Entry {
+        let key: AnyKey = key.parse().unwrap();
+        Entry {
+            parent: parent.map(|key| key.parse().unwrap()),
+            worktree: Some(WorktreeFact { path: path.into(), id: None, is_main: true }),
+            host: Some("h".into()),
+            ..Entry::unread(&key)
+        }
+    }
+
+    const A: &str = "HO-20261121-0341-0000000a";
+    const B: &str = "HO-20261121-0342-0000000b";
+    const C: &str = "HO-20261121-0340-0000000c";
+
+    #[test]
+    fn newest_is_by_parents_not_by_time() {
+        // C follows B although its clock says that it is older.
+        let lineage =
+            Lineage::of(vec![entry(A, None, "/r"), entry(B, Some(A), "/r"), entry(C, Some(B), "/r")]);
+        let here = Here { path: Path::new("/r"), id: None, host: "h" };
+        assert_eq!(lineage.leaf(&here).unwrap().key.to_string(), C);
+        assert!(lineage.is_superseded(&A.parse().unwrap()));
+    }
+
+    #[test]
+    fn several_leaves_are_an_answer_of_their_own() {
+        let lineage =
+            Lineage::of(vec![entry(A, None, "/r"), entry(B, None, "/r"), entry(C, None, "/elsewhere")]);
+        let here = Here { path: Path::new("/r"), id: None, host: "h" };
+        assert!(matches!(lineage.leaf(&here), Err(StoreError::SeveralLeaves { keys }) if keys.len() == 2));
+        let nobody = Here { path: Path::new("/r"), id: None, host: "other" };
+        assert!(matches!(lineage.leaf(&nobody), Err(StoreError::None)));
+    }
+
+    #[test]
+    fn a_cycle_of_parents_hangs_nothing() {
+        let lineage = Lineage::of(vec![entry(A, Some(B), "/r"), entry(B, Some(A), "/r")]);
+        let here = Here { path: Path::new("/r"), id: None, host: "h" };
+        assert!(matches!(lineage.leaf(&here), Err(StoreError::None)));
+    }
+}

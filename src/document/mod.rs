@@ -1,0 +1,31 @@
+//! The handover itself: its facts, its body, its key, and where it is kept.
+//!
+//! A sealed document is never changed and holds no state. What the program
+//! established stands in the front matter; what the agent says, in the body.
+
+mod body;
+mod condition;
+pub mod drift;
+mod facts;
+mod front;
+mod lineage;
+mod lint;
+mod markdown;
+mod render;
+mod seal;
+mod store;
+mod verdict;
+
+pub use body::{Body, BodyError, Section};
+pub use condition::Condition;
+pub use facts::{
+    Base, ClusterFacts, Facts, FileFact, FilesFact, GpuFact, JobFact, JobsFact, Parent, Relation,
+    RepositoryFact, SCHEMA, Sizes, WorktreeFact,
+};
+pub use front::{FrontError, read};
+pub use lineage::{Entry, Here, Lineage};
+pub use lint::{Gap, Lint, lint};
+pub use render::{Since, render, render_draft, startup};
+pub use seal::{Proof, Sealed, placeholder, prove, seal};
+pub use store::{Copy, Store, StoreError, Stored};
+pub use verdict::{Edited, Verdict};

@@ -1,0 +1,355 @@
+use minijinja::value::Value;
+use minijinja::{Environment, UndefinedBehavior, context};
+
+use super::body::{OWN_BEGIN, OWN_END};
+use super::{Body, Facts, JobFact, Lint, Section, front};
+use crate::safety::{clip, code_span, escape, json_line};
+use crate::terms::Seconds;
+
+/// What happened between the parent and this document, as the program saw it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Since {
+    /// The parent's key.
+    pub parent: String,
+    /// How long ago the parent was made.
+    pub age: Seconds,
+    /// Sentences, one per thing that moved; already escaped.
+    pub lines: Vec<String>,
+    /// What the parent said was to be done next.
+    pub planned: Option<String>,
+}
+
+const TEMPLATE: &str = include_str!("../../templates/handover.md");
+
+/// The whole document: front matter, then the body by the template.
+///
+/// Every value is escaped when it is inserted, unless it is markdown that was
+/// contained before.
+pub fn render(facts: &Facts, body: &Body, since: Option<&Since>) -> Result<String, front::FrontError> {
+    let wrong = |e: minijinja::Error| front::FrontError::Value { text: e.to_string() };
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_formatter(|out, _, value| {
+        let text = value.to_string();
+        let text = if value.is_safe() { text } else { escape(&text) };
+        out.write_str(&text).map_err(minijinja::Error::from)
+    });
+    let text = environment
+        .render_str(
+            TEMPLATE,
+            context! {
+                focus => focus(facts, body),
+                created => facts.created.to_string(),
+                status => markdown(&status(body)),
+                sections => sections(facts, body, since),
+                startup => markdown(&startup(facts)),
+            },
+        )
+        .map_err(wrong)?
+        + "\n";
+    let front = front::write(&Facts {
+        sizes: super::Sizes { body: text.len() as u64, ..facts.sizes.clone() },
+        ..facts.clone()
+    })?;
+    Ok(front + &text)
+}
+
+/// A draft: the sections with their questions, what is known already, the gaps.
+pub fn render_draft(facts: &Facts, body: &Body, since: Option<&Since>, lint: &Lint) -> String {
+    let mut out = format!("# Draft: {}\n\n", escape(body.focus.as_deref().unwrap_or_default()));
+    out.push_str("Fill in the sections, then run `handover create`. Text between the comments of the\nprogram is not read back. An empty section is left out.\n");
+    for section in Section::ALL {
+        out.push_str(&format!("\n## {}\n<!-- {} -->\n", section.heading(), section.question()));
+        let text = if section == Section::Status {
+            Some(status(body)).filter(|_| !body.is_empty())
+        } else {
+            body.text(section).map(str::to_owned)
+        };
+        if let Some(text) = text {
+            out.push_str(&format!("{text}\n"));
+        }
+        let own = own_text(facts, section);
+        if !own.is_empty() {
+            out.push_str(&format!("{OWN_BEGIN}\n{own}\n{OWN_END}\n"));
+        }
+    }
+    let mut own = String::new();
+    if let Some(since) = since {
+        own.push_str(&format!("Since {} ({} ago):\n\n{}\n", since.parent, since.age, bullets(&since.lines)));
+    }
+    if !lint.gaps.is_empty() {
+        own.push_str(&format!("\nGaps so far (score {} of 100):\n\n", lint.score));
+        own.push_str(&bullets(
+            &lint
+                .gaps
+                .iter()
+                .map(|gap| format!("{}: {}", gap.section.heading(), gap.what))
+                .collect::<Vec<_>>(),
+        ));
+    }
+    if !own.trim().is_empty() {
+        out.push_str(&format!("\n{OWN_BEGIN}\n{}\n{OWN_END}\n", own.trim()));
+    }
+    out
+}
+
+/// The title: what the agent says the work is about, else the branch.
+fn focus(facts: &Facts, body: &Body) -> String {
+    let text =
+        body.focus.clone().or_else(|| facts.branch.clone()).unwrap_or_else(|| "detached HEAD".to_owned());
+    clip(&text, 120)
+}
+
+fn markdown(text: &str) -> Value {
+    Value::from_safe_string(text.to_owned())
+}
+
+fn status(body: &Body) -> String {
+    match (body.condition, body.text(Section::Status)) {
+        (Some(condition), Some(text)) => format!("**{condition}**: {text}"),
+        (Some(condition), None) => format!("**{condition}**"),
+        (None, Some(text)) => text.to_owned(),
+        (None, None) => "not said".to_owned(),
+    }
+}
+
+/// Each section that has text, as heading and markdown.
+fn sections(facts: &Facts, body: &Body, since: Option<&Since>) -> Vec<Value> {
+    let mut all = Vec::new();
+    for section in Section::ALL.into_iter().filter(|section| *section != Section::Status) {
+        let mut parts = Vec::new();
+        parts.extend(body.text(section).map(str::to_owned));
+        parts.extend(Some(own_text(facts, section)).filter(|own| !own.is_empty()));
+        let text = if parts.is_empty() && section == Section::Next {
+            "Not said.".to_owned()
+        } else {
+            parts.join("\n\n")
+        };
+        if !text.is_empty() {
+            all.push(context! { heading => section.heading(), text => markdown(&text) });
+        }
+    }
+    if let Some(since) = since {
+        let mut text = format!("Parent: {} ({} before this one).", since.parent, since.age);
+        if !since.lines.is_empty() {
+            text.push_str(&format!("\n\n{}", bullets(&since.lines)));
+        }
+        if let Some(planned) = &since.planned {
+            text.push_str(&format!("\n\nWhat it called the next action:\n\n{}", quoted(planned)));
+        }
+        all.push(context! { heading => "Since the last handover", text => markdown(&text) });
+    }
+    all
+}
+
+/// What the program itself has to say in a section.
+fn own_text(facts: &Facts, section: Section) -> String {
+    match section {
+        Section::Changed => changed(facts),
+        Section::Evidence => {
+            "The program ran no check for this handover; whatever this section claims is the agent's word."
+                .to_owned()
+        }
+        Section::Jobs => jobs(facts),
+        _ => String::new(),
+    }
+}
+
+fn changed(facts: &Facts) -> String {
+    let mut lines = Vec::new();
+    if let Some(base) = &facts.base {
+        lines.push(match (&base.merge_base, base.ahead, base.behind) {
+            (None, ..) => format!("no common commit with {}", code_span(&base.branch)),
+            (Some(_), 0, 0) => format!("at the same commit as {}", code_span(&base.branch)),
+            (Some(at), ahead, behind) => format!(
+                "{} ahead of and {behind} behind {}, common commit `{}`",
+                commits(ahead),
+                code_span(&base.branch),
+                at.short()
+            ),
+        });
+    }
+    if let Some(operation) = &facts.operation {
+        lines.push(format!("a {operation} is in progress"));
+    }
+    let files = &facts.files;
+    if files.is_clean() {
+        lines.push("no uncommitted changes".to_owned());
+    } else {
+        let mut counts = Vec::new();
+        for (count, what) in [
+            (files.staged, "staged"),
+            (files.unstaged, "not staged"),
+            (files.conflicts, "in conflict"),
+            (files.untracked, "untracked"),
+        ] {
+            if count > 0 {
+                counts.push(format!("{count} {what}"));
+            }
+        }
+        lines.push(format!("uncommitted: {}", counts.join(", ")));
+        const SHOWN: usize = 20;
+        lines.extend(
+            files
+                .listed
+                .iter()
+                .take(SHOWN)
+                .map(|file| format!("{} {}", code_span(&file.letters), code_span(&clip(&file.path, 160)))),
+        );
+        let more = files.listed.len().saturating_sub(SHOWN) + files.omitted as usize;
+        if more > 0 {
+            lines.push(format!("and {more} more (the front matter lists {})", files.listed.len()));
+        }
+    }
+    if facts.stashes > 0 {
+        lines.push(format!(
+            "{} in this repository; all worktrees share them",
+            count(facts.stashes.into(), "stash", "stashes")
+        ));
+    }
+    bullets(&lines)
+}
+
+fn jobs(facts: &Facts) -> String {
+    let cluster = &facts.cluster;
+    let mut out = source(facts);
+    if let Some(by_state) = &cluster.by_state {
+        let counts: Vec<String> = by_state.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let counts = if counts.is_empty() { "no jobs in the queue".to_owned() } else { counts.join(", ") };
+        out.push_str(&format!("\n\nIn the queue: {counts}."));
+    }
+    if let Some(gpus) = &cluster.gpus
+        && !gpus.is_empty()
+    {
+        let list: Vec<String> = gpus
+            .iter()
+            .map(|gpu| {
+                let free = gpu.free.map_or_else(|| "?".to_owned(), |free| free.to_string());
+                let kind = if gpu.kind.is_empty() { "untyped".to_owned() } else { escape(&gpu.kind) };
+                format!("{free} of {} {kind}", gpu.total)
+            })
+            .collect();
+        out.push_str(&format!("\n\nGPUs free: {}.", list.join(", ")));
+    }
+    match &facts.jobs {
+        Some(jobs) if !jobs.listed.is_empty() => {
+            out.push_str("\n\nLive jobs. Do not cancel, requeue or overwrite what belongs to them:\n\n");
+            const SHOWN: usize = 30;
+            out.push_str(&bullets(&jobs.listed.iter().take(SHOWN).map(job).collect::<Vec<_>>()));
+            let more = jobs.listed.len().saturating_sub(SHOWN) + jobs.omitted as usize;
+            if more > 0 {
+                out.push_str(&format!("\n- and {more} more (the front matter lists {})", jobs.listed.len()));
+            }
+        }
+        Some(_) => out.push_str("\n\nNo live job within this scope."),
+        None if cluster.source == "none" => {}
+        None => out.push_str("\n\nWhich jobs are live is not known. Treat the cluster as busy."),
+    }
+    for problem in &cluster.problems {
+        out.push_str(&format!("\n\nNot seen: {}.", escape(problem)));
+    }
+    out
+}
+
+/// Where the answers came from, how old they were, and what was asked.
+fn source(facts: &Facts) -> String {
+    let cluster = &facts.cluster;
+    let detail = cluster.detail.as_deref().map(escape).unwrap_or_default();
+    if cluster.source == "none" {
+        return if detail.is_empty() {
+            "No cluster was looked at.".to_owned()
+        } else {
+            format!("No cluster was looked at: {detail}.")
+        };
+    }
+    let mut out = format!(
+        "Cluster{}, seen through {}",
+        cluster.name.as_deref().map(|name| format!(" {}", code_span(name))).unwrap_or_default(),
+        match cluster.source.as_str() {
+            "local" => "Slurm's commands on this machine".to_owned(),
+            _ => format!("the state file {}", code_span(&detail)),
+        }
+    );
+    match (cluster.taken_at, cluster.age) {
+        (Some(at), Some(age)) => out.push_str(&format!(", taken {at} ({age} before this document)")),
+        _ => out.push_str(", taken at an unknown time"),
+    }
+    let mut scope: Vec<String> =
+        cluster.user.iter().map(|user| format!("user {}", code_span(user))).collect();
+    scope.extend(cluster.scope.iter().map(|name| code_span(name)));
+    if !scope.is_empty() {
+        out.push_str(&format!("; scope: {}", scope.join(", ")));
+    }
+    out.push('.');
+    out
+}
+
+fn job(job: &JobFact) -> String {
+    let id = match &job.tasks {
+        Some(tasks) => format!("{}_[{}]", job.id.base, clip(&tasks.to_string(), 60)),
+        None if job.tasks_cut => format!("{}_[...]", job.id.base),
+        None => job.id.to_string(),
+    };
+    let mut text = format!("`{id}` {} {}", escape(&job.state), code_span(&clip(&job.name, 60)));
+    let mut add = |part: String| text.push_str(&format!(", {part}"));
+    if let Some(tasks) = &job.tasks {
+        add(count(tasks.len() as u64, "task", "tasks"));
+    }
+    if let (Some(elapsed), true) = (job.elapsed, job.reason.is_empty()) {
+        add(match job.limit {
+            Some(limit) => format!("{elapsed} of {limit}"),
+            None => elapsed.to_string(),
+        });
+    }
+    if !job.nodes.is_empty() {
+        add(format!("on {}", code_span(&clip(&job.nodes, 40))));
+    }
+    if !job.reason.is_empty() {
+        add(format!(
+            "waits: {}{}",
+            escape(&clip(&job.reason, 100)),
+            if job.never_starts { ", and will not start by itself" } else { "" }
+        ));
+    }
+    if let Some(restarts) = job.restarts.filter(|n| *n > 0) {
+        add(format!("requeued {restarts} times"));
+    }
+    text
+}
+
+/// Facts, not orders; key and path last, so that a script can take them.
+pub fn startup(facts: &Facts) -> String {
+    let place = match &facts.branch {
+        Some(branch) => format!("branch {}", json_line(&branch.as_str().into())),
+        None => "a detached HEAD".to_owned(),
+    };
+    let head =
+        facts.head.as_ref().map_or("no commit yet".to_owned(), |head| format!("commit {}", head.short()));
+    format!(
+        "The session before this one has ended and its handover is sealed.\n\
+         Work on {} continues in {} on {place} at {head}.\n\
+         `handover verify {key}` says whether this document is intact and what moved since.\n\
+         `handover resume {key}` takes the baton and prints the briefing.\n\
+         Document: CLAUDE/{key}.md\n\
+         Key: {key}",
+        json_line(&facts.repository.name.as_str().into()),
+        json_line(&facts.worktree.path.as_str().into()),
+        key = facts.key,
+    )
+}
+
+fn quoted(text: &str) -> String {
+    text.lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn bullets(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn commits(n: u32) -> String {
+    count(n.into(), "commit", "commits")
+}
+
+fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
