@@ -1,5 +1,6 @@
 //! The integration tests: the built program in a world of its own.
 
+mod architecture;
 mod lock;
 mod sandbox;
 mod support;

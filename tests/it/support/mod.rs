@@ -10,6 +10,7 @@ mod call;
 pub mod cluster;
 mod fakes;
 mod names;
+pub mod paths;
 mod sandbox;
 
 pub use call::{Answer, Call};
