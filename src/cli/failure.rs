@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::Exit;
 use crate::git::GitError;
-use crate::sys::SpawnError;
+use crate::sys::lock::LockError;
+use crate::sys::{FileError, SpawnError};
 use crate::verbs::Error;
 
 /// An error as it is shown: what was attempted, why it failed, what to do.
@@ -67,12 +68,37 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
     let hint = |text: &str| vec![text.to_owned()];
     match error {
         Error::Git(error) => judge_git(error),
-        Error::File(error) if error.is_forbidden() => {
-            (Exit::Outside, hint("check the rights of that directory, or run outside the sandbox"))
-        }
-        Error::File(_) => (Exit::Outside, Vec::new()),
+        Error::File(error) => judge_file(error),
+        Error::Lock(error) => judge_lock(error),
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
+    }
+}
+
+fn judge_file(error: &FileError) -> (Exit, Vec<String>) {
+    if error.is_forbidden() {
+        let hint = "check the rights of that directory, or run outside the sandbox";
+        return (Exit::Outside, vec![hint.to_owned()]);
+    }
+    (Exit::Outside, Vec::new())
+}
+
+fn judge_lock(error: &LockError) -> (Exit, Vec<String>) {
+    match error {
+        LockError::Busy { holder, .. } => (
+            Exit::Deferred,
+            vec![
+                "run the same command again in a moment".to_owned(),
+                format!("if it died on another machine, or hangs: {}", holder.unlock_command()),
+            ],
+        ),
+        LockError::Lost => {
+            (Exit::Partial, vec!["run the same command again: it goes on from what is there".into()])
+        }
+        LockError::NoSuch { .. } => {
+            (Exit::NotFound, vec!["it has been given back; run the command that met it again".into()])
+        }
+        LockError::File(error) => judge_file(error),
     }
 }
 

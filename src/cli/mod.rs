@@ -4,9 +4,11 @@
 //! options and its help; it calls the verb, hands the outcome to `report`, and
 //! says with which code the program ends.
 
+mod confirm;
 mod exit;
 mod failure;
 mod output;
+mod unlock;
 
 pub use exit::Exit;
 pub use failure::Failure;
@@ -75,6 +77,7 @@ impl Color {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -132,6 +135,7 @@ pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> Exit
 
 fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
     match verb {
+        Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "handover", &mut script);

@@ -6,6 +6,7 @@
 mod envelope;
 mod style;
 mod table;
+pub mod unlock;
 mod view;
 
 pub use envelope::envelope;

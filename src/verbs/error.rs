@@ -1,6 +1,7 @@
 use crate::config::ConfigError;
 use crate::git::GitError;
 use crate::sys::FileError;
+use crate::sys::lock::LockError;
 
 /// Why a verb did not do what it was asked to.
 ///
@@ -14,6 +15,9 @@ pub enum Error {
     /// A file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The lock was not to be had, or is lost.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),

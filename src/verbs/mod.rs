@@ -6,6 +6,7 @@
 mod context;
 mod error;
 mod identity;
+pub mod unlock;
 
 pub use context::Context;
 pub use error::Error;

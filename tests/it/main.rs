@@ -4,6 +4,7 @@ mod architecture;
 mod lock;
 mod sandbox;
 mod support;
+mod unlock;
 
 /// A file that nobody lists here is compiled by nobody.
 #[test]
