@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Job, Node};
+use super::{Accounting, Job, Node};
 use crate::terms::{Known, Time};
 
 /// The cluster at one moment, as far as it could be seen.
@@ -21,6 +21,9 @@ pub struct Snapshot {
     pub jobs: Known<Vec<Job>>,
     /// The nodes.
     pub nodes: Known<Vec<Node>>,
+    /// What accounting knows of jobs in the scope, finished ones included;
+    /// unknown where a site has none.
+    pub accounting: Known<Accounting>,
     /// Everything that was cut, missing, or not understood, in words.
     pub problems: Vec<Problem>,
 }

@@ -1,0 +1,440 @@
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{ExitCode, Problem, State};
+use crate::terms::{Bytes, JobId, TaskIds, Time};
+
+/// What Slurm's accounting knows: every attempt of every job and array task,
+/// with its steps summed up.
+///
+/// Built for a million rows: an attempt is a flat value of fixed size, and
+/// texts that repeat (names, users, partitions, node lists) are kept once.
+/// Texts are as Slurm printed them, bytes that are no UTF-8 replaced: data
+/// from outside, to be escaped where shown.
+#[derive(Debug, Clone, Default)]
+pub struct Accounting {
+    texts: Texts,
+    attempts: Vec<Attempt>,
+    /// The parts of arrays that wait together, as accounting shows them.
+    pub waiting: Vec<WaitingTasks>,
+    /// The start of the time window that was asked for; what ended before it is
+    /// not here. `None` if the source does not say.
+    pub since: Option<Time>,
+    /// True if times came as wall-clock text without a zone: they order
+    /// attempts, but tell no moment.
+    pub zone_unknown: bool,
+    /// What was cut, missing, or not understood, in words.
+    pub problems: Vec<Problem>,
+}
+
+/// One attempt of a job, an array task, or a part of a heterogeneous job.
+///
+/// A requeued job has several, all with one id; which one is the newest,
+/// [`Attempt::is_newer_than`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The id that people use, with array index or component.
+    pub id: JobId,
+    /// The id that logs and trackers use; `None` if the source has no such column.
+    pub raw_id: Option<u32>,
+    /// The job's name.
+    pub name: Text,
+    /// The user that it belongs to; empty if the source has no such column.
+    pub user: Text,
+    /// The partition.
+    pub partition: Text,
+    /// The nodes, in Slurm's compressed form; empty if none were given.
+    pub node_list: Text,
+    /// True if the source cut the name.
+    pub name_cut: bool,
+    /// How this attempt ended, or what it does.
+    pub state: State,
+    /// Who cancelled it, as a uid on the cluster.
+    pub cancelled_by: Option<u32>,
+    /// The exit code of the batch script.
+    pub exit: Option<ExitCode>,
+    /// The highest exit code of its steps; `None` if the source has no such column.
+    pub derived_exit: Option<ExitCode>,
+    /// How long it ran, in seconds.
+    pub elapsed: Option<u32>,
+    /// Its time limit in seconds; `None` if unlimited or unknown.
+    pub limit: Option<u32>,
+    /// When it was submitted, or requeued.
+    pub submitted: Stamp,
+    /// When it started.
+    pub started: Stamp,
+    /// When it ended.
+    pub ended: Stamp,
+    /// Its steps.
+    pub steps: Steps,
+}
+
+impl Attempt {
+    /// True if this attempt of a job came after `other`, as far as times tell;
+    /// one that waits has no start and is newer than one that ran.
+    pub fn is_newer_than(&self, other: &Attempt) -> bool {
+        self.order() > other.order()
+    }
+
+    /// A key by which attempts of one job sort from oldest to newest.
+    pub fn order(&self) -> (i64, i64) {
+        (self.submitted.known().unwrap_or(i64::MIN), self.started.known().unwrap_or(i64::MAX))
+    }
+
+    /// True if it is COMPLETED although a step failed or was cancelled.
+    pub fn completed_over_failed_steps(&self) -> bool {
+        let derived = self.derived_exit.is_some_and(|exit| exit != ExitCode::default());
+        self.state == State::Completed && (self.steps.failed > 0 || derived)
+    }
+}
+
+/// The steps of one attempt, `.batch` and `.extern` among them, summed up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steps {
+    /// How many the source lists.
+    pub count: u32,
+    /// How many of them failed, or were cancelled with an exit code.
+    pub failed: u32,
+    /// The worst of the failed ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<FailedStep>,
+    /// True if Slurm saw one run out of memory: `OUT_OF_MEMORY`, or its private
+    /// signal 125. The job itself may only say FAILED 1:0.
+    pub out_of_memory: bool,
+    /// The most memory that any step was seen to use. A sample: the spike that
+    /// kills a job may not show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rss: Option<Bytes>,
+}
+
+/// How a step failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FailedStep {
+    /// Its state.
+    pub state: State,
+    /// Its exit code.
+    pub exit: ExitCode,
+}
+
+impl Steps {
+    /// Adds one step.
+    pub(super) fn add(&mut self, state: State, exit: Option<ExitCode>, max_rss: Option<Bytes>) {
+        self.count = self.count.saturating_add(1);
+        self.max_rss = self.max_rss.max(max_rss);
+        let exit = exit.unwrap_or_default();
+        self.out_of_memory |= state == State::OutOfMemory || exit.signal == 125;
+        if state.is_failure() || (state == State::Cancelled && exit != ExitCode::default()) {
+            self.failed = self.failed.saturating_add(1);
+            if self.worst.is_none_or(|worst| gravity(state) > gravity(worst.state)) {
+                self.worst = Some(FailedStep { state, exit });
+            }
+        }
+    }
+}
+
+/// How much a state of a failed step tells; the highest is kept.
+fn gravity(state: State) -> u8 {
+    match state {
+        State::OutOfMemory => 6,
+        State::NodeFail | State::BootFail => 5,
+        State::Timeout | State::Deadline => 4,
+        State::Failed => 3,
+        State::Cancelled => 1,
+        _ => 2,
+    }
+}
+
+/// The tasks of an array that wait together: one row such as `123_[4-10%2]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingTasks {
+    /// The array's id.
+    pub base: u32,
+    /// Which tasks; `None` if Slurm cut the list, so that their count is unknown.
+    pub tasks: Option<TaskIds>,
+    /// How many may run at once.
+    pub throttle: Option<u32>,
+    /// The row itself; its id is the whole array's.
+    pub row: Attempt,
+}
+
+/// A text of an [`Accounting`], by number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(u32);
+
+/// A moment in seconds since 1970, or unknown. Where the zone is unknown it is
+/// the wall clock read as UTC, and good for ordering alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp(i64);
+
+impl Stamp {
+    /// Not known, or not yet.
+    pub const UNKNOWN: Stamp = Stamp(i64::MIN);
+
+    /// A moment in seconds since 1970.
+    pub fn from_unix(seconds: i64) -> Stamp {
+        Stamp(seconds)
+    }
+
+    /// The seconds, if they are known.
+    pub fn known(self) -> Option<i64> {
+        (self != Stamp::UNKNOWN).then_some(self.0)
+    }
+}
+
+impl Accounting {
+    /// Every attempt, in the order of the source.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// A text by its number.
+    pub fn text(&self, text: Text) -> &str {
+        self.texts.get(text)
+    }
+
+    /// A moment of an attempt; `None` if it is unknown or its zone is.
+    pub fn moment(&self, stamp: Stamp) -> Option<Time> {
+        stamp.known().filter(|_| !self.zone_unknown).and_then(Time::from_unix)
+    }
+
+    /// Keeps the rows for which `keep` says yes, given the row, its job's name
+    /// and its user: what belongs to a scope.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Attempt, &str, &str) -> bool) {
+        let texts = &self.texts;
+        let mut wanted = |row: &Attempt| keep(row, texts.get(row.name), texts.get(row.user));
+        self.attempts.retain(&mut wanted);
+        self.waiting.retain(|waiting| wanted(&waiting.row));
+    }
+
+    /// Notes that something is the matter.
+    pub(super) fn problem(&mut self, what: String) {
+        self.problems.push(Problem { about: "sacct".into(), what });
+    }
+
+    pub(super) fn intern(&mut self, bytes: &[u8]) -> Text {
+        self.texts.intern(bytes)
+    }
+
+    pub(super) fn push(&mut self, attempt: Attempt) -> usize {
+        self.attempts.push(attempt);
+        self.attempts.len() - 1
+    }
+
+    pub(super) fn attempt_mut(&mut self, index: usize) -> Option<&mut Attempt> {
+        self.attempts.get_mut(index)
+    }
+}
+
+/// Texts, each kept once; number zero is the empty one.
+#[derive(Debug, Clone)]
+struct Texts {
+    list: Vec<String>,
+    numbers: HashMap<Vec<u8>, Text>,
+    /// The numbers handed out last: in accounting the next row mostly repeats them.
+    recent: [Text; 4],
+}
+
+impl Default for Texts {
+    fn default() -> Texts {
+        Texts {
+            list: vec![String::new()],
+            numbers: HashMap::from([(Vec::new(), Text(0))]),
+            recent: [Text(0); 4],
+        }
+    }
+}
+
+impl Texts {
+    fn get(&self, text: Text) -> &str {
+        self.list.get(text.0 as usize).map_or("", String::as_str)
+    }
+
+    fn intern(&mut self, bytes: &[u8]) -> Text {
+        if bytes.is_empty() {
+            return Text(0);
+        }
+        for text in self.recent {
+            if self.list[text.0 as usize].as_bytes() == bytes {
+                return text;
+            }
+        }
+        let number = match self.numbers.get(bytes) {
+            Some(number) => *number,
+            None => {
+                let number = Text(self.list.len() as u32);
+                self.list.push(String::from_utf8_lossy(bytes).into_owned());
+                self.numbers.insert(bytes.to_vec(), number);
+                number
+            }
+        };
+        self.recent.rotate_right(1);
+        self.recent[0] = number;
+        number
+    }
+}
+
+/// An accounting as JSON has it: texts in place, times as text.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Stored<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Time>,
+    zone_unknown: bool,
+    #[serde(borrow)]
+    attempts: Vec<StoredAttempt<'a>>,
+    #[serde(borrow)]
+    waiting: Vec<StoredWaiting<'a>>,
+    problems: Vec<Problem>,
+}
+
+#[derive(PartialEq, Serialize, Deserialize)]
+struct StoredAttempt<'a> {
+    id: JobId,
+    raw_id: Option<u32>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    name_cut: bool,
+    #[serde(borrow)]
+    user: Cow<'a, str>,
+    #[serde(borrow)]
+    partition: Cow<'a, str>,
+    #[serde(borrow)]
+    node_list: Cow<'a, str>,
+    state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cancelled_by: Option<u32>,
+    exit: Option<Cow<'a, str>>,
+    derived_exit: Option<Cow<'a, str>>,
+    elapsed: Option<u32>,
+    limit: Option<u32>,
+    submitted: Option<String>,
+    started: Option<String>,
+    ended: Option<String>,
+    steps: Steps,
+}
+
+#[derive(PartialEq, Serialize, Deserialize)]
+struct StoredWaiting<'a> {
+    tasks: Option<TaskIds>,
+    throttle: Option<u32>,
+    #[serde(borrow)]
+    row: StoredAttempt<'a>,
+}
+
+impl Accounting {
+    fn store(&self, attempt: &Attempt) -> StoredAttempt<'_> {
+        let code = |exit: Option<ExitCode>| exit.map(|exit| Cow::Owned(exit.to_string()));
+        let moment = |stamp: Stamp| {
+            let text = Time::from_unix(stamp.known()?)?.to_string();
+            Some(if self.zone_unknown { text.trim_end_matches('Z').to_owned() } else { text })
+        };
+        StoredAttempt {
+            id: attempt.id,
+            raw_id: attempt.raw_id,
+            name: self.text(attempt.name).into(),
+            name_cut: attempt.name_cut,
+            user: self.text(attempt.user).into(),
+            partition: self.text(attempt.partition).into(),
+            node_list: self.text(attempt.node_list).into(),
+            state: attempt.state,
+            cancelled_by: attempt.cancelled_by,
+            exit: code(attempt.exit),
+            derived_exit: code(attempt.derived_exit),
+            elapsed: attempt.elapsed,
+            limit: attempt.limit,
+            submitted: moment(attempt.submitted),
+            started: moment(attempt.started),
+            ended: moment(attempt.ended),
+            steps: attempt.steps,
+        }
+    }
+
+    fn restore(&mut self, stored: StoredAttempt<'_>) -> Attempt {
+        let moment = |text: Option<String>| {
+            text.and_then(|text| Time::from_wall_clock(text.trim_end_matches('Z').as_bytes()))
+                .map_or(Stamp::UNKNOWN, |moment| Stamp(moment.unix()))
+        };
+        Attempt {
+            id: stored.id,
+            raw_id: stored.raw_id,
+            name: self.intern(stored.name.as_bytes()),
+            user: self.intern(stored.user.as_bytes()),
+            partition: self.intern(stored.partition.as_bytes()),
+            node_list: self.intern(stored.node_list.as_bytes()),
+            name_cut: stored.name_cut,
+            state: stored.state,
+            cancelled_by: stored.cancelled_by,
+            exit: stored.exit.and_then(|text| text.parse().ok()),
+            derived_exit: stored.derived_exit.and_then(|text| text.parse().ok()),
+            elapsed: stored.elapsed,
+            limit: stored.limit,
+            submitted: moment(stored.submitted),
+            started: moment(stored.started),
+            ended: moment(stored.ended),
+            steps: stored.steps,
+        }
+    }
+}
+
+impl Accounting {
+    fn stored(&self) -> Stored<'_> {
+        Stored {
+            since: self.since,
+            zone_unknown: self.zone_unknown,
+            attempts: self.attempts.iter().map(|attempt| self.store(attempt)).collect(),
+            waiting: self
+                .waiting
+                .iter()
+                .map(|waiting| StoredWaiting {
+                    tasks: waiting.tasks.clone(),
+                    throttle: waiting.throttle,
+                    row: self.store(&waiting.row),
+                })
+                .collect(),
+            problems: self.problems.clone(),
+        }
+    }
+}
+
+/// Two are the same if they say the same, however their texts are numbered.
+impl PartialEq for Accounting {
+    fn eq(&self, other: &Accounting) -> bool {
+        self.stored() == other.stored()
+    }
+}
+
+impl Eq for Accounting {}
+
+impl Serialize for Accounting {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.stored().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Accounting {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Accounting, D::Error> {
+        let stored = Stored::deserialize(from)?;
+        let mut accounting = Accounting {
+            since: stored.since,
+            zone_unknown: stored.zone_unknown,
+            problems: stored.problems,
+            ..Accounting::default()
+        };
+        for attempt in stored.attempts {
+            let attempt = accounting.restore(attempt);
+            accounting.attempts.push(attempt);
+        }
+        for waiting in stored.waiting {
+            let row = accounting.restore(waiting.row);
+            accounting.waiting.push(WaitingTasks {
+                base: row.id.base,
+                tasks: waiting.tasks,
+                throttle: waiting.throttle,
+                row,
+            });
+        }
+        Ok(accounting)
+    }
+}
