@@ -4,11 +4,13 @@
 //!
 //! - [`cli`] is the command line, [`report`] turns outcomes into text and JSON.
 //! - [`verbs`] has one file per verb, and is the only place where rooms meet.
+//! - [`baton`] is the claim on a handover.
 //! - [`cluster`] reads Slurm; [`git`] asks git; [`config`] knows the settings.
 //! - [`safety`] makes text from outside harmless; [`sys`] is the only door to
 //!   processes, files, clock and environment; [`terms`] are the words that
 //!   everybody uses.
 
+pub mod baton;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -5,6 +5,7 @@ use std::error::Error as _;
 use serde_json::json;
 
 use super::Exit;
+use crate::baton::BatonError;
 use crate::git::GitError;
 use crate::sys::lock::LockError;
 use crate::sys::{FileError, SpawnError};
@@ -70,6 +71,7 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Git(error) => judge_git(error),
         Error::File(error) => judge_file(error),
         Error::Lock(error) => judge_lock(error),
+        Error::Baton(error) => judge_baton(error),
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
     }
@@ -99,6 +101,27 @@ fn judge_lock(error: &LockError) -> (Exit, Vec<String>) {
             (Exit::NotFound, vec!["it has been given back; run the command that met it again".into()])
         }
         LockError::File(error) => judge_file(error),
+    }
+}
+
+fn judge_baton(error: &BatonError) -> (Exit, Vec<String>) {
+    match error {
+        BatonError::Held { key, .. } | BatonError::Moved { key, holder: Some(_) } => (
+            Exit::Refused,
+            vec![
+                format!("read without taking it: handover show {key}"),
+                format!("if that session is over, a person may take it: handover resume {key} --take-over"),
+            ],
+        ),
+        BatonError::Moved { key, holder: None } => {
+            (Exit::Refused, vec![format!("look again: handover resume {key}")])
+        }
+        BatonError::Free { .. } => (Exit::NotFound, Vec::new()),
+        BatonError::Damaged { .. } => (
+            Exit::Damaged,
+            vec!["look at that file; the ones before it in its folder tell the history".into()],
+        ),
+        BatonError::File(error) => judge_file(error),
     }
 }
 

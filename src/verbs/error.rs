@@ -1,3 +1,4 @@
+use crate::baton::BatonError;
 use crate::config::ConfigError;
 use crate::git::GitError;
 use crate::sys::FileError;
@@ -18,6 +19,9 @@ pub enum Error {
     /// The lock was not to be had, or is lost.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The baton was not taken, or not let go.
+    #[error(transparent)]
+    Baton(#[from] BatonError),
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -1,6 +1,9 @@
+use std::path::Path;
+
 use serde::Serialize;
 
-use crate::safety::one_line;
+use crate::baton::Claimant;
+use crate::safety::{escape_path, one_line};
 use crate::sys::Environment;
 
 /// Who runs this program: the agent and its session, as far as they say so.
@@ -66,6 +69,12 @@ impl Identity {
             user: one_line(&environment.user(), 120),
             slurm_job: text("SLURM_JOB_ID"),
         }
+    }
+
+    /// Whoever runs this program, as one who can hold the baton, in the worktree at `top`.
+    pub fn at(&self, top: &Path) -> Claimant {
+        let Identity { agent, session, host, user, slurm_job } = self.clone();
+        Claimant { agent, session, worktree: escape_path(top), host, user, slurm_job }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The integration tests: the built program in a world of its own.
 
 mod architecture;
+mod baton;
 mod lock;
 mod sandbox;
 mod support;
