@@ -5,6 +5,7 @@
 //! - [`cli`] is the command line, [`report`] turns outcomes into text and JSON.
 //! - [`verbs`] has one file per verb, and is the only place where rooms meet.
 //! - [`baton`] is the claim on a handover.
+//! - [`worktree`] makes and removes worktrees, with the block that agents read.
 //! - [`cluster`] reads Slurm; [`git`] asks git; [`config`] knows the settings.
 //! - [`safety`] makes text from outside harmless; [`sys`] is the only door to
 //!   processes, files, clock and environment; [`terms`] are the words that
@@ -21,3 +22,4 @@ pub mod safety;
 pub mod sys;
 pub mod terms;
 pub mod verbs;
+pub mod worktree;

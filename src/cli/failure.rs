@@ -1,5 +1,7 @@
 //! The one place where an error gets its exit code and its hints.
 
+mod worktree;
+
 use std::error::Error as _;
 
 use serde_json::json;
@@ -73,6 +75,7 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Lock(error) => judge_lock(error),
         Error::Baton(error) => judge_baton(error),
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
+        Error::Worktree(error) => worktree::judge(error),
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
     }
 }

@@ -246,7 +246,7 @@ impl Copy {
 
     /// True if git ignores the copies, so that no `git add` takes them.
     pub fn is_ignored(&self, git: &Git, key: &AnyKey) -> Result<bool, GitError> {
-        git.yes(&["check-ignore".as_ref(), "--quiet".as_ref(), self.path(key).as_os_str()])
+        git.ignores(&self.path(key))
     }
 }
 

@@ -160,6 +160,16 @@ impl<'w> Git<'w> {
         Ok(finished.success().then(|| finished.text().trim_end_matches('\n').to_owned()))
     }
 
+    /// True if git would pass over this path, relative to the directory, were
+    /// it not tracked; a tracked path is never ignored.
+    pub fn ignores(&self, path: &Path) -> Result<bool, GitError> {
+        // The command knows no literal paths; the dot keeps a leading `:` or
+        // `-` from meaning anything.
+        let path = Path::new(".").join(path);
+        let args = ["--no-literal-pathspecs", "check-ignore", "--quiet", "--"].map(OsStr::new);
+        self.yes(&[&args[..], &[path.as_os_str()]].concat())
+    }
+
     /// The version of the program.
     pub fn version(&self) -> Result<GitVersion, GitError> {
         let text = self.line(&["--version"])?;

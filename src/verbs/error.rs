@@ -3,6 +3,7 @@ use crate::config::ConfigError;
 use crate::git::GitError;
 use crate::sys::FileError;
 use crate::sys::lock::LockError;
+use crate::worktree;
 
 /// Why a verb did not do what it was asked to.
 ///
@@ -25,6 +26,9 @@ pub enum Error {
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Something about a worktree was not done.
+    #[error(transparent)]
+    Worktree(#[from] worktree::Error),
     /// Options that make no sense together, or not here.
     #[error("{what}")]
     Usage {

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod baton;
+mod context;
 mod lock;
 mod sandbox;
 mod support;
