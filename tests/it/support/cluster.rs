@@ -2,22 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::Sandbox;
 
 /// A running cluster, and what was planted in it.
 pub struct Cluster {
-    /// Where it lives; `scenario.truth` there says what must be found.
+    /// Where it lives (`tests/cluster/README.md` says what is in it).
     pub dir: PathBuf,
-    /// The variables that lead Slurm's commands to it.
-    pub environment: Vec<(String, String)>,
-    /// What `scenario.env` names: job ids by role, waits.
+    /// Job ids by role, once the scenario is there: `SWEEP_JOB`.
     pub scenario: BTreeMap<String, String>,
+    environment: Vec<(String, String)>,
 }
 
-/// The variables that Slurm's own commands read.
-const PASSED_ON: [&str; 5] =
-    ["SLURM_CONF", "LD_LIBRARY_PATH", "SLURM_CONF_SERVER", "SLURM_SACK_JWKS", "SLURM_SACK_KEY"];
+/// How long the scenario may take, from the moment that a test asks for it.
+const PATIENCE: Duration = Duration::from_secs(400);
 
 impl Cluster {
     /// The cluster that the caller of the tests started, or a loud word that
@@ -28,10 +27,34 @@ impl Cluster {
             return None;
         };
         let dir = PathBuf::from(dir);
-        let environment =
-            PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        let scenario = std::fs::read_to_string(dir.join("scenario.env")).unwrap_or_default();
-        Some(Cluster { environment: environment.collect(), scenario: assignments(&scenario), dir })
+        let environment = std::fs::read_to_string(dir.join("env")).expect("a running cluster has `env`");
+        let environment = assignments(&environment).into_iter().collect();
+        Some(Cluster { environment, scenario: BTreeMap::new(), dir })
+    }
+
+    /// The same, after its scenario has come true: waits for it.
+    pub fn with_scenario_or_skip(test: &str) -> Option<Cluster> {
+        let mut cluster = Cluster::or_skip(test)?;
+        let began = Instant::now();
+        let file = cluster.dir.join("scenario.env");
+        while !file.exists() {
+            assert!(!cluster.dir.join("scenario.failed").exists(), "the scenario failed");
+            assert!(began.elapsed() < PATIENCE, "no scenario after {PATIENCE:?}: run tests/cluster/scenario");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        cluster.scenario = assignments(&std::fs::read_to_string(file).unwrap());
+        Some(cluster)
+    }
+
+    /// What was planted, as `scenario.truth` says it: id, state, exit code,
+    /// pending reason or `-`, name.
+    pub fn truth(&self) -> Vec<[String; 5]> {
+        let text = std::fs::read_to_string(self.dir.join("scenario.truth")).unwrap();
+        let fields = |line: &str| -> [String; 5] {
+            let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
+            fields.try_into().unwrap_or_else(|_| panic!("not five fields: {line:?}"))
+        };
+        text.lines().map(fields).collect()
     }
 
     /// Puts the sandbox's user in front of this cluster: Slurm's commands on
@@ -54,7 +77,8 @@ pub fn skipped(test: &str, reason: &str) {
     if let Some(file) = std::env::var_os("HANDOVER_TEST_SKIPS") {
         use std::io::Write;
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
-        writeln!(file, "{line}").unwrap();
+        // One write: other tests write too.
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 }
 
@@ -72,4 +96,24 @@ fn assignments_are_read_with_and_without_export_and_quotes() {
     let read = assignments("# a comment = no\nexport A=1\nB='two words'\n\nC=\"3\"\n");
     let pairs: Vec<(&str, &str)> = read.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(pairs, [("A", "1"), ("B", "two words"), ("C", "3")]);
+}
+
+#[test]
+fn the_real_slurm_is_reached_through_a_sandbox_and_holds_what_was_planted() {
+    let name = "the_real_slurm_is_reached_through_a_sandbox_and_holds_what_was_planted";
+    let Some(cluster) = Cluster::with_scenario_or_skip(name) else { return };
+    let sandbox = Sandbox::new();
+    cluster.open_to(&sandbox);
+    let sweep = &cluster.scenario["SWEEP_JOB"];
+    let states = sandbox.program("sacct", ["-nPX", "-j", sweep, "-o", "jobid,state"]).run().expect(0);
+    let truth = cluster.truth();
+    let failed =
+        truth.iter().filter(|[id, state, ..]| id.starts_with(&format!("{sweep}_")) && state == "FAILED");
+    let mut looked = 0;
+    for [id, state, ..] in failed {
+        let line = format!("{id}|{state}");
+        assert!(states.stdout().lines().any(|one| one == line), "{line}: {states:?}");
+        looked += 1;
+    }
+    assert!(looked > 0, "no failed task of {sweep} in {truth:?}");
 }
