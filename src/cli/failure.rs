@@ -76,6 +76,10 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Baton(error) => judge_baton(error),
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
         Error::Worktree(error) => worktree::judge(error),
+        Error::StateFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            (Exit::NotFound, hint("--cluster takes auto, local, none, or the path of a state file"))
+        }
+        Error::StateFile { .. } => (Exit::Outside, Vec::new()),
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
     }
 }

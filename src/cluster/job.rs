@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::State;
-use crate::terms::{JobId, NotA, Seconds, TaskIds, Time};
+use crate::terms::{JobId, NotA, Part, Seconds, TaskIds, Time};
 
 /// A job, or one task of an array, as the queue shows it.
 ///
@@ -27,8 +27,10 @@ pub struct Job {
     pub name: String,
     /// True if the source may have cut the name.
     pub name_cut: bool,
-    /// The user that it belongs to.
+    /// The user that it belongs to; empty if the source does not say.
     pub user: String,
+    /// True if the source may have cut the user's name.
+    pub user_cut: bool,
     /// The partition, or several with commas while pending.
     pub partition: String,
     /// Its state.
@@ -51,7 +53,8 @@ pub struct Job {
     pub gpus: Option<u32>,
     /// The directory in which it works.
     pub work_dir: Option<PathBuf>,
-    /// Its standard output, patterns expanded where the source does that.
+    /// Its standard output. The source expands patterns where it can; `%a` is
+    /// left in it for the pending rest of an array.
     pub stdout: Option<PathBuf>,
     /// What it waits for, in Slurm's form.
     pub dependency: String,
@@ -60,6 +63,50 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job of which nothing but the id is known.
+    pub fn new(id: JobId) -> Job {
+        Job {
+            id,
+            raw_id: None,
+            pending_tasks: None,
+            tasks_cut: false,
+            throttle: None,
+            name: String::new(),
+            name_cut: false,
+            user: String::new(),
+            user_cut: false,
+            partition: String::new(),
+            state: State::Unknown,
+            reason: String::new(),
+            submitted: None,
+            started: None,
+            elapsed: None,
+            limit: None,
+            nodes: None,
+            node_list: String::new(),
+            gpus: None,
+            work_dir: None,
+            stdout: None,
+            dependency: String::new(),
+            restarts: None,
+        }
+    }
+
+    /// The id as Slurm's queue writes it: `7_[4-9,12%3]` for the rest of an array.
+    pub fn label(&self) -> String {
+        let throttle = self.throttle.map(|most| format!("%{most}")).unwrap_or_default();
+        match &self.pending_tasks {
+            _ if self.tasks_cut => format!("{}_[...]", self.id),
+            Some(tasks) => format!("{}_[{tasks}{throttle}]", self.id),
+            None => self.id.to_string(),
+        }
+    }
+
+    /// True if the job can be told to belong to an array.
+    pub fn is_of_array(&self) -> bool {
+        self.tasks_cut || self.pending_tasks.is_some() || matches!(self.id.part, Part::Task(_))
+    }
+
     /// How many tasks this entry stands for; `None` if Slurm cut the list.
     pub fn count(&self) -> Option<usize> {
         match &self.pending_tasks {

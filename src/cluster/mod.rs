@@ -5,14 +5,26 @@
 //! read, was cut, or came too late is said as such, never taken for zero.
 
 mod accounting;
+mod gres;
 mod job;
+mod local;
+mod look;
 mod node;
+mod nodes;
+mod problems;
 pub mod sacct;
+mod scope;
 mod snapshot;
+mod squeue;
 mod state;
+mod state_file;
 
 pub use accounting::{Accounting, Attempt, FailedStep, Stamp, Steps, Text, WaitingTasks};
 pub use job::{ExitCode, Job};
-pub use node::{Gpus, Node};
-pub use snapshot::{Origin, Problem, Scope, Snapshot};
+pub use local::Queue;
+pub use look::{Look, Source, jobs_under, look, queue};
+pub use node::{Gpus, Node, Supply, gpus_by_partition, gpus_by_type};
+pub use scope::Scope;
+pub use snapshot::{Load, Nothing, Origin, Problem, Snapshot, Whose};
 pub use state::State;
+pub use state_file::StateFile;

@@ -1,6 +1,9 @@
+use std::path::PathBuf;
+
 use crate::baton::BatonError;
 use crate::config::ConfigError;
 use crate::git::GitError;
+use crate::safety;
 use crate::sys::FileError;
 use crate::sys::lock::LockError;
 use crate::worktree;
@@ -29,6 +32,14 @@ pub enum Error {
     /// Something about a worktree was not done.
     #[error(transparent)]
     Worktree(#[from] worktree::Error),
+    /// A state file that was named cannot be read.
+    #[error("cannot read the state file {}", safety::escape_path(path))]
+    StateFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Options that make no sense together, or not here.
     #[error("{what}")]
     Usage {

@@ -6,6 +6,7 @@
 mod context;
 mod error;
 mod identity;
+pub mod snapshot;
 pub mod unlock;
 
 pub use context::Context;

@@ -1,0 +1,257 @@
+//! Slurm's commands on this machine.
+
+use std::time::Duration;
+
+use super::problems::Problems;
+use super::squeue::{self, Field, LONG, SHORT};
+use super::{Accounting, Job, Look, Node, Nothing, Origin, Problem, Scope, Snapshot, Whose, nodes, sacct};
+use crate::safety;
+use crate::sys::{Finished, Spawn, SpawnError, World};
+use crate::terms::Known;
+
+/// Variables with which users change what Slurm's commands print begin so.
+const FOREIGN: [&str; 5] = ["SLURM_", "SQUEUE_", "SINFO_", "SACCT_", "SCONTROL_"];
+
+/// What says where the cluster is, and changes no output.
+const KEPT: [&str; 3] = ["SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"];
+
+/// How many bytes of one answer are read.
+const MOST: usize = 256 << 20;
+
+/// The jobs of a queue, as far as they could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// The jobs within the scope.
+    pub jobs: Known<Vec<Job>>,
+    /// True if jobs may be missing although the question was answered.
+    pub partial: bool,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// Asks every question at once, each with its own limit.
+pub(super) fn look(world: &World, look: &Look) -> Snapshot {
+    let asker = Asker { world, limit: look.limit };
+    let (queue, accounting, nodes, settings) = std::thread::scope(|threads| {
+        let accounting = threads.spawn(|| asker.accounting(look));
+        let nodes = threads.spawn(|| asker.nodes());
+        let settings = threads.spawn(|| asker.settings());
+        (asker.queue(&look.scope), joined(accounting), joined(nodes), joined(settings))
+    });
+    let mut problems = Problems::default();
+    problems.extend(queue.problems);
+    problems.extend(accounting.problems);
+    problems.extend(nodes.problems);
+    problems.extend(settings.problems);
+    let settings = settings.value.into_known().unwrap_or_default();
+    Snapshot {
+        origin: Origin::Local,
+        taken_at: Some(look.now),
+        clock: Some(Whose::Ours),
+        cluster: settings.cluster,
+        slurm: settings.version,
+        scope: asker.scope(&look.scope, &queue.jobs),
+        jobs: queue.jobs,
+        jobs_partial: queue.partial,
+        nodes: nodes.value,
+        accounting: accounting.value,
+        load: Vec::new(),
+        problems: problems.into_vec(),
+    }
+}
+
+/// Asks for the jobs alone: one question.
+pub(super) fn queue(world: &World, scope: &Scope, limit: Duration) -> Queue {
+    Asker { world, limit }.queue(scope)
+}
+
+/// An answer to one question with what was odd about it.
+struct Answer<T> {
+    value: Known<T>,
+    problems: Vec<Problem>,
+}
+
+impl<T> Answer<T> {
+    fn lost() -> Answer<T> {
+        Answer { value: Known::Unknown("the question ended by a bug".to_owned()), problems: Vec::new() }
+    }
+}
+
+/// What the cluster's configuration says.
+#[derive(Default)]
+struct Settings {
+    cluster: Option<String>,
+    version: Option<String>,
+}
+
+struct Asker<'w> {
+    world: &'w World,
+    limit: Duration,
+}
+
+impl Asker<'_> {
+    fn queue(&self, scope: &Scope) -> Queue {
+        let mut problems = Problems::default();
+        let long = self.ask("squeue", self.squeue(scope, "-O", long_format()), &mut problems);
+        let (answer, layout) = match long {
+            // An older or newer release that lacks one of the fields.
+            Err(Nothing::Unknown(why)) if why.contains("format specification") => {
+                problems
+                    .say("squeue", "it does not know all fields: output paths and submit times are unknown");
+                (self.ask("squeue", self.squeue(scope, "-o", short_format()), &mut problems), &SHORT[..])
+            }
+            answer => (answer, &LONG[..]),
+        };
+        let (jobs, partial) = match answer {
+            Ok(finished) => {
+                let mut queue = squeue::read(&finished.stdout, layout, "squeue", &mut problems);
+                // The user was part of the question.
+                let rest = Scope { user: None, ..scope.clone() };
+                queue.jobs.retain(|job| rest.takes(job));
+                (Known::Known(queue.jobs), queue.partial || finished.cut)
+            }
+            Err(nothing) => (nothing.known(), false),
+        };
+        Queue { jobs, partial, problems: problems.into_vec() }
+    }
+
+    /// Everything that accounting knows of the window, requeued attempts too.
+    fn accounting(&self, look: &Look) -> Answer<Accounting> {
+        let mut problems = Problems::default();
+        let since = look.now.minus(look.history);
+        let from = format!("--starttime=now-{}seconds", look.history.0);
+        let user = self.user(&look.scope);
+        let spawn = self.spawn("sacct").args(["-u", &user, &from]).args(sacct::arguments());
+        let value = match self.ask("sacct", spawn, &mut problems) {
+            Ok(finished) => {
+                let mut accounting = sacct::read_bytes(&finished.stdout);
+                accounting.since = Some(since);
+                look.scope.keep(&mut accounting);
+                problems.extend(std::mem::take(&mut accounting.problems));
+                Known::Known(accounting)
+            }
+            Err(Nothing::Unknown(why)) if why.contains("accounting storage is disabled") => {
+                problems.say("sacct", "this cluster keeps no accounting: finished jobs are forgotten");
+                Known::Unknown("this cluster keeps no accounting".to_owned())
+            }
+            Err(nothing) => nothing.known(),
+        };
+        Answer { value, problems: problems.into_vec() }
+    }
+
+    fn user(&self, scope: &Scope) -> String {
+        scope.user.clone().unwrap_or_else(|| self.world.environment.uid().to_string())
+    }
+
+    fn squeue(&self, scope: &Scope, option: &str, format: String) -> Spawn {
+        let user = self.user(scope);
+        self.spawn("squeue").args(["--noheader", "--all", "-u", &user, option, &format])
+    }
+
+    fn nodes(&self) -> Answer<Vec<Node>> {
+        let mut problems = Problems::default();
+        let spawn = self.spawn("scontrol").args(["--details", "show", "node"]);
+        let value = match self.ask("scontrol show node", spawn, &mut problems) {
+            Ok(finished) => Known::Known(nodes::read(&finished.text(), "scontrol show node", &mut problems)),
+            Err(nothing) => nothing.known(),
+        };
+        Answer { value, problems: problems.into_vec() }
+    }
+
+    fn settings(&self) -> Answer<Settings> {
+        let mut problems = Problems::default();
+        let spawn = self.spawn("scontrol").args(["show", "config"]);
+        let value = match self.ask("scontrol show config", spawn, &mut problems) {
+            Ok(finished) => Known::Known(settings(&finished.text())),
+            Err(nothing) => nothing.known(),
+        };
+        Answer { value, problems: problems.into_vec() }
+    }
+
+    /// A command in an environment in which only we say what it prints.
+    fn spawn(&self, program: &str) -> Spawn {
+        let mut spawn = Spawn::new(program).limit(self.limit).cap(MOST);
+        for (name, _) in self.world.environment.variables() {
+            let text = name.to_string_lossy();
+            if FOREIGN.iter().any(|start| text.starts_with(start)) && !KEPT.contains(&text.as_ref()) {
+                spawn = spawn.unset(name);
+            }
+        }
+        spawn.set("LC_ALL", "C").set("SLURM_BITSTR_LEN", "0").set("SLURM_TIME_FORMAT", "%s")
+    }
+
+    /// Runs a command that should answer; what it mutters beside an answer is a problem.
+    fn ask(&self, about: &str, spawn: Spawn, problems: &mut Problems) -> Result<Finished, Nothing> {
+        let finished = match self.world.processes.run(&spawn) {
+            Ok(finished) => finished,
+            Err(SpawnError::Missing { .. }) => {
+                return Err(Nothing::NotApplicable("Slurm's commands are not installed here".to_owned()));
+            }
+            Err(error) => {
+                problems.say(about, error.to_string());
+                return Err(Nothing::Unknown(error.to_string()));
+            }
+        };
+        let complaint = safety::one_line(&finished.complaint(), 200);
+        if !finished.success() {
+            if has_no_cluster(&finished) {
+                let why = "Slurm's commands are here, but no cluster is configured for them";
+                return Err(Nothing::NotApplicable(why.to_owned()));
+            }
+            let why = format!("{about} failed with exit status {}: {complaint}", finished.code);
+            problems.say(about, format!("failed with exit status {}: {complaint}", finished.code));
+            return Err(Nothing::Unknown(why));
+        }
+        if !complaint.is_empty() {
+            problems.say(about, format!("it answered and complained: {complaint}"));
+        }
+        if finished.cut {
+            problems.say(about, format!("the answer is larger than {} MiB and was cut", MOST >> 20));
+        }
+        Ok(finished)
+    }
+
+    /// The scope with the user by name, who was asked for by number if need be.
+    fn scope(&self, asked: &Scope, jobs: &Known<Vec<Job>>) -> Scope {
+        let named = || jobs.known()?.first().map(|job| job.user.clone()).filter(|user| !user.is_empty());
+        let user = asked.user.clone().or_else(named).unwrap_or_else(|| self.world.environment.user());
+        Scope { user: Some(user), ..asked.clone() }
+    }
+}
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, Answer<T>>) -> Answer<T> {
+    thread.join().unwrap_or_else(|_| Answer::lost())
+}
+
+fn long_format() -> String {
+    let fields: Vec<String> = LONG
+        .iter()
+        .map(|(field, name)| {
+            let end = if *field == Field::Name { squeue::RECORD } else { squeue::FIELD };
+            format!("{name}:{}", char::from(end))
+        })
+        .collect();
+    fields.join(",")
+}
+
+fn short_format() -> String {
+    let letters: Vec<&str> = SHORT.iter().map(|(_, letter)| *letter).collect();
+    format!("{}{}", char::from(squeue::RECORD), letters.join(&char::from(squeue::FIELD).to_string()))
+}
+
+/// True if there is no cluster to ask: no file of settings, and a name service
+/// that knows none. One that is out of order for the moment says other words.
+fn has_no_cluster(finished: &Finished) -> bool {
+    let text = String::from_utf8_lossy(&finished.stderr);
+    text.contains("Could not establish a configuration source") && text.contains("Unknown host")
+}
+
+fn settings(text: &str) -> Settings {
+    let value = |name: &str| {
+        text.lines().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == name).then(|| value.trim().to_owned()).filter(|value| !value.is_empty())
+        })
+    };
+    Settings { cluster: value("ClusterName"), version: value("SLURM_VERSION") }
+}

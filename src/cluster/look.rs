@@ -1,0 +1,65 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::local::{self, Queue};
+use super::{Job, Scope, Snapshot, StateFile, squeue, state_file};
+use crate::sys::World;
+use crate::terms::{Seconds, Time};
+
+/// One look at a cluster, as data.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Where the answers come from.
+    pub source: Source,
+    /// Which jobs are asked for.
+    pub scope: Scope,
+    /// How long one question to Slurm may take.
+    pub limit: Duration,
+    /// How far back accounting is read.
+    pub history: Seconds,
+    /// The moment of the look.
+    pub now: Time,
+}
+
+/// Where the answers come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Slurm's commands on this machine.
+    Local,
+    /// A state file that somebody read for us.
+    File(StateFile),
+}
+
+/// Looks at the cluster; never an error: what could not be seen is said in the
+/// snapshot.
+///
+/// Without Slurm on this machine everything of a local look is *not
+/// applicable*; whoever knows that a cluster is configured says *unknown*
+/// instead ([`Snapshot::or_unknown`]).
+pub fn look(world: &World, look: &Look) -> Snapshot {
+    match &look.source {
+        Source::Local => local::look(world, look),
+        Source::File(file) => state_file::read(file, &look.scope),
+    }
+}
+
+/// Asks for the jobs alone, with one question; of a state file, reads them.
+///
+/// Work directories, outputs and submit times are in the answer where the
+/// source has them.
+pub fn queue(world: &World, look: &Look) -> Queue {
+    match &look.source {
+        Source::Local => local::queue(world, &look.scope, look.limit),
+        Source::File(file) => {
+            let snapshot = state_file::read(file, &look.scope);
+            Queue { jobs: snapshot.jobs, partial: snapshot.jobs_partial, problems: snapshot.problems }
+        }
+    }
+}
+
+/// The jobs that work in a directory or write their output there.
+///
+/// Paths are compared as they are: whoever asks resolves links first.
+pub fn jobs_under<'j>(jobs: &'j [Job], dir: &Path) -> Vec<&'j Job> {
+    jobs.iter().filter(|job| squeue::is_under(job, dir)).collect()
+}

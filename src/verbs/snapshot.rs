@@ -1,0 +1,130 @@
+//! The cluster's state at one moment, from wherever it can be had.
+
+mod candidates;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Context, Error};
+use crate::cluster::{self, Look, Nothing, Origin, Problem, Queue, Scope, Snapshot, StateFile};
+use crate::config::Source;
+use crate::safety;
+use crate::terms::Known;
+
+/// Looks at the cluster as the settings say, or as `source` says for this call.
+///
+/// # Errors
+/// Only for a state file that `source` names and that cannot be read, since
+/// that is a slip of the one who called; everything else is said in the
+/// snapshot.
+pub fn take(context: &Context, source: Option<&Source>) -> Result<Snapshot, Error> {
+    match source.unwrap_or(&context.config.cluster.source) {
+        Source::Off => Ok(Snapshot::without(Origin::Nothing, scope(context), off())),
+        Source::Local => Ok(cluster::look(context.world, &local(context)).or_unknown()),
+        Source::File(path) => match read(context, path) {
+            Ok(file) => Ok(cluster::look(context.world, &of_file(context, file))),
+            Err(error) if source.is_some() => Err(error),
+            Err(error) => Ok(unreadable(context, path, &error)),
+        },
+        Source::Auto => Ok(auto(context)),
+    }
+}
+
+/// Asks for the jobs alone, in the same places, with one question.
+///
+/// # Errors
+/// As for [`take`].
+pub fn queue(context: &Context, source: Option<&Source>) -> Result<Queue, Error> {
+    match source.unwrap_or(&context.config.cluster.source) {
+        Source::Off => Ok(Queue { jobs: off().known(), partial: false, problems: Vec::new() }),
+        Source::Local | Source::Auto => {
+            let mut queue = cluster::queue(context.world, &local(context));
+            let here = queue.jobs.known().is_some();
+            let is_auto = !matches!(source.unwrap_or(&context.config.cluster.source), Source::Local);
+            if is_auto
+                && !here
+                && let Some(file) = candidates::newest(context)
+            {
+                return Ok(cluster::queue(context.world, &of_file(context, file)));
+            }
+            if let Known::NotApplicable(why) = &queue.jobs
+                && (!is_auto || context.config.cluster.is_configured)
+            {
+                queue.jobs = Known::Unknown(why.clone());
+            }
+            Ok(queue)
+        }
+        Source::File(path) => match read(context, path) {
+            Ok(file) => Ok(cluster::queue(context.world, &of_file(context, file))),
+            Err(error) if source.is_some() => Err(error),
+            Err(error) => {
+                let snapshot = unreadable(context, path, &error);
+                Ok(Queue { jobs: snapshot.jobs, partial: false, problems: snapshot.problems })
+            }
+        },
+    }
+}
+
+/// Slurm's commands if they answer, else the newest state file that the
+/// repository knows.
+fn auto(context: &Context) -> Snapshot {
+    let here = cluster::look(context.world, &local(context));
+    if here.jobs.known().is_some() {
+        return here;
+    }
+    let Some(file) = candidates::newest(context) else {
+        return if context.config.cluster.is_configured { here.or_unknown() } else { here };
+    };
+    let mut snapshot = cluster::look(context.world, &of_file(context, file));
+    if let Known::Unknown(why) = here.jobs {
+        let what = format!("Slurm's commands here gave no answer, so a state file was read: {why}");
+        snapshot.problems.insert(0, Problem { about: "source".into(), what });
+    }
+    snapshot
+}
+
+fn off() -> Nothing {
+    Nothing::NotApplicable("the cluster is switched off (source none)".to_owned())
+}
+
+fn local(context: &Context) -> Look {
+    look(context, cluster::Source::Local)
+}
+
+fn of_file(context: &Context, file: StateFile) -> Look {
+    look(context, cluster::Source::File(file))
+}
+
+fn look(context: &Context, source: cluster::Source) -> Look {
+    let settings = &context.config.cluster;
+    Look {
+        source,
+        scope: scope(context),
+        limit: Duration::from_secs(settings.limit.0.max(1)),
+        history: settings.history,
+        now: context.now,
+    }
+}
+
+fn scope(context: &Context) -> Scope {
+    let settings = &context.config.cluster;
+    Scope { user: settings.user.clone(), names: settings.names.clone(), ids: settings.ids.clone() }
+}
+
+/// Reads a state file that was named; a relative path counts from the worktree.
+fn read(context: &Context, path: &Path) -> Result<StateFile, Error> {
+    let path: PathBuf = context.repository.worktree().join(path);
+    match candidates::bytes(&path) {
+        Ok(bytes) => Ok(candidates::of_disk(context, &path, bytes)),
+        Err(error) => Err(Error::StateFile { path, source: error }),
+    }
+}
+
+fn unreadable(context: &Context, path: &Path, error: &Error) -> Snapshot {
+    let origin = Origin::File { name: safety::escape_path(path) };
+    let mut why = error.to_string();
+    if let Some(source) = std::error::Error::source(error) {
+        why.push_str(&format!(": {source}"));
+    }
+    Snapshot::without(origin, scope(context), Nothing::Unknown(why))
+}
