@@ -4,6 +4,7 @@
 //! established stands in the front matter; what the agent says, in the body.
 
 mod body;
+pub mod briefing;
 mod condition;
 pub mod drift;
 mod facts;
@@ -12,6 +13,7 @@ mod lineage;
 mod lint;
 mod markdown;
 mod render;
+pub mod retention;
 mod seal;
 mod store;
 mod verdict;
