@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Exit;
 use crate::baton::BatonError;
+use crate::document::StoreError;
 use crate::git::GitError;
 use crate::sys::lock::LockError;
 use crate::sys::{FileError, SpawnError};
@@ -74,6 +75,12 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::File(error) => judge_file(error),
         Error::Lock(error) => judge_lock(error),
         Error::Baton(error) => judge_baton(error),
+        Error::Store(error) => judge_store(error),
+        Error::Front(_) => {
+            (Exit::Damaged, hint("look at it as it stands: handover show KEY, or less on its file"))
+        }
+        Error::Body(_) => (Exit::Usage, hint("`handover draft` writes a body with all headings")),
+        Error::Busy { hint, .. } => (Exit::Deferred, vec![format!("run it again: {hint}")]),
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
         Error::Worktree(error) => worktree::judge(error),
         Error::StateFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
@@ -129,6 +136,21 @@ fn judge_baton(error: &BatonError) -> (Exit, Vec<String>) {
             vec!["look at that file; the ones before it in its folder tell the history".into()],
         ),
         BatonError::File(error) => judge_file(error),
+    }
+}
+
+fn judge_store(error: &StoreError) -> (Exit, Vec<String>) {
+    let hint = |text: &str| vec![text.to_owned()];
+    match error {
+        StoreError::NotFound(_) => (Exit::NotFound, hint("handover list --all")),
+        StoreError::None => (Exit::NotFound, hint("write the first one: handover create")),
+        StoreError::Ambiguous { .. } => (Exit::NotFound, hint("type more of the key")),
+        StoreError::SeveralLeaves { .. } => (Exit::NotFound, hint("name one: handover verify KEY")),
+        StoreError::Collision(_) => {
+            (Exit::Refused, hint("nothing was overwritten; run it again in a second"))
+        }
+        StoreError::Unreadable { .. } => (Exit::Damaged, Vec::new()),
+        StoreError::File(error) => judge_file(error),
     }
 }
 

@@ -5,10 +5,12 @@
 //! says with which code the program ends.
 
 mod confirm;
+mod create;
 mod exit;
 mod failure;
 mod output;
 mod unlock;
+mod verify;
 
 pub use exit::Exit;
 pub use failure::Failure;
@@ -77,6 +79,11 @@ impl Color {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Create(create::CreateArgs),
+    Draft(create::DraftArgs),
+    Verify(verify::VerifyArgs),
+    Show(verify::ShowArgs),
+    List(verify::ListArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     Completions {
@@ -135,6 +142,11 @@ pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> Exit
 
 fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
     match verb {
+        Verb::Create(args) => create::run(session, args),
+        Verb::Draft(args) => create::run_draft(session, args),
+        Verb::Verify(args) => verify::run(session, args),
+        Verb::Show(args) => verify::run_show(session, args),
+        Verb::List(args) => verify::run_list(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

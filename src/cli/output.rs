@@ -77,6 +77,14 @@ impl Output {
         }
     }
 
+    /// Several lines of remarks on standard error; silent under `--quiet`, and
+    /// with `--json`, where the answer holds them.
+    pub fn remarks(&self, text: &str) {
+        if !self.quiet && !self.json && !text.is_empty() {
+            self.complain(text);
+        }
+    }
+
     /// Why the program did not do what it was asked to.
     pub fn failure(&self, failure: &Failure) {
         if self.json {

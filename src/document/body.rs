@@ -135,10 +135,10 @@ impl Section {
     }
 }
 
-/// Comments between which a draft holds the program's own text.
-pub const OWN_BEGIN: &str = "<!-- handover: written by the program, not read back -->";
+/// Comments between which a draft or a document holds the program's own text.
+pub const OWN_BEGIN: &str = "<!-- program -->";
 /// The end of such a block.
-pub const OWN_END: &str = "<!-- handover: end -->";
+pub const OWN_END: &str = "<!-- /program -->";
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -290,6 +290,14 @@ impl Body {
         self.texts.is_empty() && self.condition.is_none() && self.focus.is_none()
     }
 
+    /// This body, with whatever `other` says in the place of what this one says.
+    pub fn overridden_by(mut self, other: Body) -> Body {
+        self.focus = other.focus.or(self.focus);
+        self.condition = other.condition.or(self.condition);
+        self.texts.extend(other.texts);
+        self
+    }
+
     /// Every text passed through `change`: where secrets are taken out.
     pub fn map_texts(&mut self, mut change: impl FnMut(&str) -> String) {
         self.focus = self.focus.take().map(|text| change(&text));
@@ -319,7 +327,7 @@ mod tests {
     #[test]
     fn a_draft_is_read_by_its_headings() {
         let text = "# Draft: warm-up schedule\n\n## Status\n<!-- a question -->\nwatch: two tasks are slow\n\n## Next action\nRun `x`.\n\n\
-                    ## Foreign\nstays with next\n\n<!-- handover: written by the program, not read back -->\nfacts\n## Status\nbroken\n<!-- handover: end -->\n";
+                    ## Foreign\nstays with next\n\n<!-- program -->\nfacts\n## Status\nbroken\n<!-- /program -->\n";
         let body = Body::read(text.as_bytes()).unwrap();
         assert_eq!(body.focus.as_deref(), Some("warm-up schedule"));
         assert_eq!(body.condition, Some(Condition::Watch));

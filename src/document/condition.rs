@@ -22,11 +22,12 @@ pub enum Condition {
 impl Condition {
     /// Reads `watch`, or `watch: the reason`; the rest is the sentence.
     pub fn split(text: &str) -> (Option<Condition>, &str) {
-        let text = text.trim();
+        // A sealed document prints the word in bold.
+        let text = text.trim().trim_start_matches('*');
         let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
         match text[..end].parse() {
             Ok(condition) => {
-                (Some(condition), text[end..].trim_start_matches([':', '-', ',', ' ', '.']).trim())
+                (Some(condition), text[end..].trim_start_matches(['*', ':', '-', ',', ' ', '.']).trim())
             }
             Err(_) => (None, text),
         }
@@ -66,6 +67,7 @@ mod tests {
     fn a_status_is_a_word_and_a_sentence() {
         assert_eq!(Condition::split("watch: loss went up"), (Some(Condition::Watch), "loss went up"));
         assert_eq!(Condition::split("Stable"), (Some(Condition::Stable), ""));
+        assert_eq!(Condition::split("**broken**: tests fail"), (Some(Condition::Broken), "tests fail"));
         assert_eq!(Condition::split("all is well"), (None, "all is well"));
     }
 }

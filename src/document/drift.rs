@@ -193,18 +193,34 @@ pub enum Phase {
     Cancelled,
 }
 
+/// The jobs as they are now, and how much their absence proves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobsNow {
+    /// Those of the queue, and those of accounting that left it.
+    pub jobs: Vec<JobNow>,
+    /// True if jobs may be missing although the question was answered.
+    pub is_partial: bool,
+    /// True if accounting was asked and answered.
+    pub has_accounting: bool,
+}
+
 /// What happened to the jobs that a document names.
 ///
 /// Returns what moved, and how many of the units (jobs and tasks) are as they were.
-pub fn jobs(then: &[JobFact], now: &Known<Vec<JobNow>>) -> (Vec<Moved>, usize) {
+pub fn jobs(then: &[JobFact], now: &Known<JobsNow>) -> (Vec<Moved>, usize) {
     let Some(now) = now.known() else { return (Vec::new(), 0) };
-    let lookup = Lookup::of(now);
+    let lookup = Lookup::of(&now.jobs);
+    let gone = match (now.is_partial, now.has_accounting) {
+        (true, _) => "not seen in what could be read of the queue",
+        (false, true) => "gone from queue and accounting",
+        (false, false) => "left the queue; how it ended is not known, accounting gave no answer",
+    };
     let mut moved = Vec::new();
     let mut same = 0;
     for job in then {
         let mut groups: BTreeMap<String, Vec<JobId>> = BTreeMap::new();
-        for id in units(job) {
-            match fate(job, lookup.find(id)) {
+        for id in job.units() {
+            match fate(job, lookup.find(id), gone) {
                 None => same += 1,
                 Some(what) => groups.entry(what).or_default().push(id),
             }
@@ -247,18 +263,9 @@ impl<'n> Lookup<'n> {
     }
 }
 
-/// The jobs and tasks that an entry stands for. A list that Slurm cut stands
-/// for the array as a whole.
-fn units(job: &JobFact) -> Vec<JobId> {
-    match &job.tasks {
-        Some(tasks) => tasks.iter().map(|index| JobId::task(job.id.base, index)).collect(),
-        None => vec![job.id],
-    }
-}
-
 /// What became of one unit; `None` if it is as it was.
-fn fate(then: &JobFact, now: Option<&JobNow>) -> Option<String> {
-    let Some(now) = now else { return Some("gone from queue and accounting".to_owned()) };
+fn fate(then: &JobFact, now: Option<&JobNow>, gone: &str) -> Option<String> {
+    let Some(now) = now else { return Some(gone.to_owned()) };
     let resubmitted = matches!((then.submitted, now.submitted), (Some(a), Some(b)) if a != b);
     let restarted = now.restarts.unwrap_or(0) > then.restarts.unwrap_or(0);
     if resubmitted && !restarted && now.name != then.name {
@@ -341,7 +348,8 @@ mod tests {
     }
 
     fn told(then: JobFact, now: Vec<JobNow>) -> (Vec<String>, usize) {
-        let (moved, same) = jobs(&[then], &Known::Known(now));
+        let (moved, same) =
+            jobs(&[then], &Known::Known(JobsNow { jobs: now, is_partial: false, has_accounting: true }));
         (moved.into_iter().map(|moved| moved.what).collect(), same)
     }
 

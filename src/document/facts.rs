@@ -263,6 +263,17 @@ pub struct JobFact {
     pub stdout: Option<String>,
 }
 
+impl JobFact {
+    /// The jobs and tasks that this entry stands for. A list that Slurm cut
+    /// stands for the array as a whole.
+    pub fn units(&self) -> Vec<JobId> {
+        match &self.tasks {
+            Some(tasks) => tasks.iter().map(|index| JobId::task(self.id.base, index)).collect(),
+            None => vec![self.id],
+        }
+    }
+}
+
 /// How much there is in a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {

@@ -107,6 +107,16 @@ pub fn read(text: &str) -> Result<(Facts, &str), FrontError> {
     Ok((facts, body))
 }
 
+/// The body of a document, whatever its front matter is worth.
+pub fn body_of(text: &str) -> &str {
+    split(text).map_or(text, |(_, body)| body)
+}
+
+/// The title of a body: what the work is about, or the branch.
+pub fn title_of(body: &str) -> Option<String> {
+    body.lines().find_map(|line| line.strip_prefix("# Handover: ")).map(str::to_owned)
+}
+
 fn floor(text: &str, mut at: usize) -> usize {
     at = at.min(text.len());
     while !text.is_char_boundary(at) {

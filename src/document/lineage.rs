@@ -166,7 +166,6 @@ impl Entry {
     }
 
     fn of_facts(key: &AnyKey, facts: Facts, body: &str) -> Entry {
-        let title = body.lines().find_map(|line| line.strip_prefix("# Handover: "));
         Entry {
             key: key.clone(),
             created: Some(facts.created),
@@ -176,7 +175,7 @@ impl Entry {
             host: Some(facts.host),
             branch: facts.branch,
             head: facts.head,
-            focus: title.map(str::to_owned),
+            focus: front::title_of(body),
             has_live_jobs: facts.jobs.is_some_and(|jobs| !jobs.listed.is_empty() || jobs.omitted > 0),
             is_archived: false,
             problem: None,

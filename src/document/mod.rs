@@ -24,10 +24,10 @@ pub use facts::{
     Base, ClusterFacts, Facts, FileFact, FilesFact, GpuFact, JobFact, JobsFact, Parent, Relation,
     RepositoryFact, SCHEMA, Sizes, WorktreeFact,
 };
-pub use front::{FrontError, read};
+pub use front::{FrontError, body_of, read, title_of};
 pub use lineage::{Entry, Here, Lineage};
 pub use lint::{Gap, Lint, lint};
 pub use render::{Since, render, render_draft, startup};
-pub use seal::{Proof, Sealed, placeholder, prove, seal};
-pub use store::{Copy, Store, StoreError, Stored};
+pub use seal::{Proof, Sealed, digest, placeholder, prove, seal};
+pub use store::{Copy, Store, StoreError, Stored, read_file};
 pub use verdict::{Edited, Verdict};

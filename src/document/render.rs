@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
+
 use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::body::{OWN_BEGIN, OWN_END};
 use super::{Body, Facts, JobFact, Lint, Section, front};
 use crate::safety::{clip, code_span, escape, json_line};
-use crate::terms::Seconds;
+use crate::terms::{Part, Seconds, TaskIds};
 
 /// What happened between the parent and this document, as the program saw it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +19,8 @@ pub struct Since {
     pub lines: Vec<String>,
     /// What the parent said was to be done next.
     pub planned: Option<String>,
+    /// The parent's goal, to be carried on where this one says none.
+    pub goal: Option<String>,
 }
 
 const TEMPLATE: &str = include_str!("../../templates/handover.md");
@@ -42,7 +46,10 @@ pub fn render(facts: &Facts, body: &Body, since: Option<&Since>) -> Result<Strin
                 created => facts.created.to_string(),
                 status => markdown(&status(body)),
                 sections => sections(facts, body, since),
+                since => since.map(|since| markdown(&since_text(since))),
                 startup => markdown(&startup(facts)),
+                begin => markdown(OWN_BEGIN),
+                end => markdown(OWN_END),
             },
         )
         .map_err(wrong)?
@@ -75,7 +82,7 @@ pub fn render_draft(facts: &Facts, body: &Body, since: Option<&Since>, lint: &Li
     }
     let mut own = String::new();
     if let Some(since) = since {
-        own.push_str(&format!("Since {} ({} ago):\n\n{}\n", since.parent, since.age, bullets(&since.lines)));
+        own.push_str(&format!("## Since the last handover\n\n{}\n", since_text(since)));
     }
     if !lint.gaps.is_empty() {
         own.push_str(&format!("\nGaps so far (score {} of 100):\n\n", lint.score));
@@ -117,29 +124,46 @@ fn status(body: &Body) -> String {
 fn sections(facts: &Facts, body: &Body, since: Option<&Since>) -> Vec<Value> {
     let mut all = Vec::new();
     for section in Section::ALL.into_iter().filter(|section| *section != Section::Status) {
-        let mut parts = Vec::new();
-        parts.extend(body.text(section).map(str::to_owned));
-        parts.extend(Some(own_text(facts, section)).filter(|own| !own.is_empty()));
-        let text = if parts.is_empty() && section == Section::Next {
-            "Not said.".to_owned()
-        } else {
-            parts.join("\n\n")
-        };
-        if !text.is_empty() {
-            all.push(context! { heading => section.heading(), text => markdown(&text) });
+        let said = body.text(section).map(str::to_owned);
+        let own = if said.is_none() { carried(section, since) } else { None };
+        let own = own.unwrap_or_else(|| own_text(facts, section));
+        let parts: Vec<String> = said.into_iter().chain((!own.is_empty()).then(|| marked(&own))).collect();
+        if !parts.is_empty() {
+            all.push(context! { heading => section.heading(), text => markdown(&parts.join("\n\n")) });
         }
-    }
-    if let Some(since) = since {
-        let mut text = format!("Parent: {} ({} before this one).", since.parent, since.age);
-        if !since.lines.is_empty() {
-            text.push_str(&format!("\n\n{}", bullets(&since.lines)));
-        }
-        if let Some(planned) = &since.planned {
-            text.push_str(&format!("\n\nWhat it called the next action:\n\n{}", quoted(planned)));
-        }
-        all.push(context! { heading => "Since the last handover", text => markdown(&text) });
     }
     all
+}
+
+/// What stands in a section of which the agent said nothing.
+fn carried(section: Section, since: Option<&Since>) -> Option<String> {
+    match section {
+        Section::Goal => {
+            let since = since.filter(|since| since.goal.is_some())?;
+            Some(format!("Not said again. In {} it was:\n\n{}", since.parent, quoted(since.goal.as_deref()?)))
+        }
+        Section::Next => Some("Not said.".to_owned()),
+        _ => None,
+    }
+}
+
+/// Text of the program, between comments by which it is known again.
+fn marked(text: &str) -> String {
+    format!("{OWN_BEGIN}\n{text}\n{OWN_END}")
+}
+
+/// What moved since the parent.
+fn since_text(since: &Since) -> String {
+    let mut text = format!("Parent: {}, made {} before this one.", since.parent, since.age);
+    if since.lines.is_empty() {
+        text.push_str(" Nothing that the program looks at has moved.");
+    } else {
+        text.push_str(&format!("\n\n{}", bullets(&since.lines)));
+    }
+    if let Some(planned) = &since.planned {
+        text.push_str(&format!("\n\nWhat it called the next action:\n\n{}", quoted(planned)));
+    }
+    text
 }
 
 /// What the program itself has to say in a section.
@@ -235,8 +259,9 @@ fn jobs(facts: &Facts) -> String {
         Some(jobs) if !jobs.listed.is_empty() => {
             out.push_str("\n\nLive jobs. Do not cancel, requeue or overwrite what belongs to them:\n\n");
             const SHOWN: usize = 30;
-            out.push_str(&bullets(&jobs.listed.iter().take(SHOWN).map(job).collect::<Vec<_>>()));
-            let more = jobs.listed.len().saturating_sub(SHOWN) + jobs.omitted as usize;
+            let groups = grouped(&jobs.listed);
+            out.push_str(&bullets(&groups.iter().take(SHOWN).map(|group| job(group)).collect::<Vec<_>>()));
+            let more = groups.len().saturating_sub(SHOWN) + jobs.omitted as usize;
             if more > 0 {
                 out.push_str(&format!("\n- and {more} more (the front matter lists {})", jobs.listed.len()));
             }
@@ -284,35 +309,61 @@ fn source(facts: &Facts) -> String {
     out
 }
 
-fn job(job: &JobFact) -> String {
-    let id = match &job.tasks {
-        Some(tasks) => format!("{}_[{}]", job.id.base, clip(&tasks.to_string(), 60)),
-        None if job.tasks_cut => format!("{}_[...]", job.id.base),
-        None => job.id.to_string(),
+/// Running tasks of one array, or one entry by itself.
+fn grouped(jobs: &[JobFact]) -> Vec<Vec<&JobFact>> {
+    let mut groups: Vec<Vec<&JobFact>> = Vec::new();
+    for job in jobs {
+        let fits = |group: &&mut Vec<&JobFact>| {
+            let first = group[0];
+            let are_tasks = matches!((first.id.part, job.id.part), (Part::Task(_), Part::Task(_)));
+            are_tasks && first.id.base == job.id.base && first.state == job.state && first.name == job.name
+        };
+        match groups.iter_mut().find(fits) {
+            Some(group) => group.push(job),
+            None => groups.push(vec![job]),
+        }
+    }
+    groups
+}
+
+/// One line for a group of jobs.
+fn job(group: &[&JobFact]) -> String {
+    let first = group[0];
+    let tasks: TaskIds = match &first.tasks {
+        Some(tasks) => tasks.clone(),
+        None => group
+            .iter()
+            .filter_map(|job| if let Part::Task(index) = job.id.part { Some(index) } else { None })
+            .collect(),
     };
-    let mut text = format!("`{id}` {} {}", escape(&job.state), code_span(&clip(&job.name, 60)));
+    let id = match (tasks.len(), &first.tasks) {
+        _ if first.tasks_cut => format!("{}_[...]", first.id.base),
+        (0 | 1, None) => first.id.to_string(),
+        _ => format!("{}_[{}]", first.id.base, clip(&tasks.to_string(), 60)),
+    };
+    let mut text = format!("`{id}` {} {}", escape(&first.state), code_span(&clip(&first.name, 60)));
     let mut add = |part: String| text.push_str(&format!(", {part}"));
-    if let Some(tasks) = &job.tasks {
+    if tasks.len() > 1 {
         add(count(tasks.len() as u64, "task", "tasks"));
     }
-    if let (Some(elapsed), true) = (job.elapsed, job.reason.is_empty()) {
-        add(match job.limit {
-            Some(limit) => format!("{elapsed} of {limit}"),
-            None => elapsed.to_string(),
-        });
+    let elapsed = || group.iter().filter_map(|job| job.elapsed);
+    if let (Some(least), Some(most), true) = (elapsed().min(), elapsed().max(), first.reason.is_empty()) {
+        let span = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        add(first.limit.map_or(span.clone(), |limit| format!("{span} of {limit}")));
     }
-    if !job.nodes.is_empty() {
-        add(format!("on {}", code_span(&clip(&job.nodes, 40))));
+    let nodes: BTreeSet<&str> =
+        group.iter().map(|job| job.nodes.as_str()).filter(|nodes| !nodes.is_empty()).collect();
+    if !nodes.is_empty() {
+        let nodes: Vec<&str> = nodes.into_iter().collect();
+        add(format!("on {}", code_span(&clip(&nodes.join(","), 60))));
     }
-    if !job.reason.is_empty() {
-        add(format!(
-            "waits: {}{}",
-            escape(&clip(&job.reason, 100)),
-            if job.never_starts { ", and will not start by itself" } else { "" }
-        ));
+    if !first.reason.is_empty() {
+        let never = if first.never_starts { ", and will not start by itself" } else { "" };
+        add(format!("waits: {}{never}", escape(&clip(&first.reason, 100))));
     }
-    if let Some(restarts) = job.restarts.filter(|n| *n > 0) {
-        add(format!("requeued {restarts} times"));
+    let restarts: u32 = group.iter().filter_map(|job| job.restarts).sum();
+    if restarts > 0 {
+        add(format!("requeued {}", count(restarts.into(), "time", "times")));
     }
     text
 }

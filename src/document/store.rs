@@ -126,8 +126,8 @@ impl Store {
 
     /// Reads a document; `None` if the store has none of that key.
     pub fn load(&self, key: &AnyKey) -> Result<Option<Stored>, StoreError> {
-        let Some(bytes) = read_capped(&self.path(key))? else { return Ok(None) };
-        let digest = read_capped(&self.digest_path(key))?;
+        let Some(bytes) = read_file(&self.path(key))? else { return Ok(None) };
+        let digest = read_file(&self.digest_path(key))?;
         let digest =
             digest.and_then(|text| String::from_utf8_lossy(&text).split_whitespace().next()?.parse().ok());
         Ok(Some(Stored { key: key.clone(), bytes, digest, is_archived: self.archive_marker(key).exists() }))
@@ -149,7 +149,7 @@ impl Store {
             false,
         ) {
             Err(e) if e.already_exists() => {
-                let kept = read_capped(&self.digest_path(&key))?.unwrap_or_default();
+                let kept = read_file(&self.digest_path(&key))?.unwrap_or_default();
                 if String::from_utf8_lossy(&kept).trim() != sealed.digest.to_string() {
                     return Err(StoreError::Collision(sealed.key));
                 }
@@ -157,7 +157,7 @@ impl Store {
             done => done?,
         }
         match files.create_new(&self.path(&key), sealed.text.as_bytes(), 0o444, true) {
-            Err(e) if e.already_exists() => match read_capped(&self.path(&key))? {
+            Err(e) if e.already_exists() => match read_file(&self.path(&key))? {
                 Some(bytes) if bytes == sealed.text.as_bytes() => Ok(false),
                 _ => Err(StoreError::Collision(sealed.key)),
             },
@@ -200,6 +200,16 @@ impl Copy {
         self.folder.join("archive").join(format!("{key}.md"))
     }
 
+    /// Where the draft is: the body before it is sealed.
+    pub fn draft_path(&self) -> PathBuf {
+        self.folder.join("DRAFT.md")
+    }
+
+    /// Where the draft of a sealed document is put away.
+    pub fn archived_draft_path(&self, key: &AnyKey) -> PathBuf {
+        self.folder.join("archive").join(format!("DRAFT-{key}.md"))
+    }
+
     /// The keys of all copies, archived ones included.
     pub fn keys(&self) -> Result<Vec<AnyKey>, StoreError> {
         let mut keys = keys_in(&self.folder)?;
@@ -211,9 +221,9 @@ impl Copy {
 
     /// Reads the copy of a key, archived or not.
     pub fn load(&self, key: &AnyKey) -> Result<Option<Vec<u8>>, StoreError> {
-        match read_capped(&self.path(key))? {
+        match read_file(&self.path(key))? {
             Some(bytes) => Ok(Some(bytes)),
-            None => read_capped(&self.archived_path(key)),
+            None => read_file(&self.archived_path(key)),
         }
     }
 
@@ -270,7 +280,7 @@ fn keys_in(folder: &Path) -> Result<Vec<AnyKey>, StoreError> {
 }
 
 /// Reads a regular file of at most 4 MiB; `None` if it is not there.
-pub(super) fn read_capped(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+pub fn read_file(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let unreadable = |source| StoreError::Unreadable { path: path.to_owned(), source };
     // A fifo or a device of that name must not make us wait.
     match path.symlink_metadata() {

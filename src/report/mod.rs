@@ -4,9 +4,11 @@
 //! moment, and the width of the terminal.
 
 mod envelope;
+pub mod handover;
 mod style;
 mod table;
 pub mod unlock;
+pub mod verify;
 mod view;
 
 pub use envelope::envelope;

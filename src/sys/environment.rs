@@ -76,6 +76,16 @@ impl Environment {
         ["HANDOVER_USER", "USER", "LOGNAME"]
             .into_iter()
             .find_map(|name| self.text(name))
-            .map_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()), str::to_owned)
+            .map_or_else(user_by_number, str::to_owned)
     }
+}
+
+/// The name of the user in the local list of users; clusters that keep theirs
+/// elsewhere set `USER`.
+fn user_by_number() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let is_ours = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
+    let name = users.lines().find(is_ours).and_then(|line| line.split(':').next());
+    name.map_or_else(|| format!("uid {uid}"), str::to_owned)
 }

@@ -166,6 +166,13 @@ impl fmt::Display for KeyPrefix {
     }
 }
 
+impl From<&AnyKey> for KeyPrefix {
+    /// The whole key.
+    fn from(key: &AnyKey) -> KeyPrefix {
+        KeyPrefix(key.to_string())
+    }
+}
+
 impl FromStr for KeyPrefix {
     type Err = NotA;
 

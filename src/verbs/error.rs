@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use crate::baton::BatonError;
 use crate::config::ConfigError;
+use crate::document::{BodyError, FrontError, StoreError};
 use crate::git::GitError;
 use crate::safety;
 use crate::sys::FileError;
@@ -26,6 +27,15 @@ pub enum Error {
     /// The baton was not taken, or not let go.
     #[error(transparent)]
     Baton(#[from] BatonError),
+    /// A document was not found, or could not be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A document's front matter cannot be read or written.
+    #[error(transparent)]
+    Front(#[from] FrontError),
+    /// What the agent says cannot be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -46,6 +56,14 @@ pub enum Error {
         /// What is wrong.
         what: String,
         /// What to do instead.
+        hint: String,
+    },
+    /// Somebody else works on the same thing right now.
+    #[error("{what}")]
+    Busy {
+        /// What is busy.
+        what: String,
+        /// The command to run again.
         hint: String,
     },
 }

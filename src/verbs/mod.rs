@@ -3,11 +3,21 @@
 //! A verb is the only place where rooms meet. It takes plain options, returns
 //! plain data, prints nothing, and knows nothing of the command line.
 
+mod capture;
+mod cluster_facts;
+pub mod compose;
 mod context;
+pub mod create;
+pub mod draft;
 mod error;
 mod identity;
+pub mod list;
+pub mod lookup;
+mod moved;
+pub mod show;
 pub mod snapshot;
 pub mod unlock;
+pub mod verify;
 
 pub use context::Context;
 pub use error::Error;

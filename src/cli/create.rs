@@ -1,0 +1,211 @@
+//! Options of `create` and `draft`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Exit, Failure, Session};
+use crate::config::Source;
+use crate::report;
+use crate::terms::KeyPrefix;
+use crate::verbs::compose::{Said, Wish};
+use crate::verbs::{create, draft};
+
+/// The largest body that is read, in bytes; one more shows that there is more.
+const MOST: u64 = (1 << 20) + 1;
+
+/// Seal a handover: what changed, what the cluster does, what to do next
+///
+/// With no options at all it still makes a useful document. What the agent says
+/// comes from options, from --body, or from the draft that `handover draft` wrote.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  handover create
+  handover create --focus 'warm-up schedule' --status 'watch: two tasks are slow' \\
+      --next 'Run `pytest tests/test_schedule.py`; 12 pass' --dead-end 'cosine: diverges at 2k steps'
+  handover create --body notes.md
+  handover create --cluster cluster_state.txt --json
+
+The last two lines of the answer are the document's path and its key.")]
+pub struct CreateArgs {
+    #[command(flatten)]
+    words: Words,
+    /// Take the body from a file (markdown with our headings, or JSON), `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// Seal the edited copy of a handover anew, with new facts
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["body", "parent"])]
+    amend: Option<KeyPrefix>,
+    #[command(flatten)]
+    context: Around,
+    /// Print the document, write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Write a body to fill in, with the facts and the gaps
+///
+/// The draft is CLAUDE/DRAFT.md. Run it again to refresh the facts; what you
+/// wrote stays. `handover create` seals it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  handover draft
+  handover draft --focus 'warm-up schedule' --dry-run")]
+pub struct DraftArgs {
+    #[command(flatten)]
+    words: Words,
+    #[command(flatten)]
+    context: Around,
+    /// Print the draft, write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What surrounds the document.
+#[derive(Debug, Args)]
+struct Around {
+    /// The handover that this one continues; by default the newest of this worktree
+    #[arg(long, value_name = "KEY")]
+    parent: Option<KeyPrefix>,
+    /// Where to look for the cluster: auto, local, none, or a state file
+    #[arg(long, value_name = "SOURCE")]
+    cluster: Option<String>,
+}
+
+/// What the agent says, section by section.
+#[derive(Debug, Args)]
+struct Words {
+    /// What the work is about, in one line
+    #[arg(long, value_name = "TEXT")]
+    focus: Option<String>,
+    /// stable, watch, broken or blocked, then a sentence
+    #[arg(long, value_name = "TEXT")]
+    status: Option<String>,
+    /// What the user wants, and how one knows that it is done
+    #[arg(long, value_name = "TEXT")]
+    goal: Option<String>,
+    /// Exactly one thing to do, with the command and what to expect
+    #[arg(long, value_name = "TEXT")]
+    next: Option<String>,
+    /// Something that was done, and why; may be given again
+    #[arg(long, value_name = "TEXT")]
+    done: Vec<String>,
+    /// Something that is still to be done; may be given again
+    #[arg(long, value_name = "TEXT")]
+    pending: Vec<String>,
+    /// What was run and what came out, or what was not verified; may be given again
+    #[arg(long, value_name = "TEXT")]
+    evidence: Vec<String>,
+    /// What a job or sweep is for; may be given again
+    #[arg(long, value_name = "TEXT")]
+    job: Vec<String>,
+    /// If this happens, then do that; may be given again
+    #[arg(long, value_name = "TEXT")]
+    if_then: Vec<String>,
+    /// A decision, its reason, what was rejected; may be given again
+    #[arg(long, value_name = "TEXT")]
+    decision: Vec<String>,
+    /// Something that was tried and does not work; may be given again
+    #[arg(long, value_name = "TEXT")]
+    dead_end: Vec<String>,
+    /// An assumption or an open question; may be given again
+    #[arg(long, value_name = "TEXT")]
+    assumption: Vec<String>,
+    /// Something that can hurt; may be given again
+    #[arg(long, value_name = "TEXT")]
+    hazard: Vec<String>,
+    /// A file or document that must be read; may be given again
+    #[arg(long, value_name = "TEXT")]
+    pointer: Vec<String>,
+}
+
+impl Words {
+    fn said(self) -> Said {
+        Said {
+            focus: self.focus,
+            status: self.status,
+            goal: self.goal,
+            next: self.next,
+            done: self.done,
+            pending: self.pending,
+            evidence: self.evidence,
+            jobs: self.job,
+            if_then: self.if_then,
+            decisions: self.decision,
+            dead_ends: self.dead_end,
+            assumptions: self.assumption,
+            hazards: self.hazard,
+            pointers: self.pointer,
+        }
+    }
+}
+
+impl Around {
+    fn wish(self, session: &Session, said: Said) -> Wish {
+        Wish {
+            body: said.body(),
+            parent: self.parent,
+            amends: false,
+            cluster: self.cluster.map(|text| source(session, &text)),
+        }
+    }
+}
+
+/// A source as typed: a path counts from where the user stands.
+pub fn source(session: &Session, text: &str) -> Source {
+    match Source::read(text) {
+        Source::File(path) => Source::File(session.dir().join(path)),
+        other => other,
+    }
+}
+
+/// Runs `create`.
+pub fn run(session: &Session, args: CreateArgs) -> Result<Exit, Failure> {
+    let context = session.context()?;
+    let file = args.body.as_deref().map(|path| read_body(&session.dir(), path)).transpose()?;
+    let wish = args.context.wish(session, args.words.said());
+    let options = create::Options { wish, amend: args.amend, file };
+    let plan = create::plan(&context, &options)?;
+    if args.dry_run {
+        session.output.note(&report::handover::gaps(plan.lint()));
+        session.output.print(plan.text())?;
+        return Ok(Exit::Done);
+    }
+    let outcome = create::execute(&context, &plan)?;
+    session.output.remarks(&report::handover::created_notes(&outcome));
+    session.output.answer("create", &outcome, report::handover::created)?;
+    Ok(if outcome.not_written.is_empty() { Exit::Done } else { Exit::Partial })
+}
+
+/// Runs `draft`.
+pub fn run_draft(session: &Session, args: DraftArgs) -> Result<Exit, Failure> {
+    let context = session.context()?;
+    let wish = args.context.wish(session, args.words.said());
+    let plan = draft::plan(&context, &wish)?;
+    if args.dry_run {
+        session.output.print(plan.text())?;
+        return Ok(Exit::Done);
+    }
+    let outcome = draft::execute(&context, plan)?;
+    session.output.remarks(&report::handover::gaps(&outcome.lint));
+    session.output.answer("draft", &outcome, report::handover::drafted)?;
+    Ok(Exit::Done)
+}
+
+fn read_body(dir: &Path, path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(MOST).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(dir.join(path)).and_then(|file| file.take(MOST).read_to_end(&mut bytes))
+    };
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(e) => {
+            let path = crate::safety::escape_path(path);
+            Err(Failure::new(Exit::NotFound, format!("cannot read the body {path}: {e}"))
+                .hint("name a file, `-` for standard input, or leave --body out"))
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Documents as text: what `create`, `draft`, `show` and `list` say.
+
+use super::{Align, Style, Table, View, paint};
+use crate::document::Lint;
+use crate::safety::{clip, escape, one_line};
+use crate::verbs::{create, draft, list, show};
+
+/// A sealed document: what it lacks, the startup prompt, then path and key,
+/// each on a line of its own so that scripts can take them.
+pub fn created(_: &View, outcome: &create::Outcome) -> String {
+    format!("{}\n\n{}\n{}\n", outcome.startup, outcome.path, outcome.key)
+}
+
+/// The remarks about a sealed document, for standard error.
+pub fn created_notes(outcome: &create::Outcome) -> String {
+    let mut out = gaps(&outcome.lint);
+    let redacted: usize = outcome.redactions.values().sum();
+    if redacted > 0 {
+        let rules: Vec<&str> = outcome.redactions.keys().map(String::as_str).collect();
+        out.push_str(&format!("note: {redacted} secrets were taken out ({})\n", rules.join(", ")));
+    }
+    for note in &outcome.notes {
+        out.push_str(&format!("note: {}\n", escape(note)));
+    }
+    for failure in &outcome.not_written {
+        out.push_str(&format!("{}: {}\n", paint(Style::Bad, "not written"), escape(failure)));
+    }
+    out
+}
+
+/// A draft: where it is and what it lacks.
+pub fn drafted(_: &View, outcome: &draft::Outcome) -> String {
+    format!("{}\n", outcome.path)
+}
+
+/// The gaps of a handover, the heaviest first.
+pub fn gaps(lint: &Lint) -> String {
+    if lint.gaps.is_empty() {
+        return String::new();
+    }
+    let score = format!("score {} of 100", lint.score);
+    let style = if lint.score >= 70 { Style::Good } else { Style::Watch };
+    let mut out = format!("{}, missing:\n", paint(style, &score));
+    for gap in &lint.gaps {
+        out.push_str(&format!(
+            "  {:>3}  {}: {}\n",
+            format!("-{}", gap.weight),
+            gap.section.heading(),
+            gap.what
+        ));
+    }
+    out
+}
+
+/// A document, as it stands; lines with characters that cannot be shown are escaped.
+pub fn shown(_: &View, outcome: &show::Outcome) -> String {
+    let mut out = String::with_capacity(outcome.text.len());
+    for line in outcome.text.lines() {
+        out.push_str(&escape(line));
+        out.push('\n');
+    }
+    out
+}
+
+/// The handovers as a table, newest last.
+pub fn listed(view: &View, outcome: &list::Outcome) -> String {
+    let mut out = String::new();
+    if outcome.handovers.is_empty() {
+        out.push_str("no handover yet; `handover create` writes the first one\n");
+    } else {
+        let mut table = Table::new([
+            ("key", Align::Left),
+            ("age", Align::Right),
+            ("state", Align::Left),
+            ("worktree", Align::Left),
+            ("focus", Align::Left),
+        ]);
+        // Key, age and state take 50 columns; the rest is shared.
+        let room = view.width.saturating_sub(52).max(24);
+        for row in &outcome.handovers {
+            let (state, style) = match row.state {
+                list::RowState::Current => ("current", Style::Good),
+                list::RowState::Superseded => ("superseded", Style::Faint),
+                list::RowState::Archived => ("archived", Style::Faint),
+                list::RowState::Unproved => ("unproved", Style::Watch),
+            };
+            let about =
+                row.problem.as_deref().or(row.focus.as_deref()).or(row.branch.as_deref()).unwrap_or_default();
+            let worktree = one_line(row.worktree.as_deref().unwrap_or("?"), room / 3);
+            let left = room.saturating_sub(worktree.chars().count());
+            table.row([
+                row.key.to_string(),
+                row.created.map_or("?".to_owned(), |created| created.age(view.now).to_string()),
+                paint(style, state),
+                worktree,
+                clip(&escape(about), left.max(12)),
+            ]);
+        }
+        out.push_str(&table.render());
+    }
+    let mut left_out = Vec::new();
+    if outcome.archived_left_out > 0 {
+        left_out.push(format!("{} archived", outcome.archived_left_out));
+    }
+    if outcome.elsewhere_left_out > 0 {
+        left_out.push(format!("{} of other worktrees", outcome.elsewhere_left_out));
+    }
+    if !left_out.is_empty() {
+        out.push_str(&format!("not listed: {} (list them with --all)\n", left_out.join(", ")));
+    }
+    out
+}

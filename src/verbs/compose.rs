@@ -1,0 +1,228 @@
+//! Puts a document together: what the program sees, what the agent says, what
+//! moved since the parent. Changes nothing; `draft` and `create` share it.
+
+use super::lookup::Shelf;
+use super::{Context, Error, Identity, capture, cluster_facts, moved, snapshot};
+use crate::config::Source;
+use crate::document::{
+    self, Body, Facts, JobFact, Lineage, Lint, Parent, Relation, SCHEMA, Section, Since, Sizes, StoreError,
+    lint, placeholder,
+};
+use crate::safety::{Redactions, redact};
+use crate::terms::{AnyKey, KeyPrefix, Time};
+
+/// What to put together.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// What the agent says.
+    pub body: Body,
+    /// The parent, if it is not the newest document of this worktree.
+    pub parent: Option<KeyPrefix>,
+    /// What the new document is to its parent.
+    pub amends: bool,
+    /// Where to look for the cluster, if not where the settings say.
+    pub cluster: Option<Source>,
+}
+
+/// What the agent says, section by section, as it comes from options.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// What the work is about.
+    pub focus: Option<String>,
+    /// A status word and a sentence.
+    pub status: Option<String>,
+    /// What the work is for.
+    pub goal: Option<String>,
+    /// The one thing to do next.
+    pub next: Option<String>,
+    /// What was done, and why.
+    pub done: Vec<String>,
+    /// What is to be done.
+    pub pending: Vec<String>,
+    /// What was verified.
+    pub evidence: Vec<String>,
+    /// What jobs are for.
+    pub jobs: Vec<String>,
+    /// What to do if something happens.
+    pub if_then: Vec<String>,
+    /// What was decided.
+    pub decisions: Vec<String>,
+    /// What does not work.
+    pub dead_ends: Vec<String>,
+    /// What is assumed, or open.
+    pub assumptions: Vec<String>,
+    /// What can hurt.
+    pub hazards: Vec<String>,
+    /// What to read.
+    pub pointers: Vec<String>,
+}
+
+impl Said {
+    /// The body that says this.
+    pub fn body(self) -> Body {
+        let mut body = Body::default();
+        body.focus = self.focus;
+        for (section, text) in
+            [(Section::Status, self.status), (Section::Goal, self.goal), (Section::Next, self.next)]
+        {
+            if let Some(text) = text {
+                body.set(section, &text);
+            }
+        }
+        let lists = [
+            (Section::Changed, self.done),
+            (Section::Pending, self.pending),
+            (Section::Evidence, self.evidence),
+            (Section::Jobs, self.jobs),
+            (Section::IfThen, self.if_then),
+            (Section::Decisions, self.decisions),
+            (Section::DeadEnds, self.dead_ends),
+            (Section::Assumptions, self.assumptions),
+            (Section::Hazards, self.hazards),
+            (Section::Pointers, self.pointers),
+        ];
+        for (section, items) in lists {
+            items.iter().for_each(|item| body.add_item(section, item));
+        }
+        body
+    }
+}
+
+/// A document in parts, ready to be rendered.
+#[derive(Debug, Clone)]
+pub struct Composed {
+    /// The facts, with a placeholder for the key.
+    pub facts: Facts,
+    /// The body, secrets taken out.
+    pub body: Body,
+    /// What moved since the parent.
+    pub since: Option<Since>,
+    /// What is missing.
+    pub lint: Lint,
+    /// Remarks for the person who asked.
+    pub notes: Vec<String>,
+}
+
+/// Looks at everything and puts it together, dated `created`.
+pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> Result<Composed, Error> {
+    let mut notes = Vec::new();
+    let parent = parent(shelf, wish, &mut notes)?;
+    // The cluster's answers take longest; git is asked meanwhile.
+    let (place, snapshot) = std::thread::scope(|threads| {
+        let snapshot = threads.spawn(|| snapshot::take(context, wish.cluster.as_ref()));
+        let place = capture::place(context);
+        let snapshot = snapshot.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (place, snapshot)
+    });
+    let (place, snapshot) = (place?, snapshot?);
+    let (cluster, jobs) = cluster_facts::of(&snapshot, created);
+    let identity = Identity::of(&context.world.environment);
+    let mut body = wish.body.clone();
+    let since = match &parent {
+        Some(parent) => since(context, shelf, parent, &place, &snapshot, created)?,
+        None => None,
+    };
+    if body.focus.is_none() {
+        body.focus = parent.as_ref().and_then(|parent| inherited_focus(shelf, &parent.key));
+    }
+    let mut redactions = Redactions::new();
+    body.map_texts(|text| redact(text, &mut redactions).into_owned());
+    let mut facts = Facts {
+        schema: SCHEMA.to_owned(),
+        key: placeholder(created),
+        parent,
+        created,
+        host: identity.host,
+        user: identity.user,
+        agent: identity.agent,
+        session: identity.session,
+        base: capture::base(context, place.head.as_ref())?,
+        stashes: capture::stashes(context)?,
+        worktree: place.worktree,
+        branch: place.branch,
+        repository: place.repository,
+        upstream: place.upstream,
+        upstream_ahead_behind: place.upstream_ahead_behind,
+        head: place.head,
+        operation: place.operation.map(|operation| operation.to_string()),
+        state_id: place.state_id,
+        files: place.files,
+        cluster,
+        jobs,
+        redactions: Redactions::new(),
+        sizes: Sizes { body: 0, sections: u32::try_from(body.len()).unwrap_or(u32::MAX) },
+    };
+    redact_facts(&mut facts, &mut redactions);
+    facts.redactions = redactions;
+    let lint = lint(&body, &facts);
+    Ok(Composed { facts, body, since, lint, notes })
+}
+
+fn parent(shelf: &Shelf, wish: &Wish, notes: &mut Vec<String>) -> Result<Option<Parent>, Error> {
+    let relation = if wish.amends { Relation::Amends } else { Relation::Continues };
+    if let Some(prefix) = &wish.parent {
+        return Ok(Some(Parent { key: shelf.find(Some(prefix))?, relation }));
+    }
+    let lineage = Lineage::load(&shelf.store)?;
+    match lineage.leaf(&shelf.here()) {
+        Ok(leaf) => Ok(Some(Parent { key: leaf.key.clone(), relation })),
+        Err(StoreError::None) => Ok(None),
+        Err(StoreError::SeveralLeaves { keys }) => {
+            let newest =
+                keys.iter().max_by_key(|key| lineage.get(key).and_then(|entry| entry.created)).cloned();
+            if let Some(newest) = &newest {
+                notes.push(format!(
+                    "several handovers of this worktree have no successor; this one continues {newest} (choose with --parent KEY)"
+                ));
+            }
+            Ok(newest.map(|key| Parent { key, relation }))
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// What moved between the parent and now; `None` for a parent that cannot be read.
+fn since(
+    context: &Context,
+    shelf: &Shelf,
+    parent: &Parent,
+    place: &capture::Place,
+    snapshot: &crate::cluster::Snapshot,
+    created: Time,
+) -> Result<Option<Since>, Error> {
+    let bytes = shelf.bytes(&parent.key)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let Ok((then, body)) = document::read(&text) else { return Ok(None) };
+    let said = Body::read(body.as_bytes()).unwrap_or_default();
+    let ids: Vec<_> = then.jobs.iter().flat_map(|jobs| jobs.listed.iter().flat_map(JobFact::units)).collect();
+    let jobs = cluster_facts::now(snapshot, &ids);
+    let moved = moved::since(context, &then, place, &jobs)?;
+    Ok(Some(Since {
+        parent: parent.key.to_string(),
+        age: then.created.age(created),
+        lines: moved.into_iter().map(|moved| moved.what).collect(),
+        planned: said.text(Section::Next).map(str::to_owned),
+        goal: said.text(Section::Goal).map(str::to_owned),
+    }))
+}
+
+fn inherited_focus(shelf: &Shelf, parent: &AnyKey) -> Option<String> {
+    let bytes = shelf.bytes(parent).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    Body::read(document::read(&text).ok()?.1.as_bytes()).ok()?.focus
+}
+
+/// Texts from outside that stand in the front matter may hold secrets too: a
+/// login in a path, a token in a job's name.
+fn redact_facts(facts: &mut Facts, counts: &mut Redactions) {
+    let mut clean = |text: &mut String| *text = redact(text, counts).into_owned();
+    for job in facts.jobs.iter_mut().flat_map(|jobs| &mut jobs.listed) {
+        clean(&mut job.name);
+        job.work_dir.as_mut().map(&mut clean);
+        job.stdout.as_mut().map(&mut clean);
+    }
+    facts.files.listed.iter_mut().for_each(|file| clean(&mut file.path));
+    facts.branch.as_mut().map(&mut clean);
+    facts.cluster.problems.iter_mut().for_each(&mut clean);
+    facts.cluster.detail.as_mut().map(&mut clean);
+}

@@ -1,0 +1,218 @@
+//! `create`: seals a handover in one step.
+//!
+//! The order of writing is document, copy, context block, draft: each thing
+//! that points is written after what it points to. A crash in between leaves
+//! either no document or a whole one; the next `create` mends the pointers.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::compose::{Composed, Wish, compose};
+use super::lookup::Shelf;
+use super::{Context, Error};
+use crate::document::{self, Body, Facts, Lineage, Lint, Sealed, StoreError, render, seal, startup};
+use crate::safety::{Redactions, escape_path};
+use crate::terms::{AnyKey, Digest, Key, KeyPrefix, Seconds};
+use crate::worktree::{Block, context as block, registry};
+
+/// How often another second is tried when a key is taken.
+const TRIES: u64 = 5;
+
+/// What to seal.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What the agent says, the parent, the cluster.
+    pub wish: Wish,
+    /// The document whose edited copy is sealed anew.
+    pub amend: Option<KeyPrefix>,
+    /// A body from a file, which the options override; the draft then stays as it is.
+    pub file: Option<Vec<u8>>,
+}
+
+/// A document that is ready to be written.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    sealed: Sealed,
+    facts: Facts,
+    composed: Composed,
+    draft: Option<PathBuf>,
+}
+
+/// What was written, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The key.
+    pub key: Key,
+    /// The full digest.
+    pub digest: Digest,
+    /// The document that this one continues or amends.
+    pub parent: Option<AnyKey>,
+    /// The copy that agents read, or the document itself if there is no copy.
+    pub path: String,
+    /// The sealed document, if it could be kept.
+    pub document: Option<String>,
+    /// The file that holds the context block, relative to the worktree.
+    pub context_file: Option<String>,
+    /// What the next agent is given.
+    pub startup: String,
+    /// What is missing.
+    pub lint: Lint,
+    /// How many secrets each rule took out.
+    pub redactions: Redactions,
+    /// Remarks.
+    pub notes: Vec<String>,
+    /// What should have been written and was not, with the reason.
+    pub not_written: Vec<String>,
+}
+
+impl Plan {
+    /// The document as it would be written.
+    pub fn text(&self) -> &str {
+        &self.sealed.text
+    }
+
+    /// What is missing.
+    pub fn lint(&self) -> &Lint {
+        &self.composed.lint
+    }
+}
+
+/// Looks at everything and makes the document; changes nothing.
+pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
+    let shelf = Shelf::open(context)?;
+    let mut wish = options.wish.clone();
+    let mut draft = None;
+    if let Some(prefix) = &options.amend {
+        let key = shelf.find(Some(prefix))?;
+        wish.body = edited(&shelf, &key)?.overridden_by(wish.body);
+        wish.parent = Some(KeyPrefix::from(&key));
+        wish.amends = true;
+    } else if let Some(bytes) = &options.file {
+        wish.body = Body::read(bytes)?.overridden_by(wish.body);
+    } else {
+        let path = shelf.copy.draft_path();
+        if let Some(bytes) = document::read_file(&path)? {
+            wish.body = Body::read(&bytes)?.overridden_by(wish.body);
+            draft = Some(path);
+        }
+    }
+    if wish.body.focus.is_none() {
+        wish.body.focus = registry::entry_here(&context.repository)?.and_then(|entry| entry.focus);
+    }
+    let mut composed = compose(context, &shelf, &wish, context.now)?;
+    // A key is taken if another document has the same minute and 32 bits; the
+    // next second gives another digest.
+    for _ in 0..TRIES {
+        let text = render(&composed.facts, &composed.body, composed.since.as_ref())?;
+        let sealed = seal(composed.facts.created, &text);
+        let taken = shelf.store.load(&AnyKey::Proving(sealed.key))?;
+        if taken.is_none_or(|stored| stored.bytes == sealed.text.as_bytes()) {
+            let facts = Facts { key: sealed.key, ..composed.facts.clone() };
+            return Ok(Plan { sealed, facts, composed, draft });
+        }
+        let later = composed.facts.created.plus(Seconds(1));
+        composed.facts.created = later;
+        composed.facts.key = document::placeholder(later);
+    }
+    Err(StoreError::Collision(composed.facts.key).into())
+}
+
+/// The body of the edited copy of a document.
+fn edited(shelf: &Shelf, key: &AnyKey) -> Result<Body, Error> {
+    let bytes = match shelf.copy.load(key)? {
+        Some(bytes) => bytes,
+        None => shelf.bytes(key)?,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let body = document::body_of(&text);
+    Ok(Body::read(body.as_bytes())?)
+}
+
+/// Writes the planned document, its copy and its pointers.
+pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
+    let world = context.world;
+    let shelf = Shelf::open(context)?;
+    let key = AnyKey::Proving(plan.sealed.key);
+    let mut outcome = Outcome {
+        key: plan.sealed.key,
+        digest: plan.sealed.digest,
+        parent: plan.facts.parent.as_ref().map(|parent| parent.key.clone()),
+        path: escape_path(shelf.copy.path(&key)),
+        document: None,
+        context_file: None,
+        startup: startup(&plan.facts),
+        lint: plan.composed.lint.clone(),
+        redactions: plan.facts.redactions.clone(),
+        notes: plan.composed.notes.clone(),
+        not_written: Vec::new(),
+    };
+    match shelf.store.put(world, &plan.sealed) {
+        Ok(_) => outcome.document = Some(escape_path(shelf.store.path(&key))),
+        // An agent's sandbox may forbid the git directory and allow the worktree.
+        Err(StoreError::File(e)) if e.is_forbidden() => {
+            outcome.not_written.push(format!("the sealed document: {e}: {}", e.source))
+        }
+        Err(e) => return Err(e.into()),
+    }
+    match shelf.copy.write(world, &key, plan.sealed.text.as_bytes()) {
+        Ok(()) => {
+            if !shelf.copy.is_ignored(context.repository.git(), &key)? {
+                outcome.notes.push(format!("git does not ignore {}: do not commit it", outcome.path));
+            }
+        }
+        Err(e) if outcome.document.is_some() => {
+            outcome.not_written.push(format!("the copy: {e}: {}", e.source));
+            outcome.path = outcome.document.clone().unwrap_or_default();
+        }
+        Err(e) => return Err(e.into()),
+    }
+    point(context, &shelf, plan, &mut outcome);
+    if let Some(draft) = &plan.draft {
+        // Its text is in the document; the file itself is kept all the same.
+        let kept = shelf.copy.archived_draft_path(&key);
+        let moved = world
+            .files
+            .ensure_dir(kept.parent().unwrap_or(&kept))
+            .and_then(|()| world.files.rename_new(draft, &kept));
+        if let Err(e) = moved {
+            outcome.not_written.push(format!("the draft could not be put away: {e}: {}", e.source));
+        }
+    }
+    Ok(outcome)
+}
+
+/// Lets the context block point to the new document.
+fn point(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
+    let repository = &context.repository;
+    let key = AnyKey::Proving(plan.sealed.key);
+    let recent = Lineage::load(&shelf.store).map(|lineage| recent(&lineage, plan)).unwrap_or_default();
+    let path = shelf.copy.path(&key);
+    let block = Block {
+        key: Some(plan.sealed.key),
+        document: path.strip_prefix(repository.worktree()).map(PathBuf::from).ok(),
+        digest: Some(plan.sealed.digest),
+        branch: plan.facts.branch.clone(),
+        focus: plan.composed.body.focus.clone(),
+        recent,
+        worktree: repository.worktree().to_owned(),
+    };
+    match block::update(context.world, repository, None, &block) {
+        Ok(written) => {
+            outcome.notes.extend(written.noticed);
+            outcome.context_file = Some(written.place.file().to_owned());
+        }
+        Err(e) => outcome.not_written.push(format!("the context block: {e}")),
+    }
+}
+
+/// The keys before this one, newest first, by parent links.
+fn recent(lineage: &Lineage, plan: &Plan) -> Vec<Key> {
+    let mut keys = Vec::new();
+    let mut next = plan.facts.parent.as_ref().map(|parent| parent.key.clone());
+    while let Some(entry) = next.and_then(|key| lineage.get(&key).cloned()).filter(|_| keys.len() < 5) {
+        keys.extend(entry.key.proving());
+        next = entry.parent;
+    }
+    keys
+}

@@ -1,0 +1,53 @@
+//! Which document is meant.
+
+use super::{Context, Error};
+use crate::document::{Copy, Here, Lineage, Store, StoreError};
+use crate::terms::{AnyKey, KeyPrefix};
+use crate::worktree::registry;
+
+/// The documents of the repository, and which of them are of this worktree.
+pub struct Shelf {
+    /// The truth.
+    pub store: Store,
+    /// The copies in this worktree.
+    pub copy: Copy,
+    id: Option<String>,
+    host: String,
+    path: std::path::PathBuf,
+}
+
+impl Shelf {
+    /// The documents as seen from where we stand.
+    pub fn open(context: &Context) -> Result<Shelf, Error> {
+        let repository = &context.repository;
+        Ok(Shelf {
+            store: Store::new(context.home()),
+            copy: Copy::of(repository.worktree()),
+            id: registry::id_of(repository.git_dir())?.map(|id| id.as_str().to_owned()),
+            host: super::Identity::of(&context.world.environment).host,
+            path: repository.worktree().to_owned(),
+        })
+    }
+
+    /// This worktree, as documents name it.
+    pub fn here(&self) -> Here<'_> {
+        Here { path: &self.path, id: self.id.as_deref(), host: &self.host }
+    }
+
+    /// The key that a person means: the one that the text fits, else the newest
+    /// of this worktree.
+    pub fn find(&self, prefix: Option<&KeyPrefix>) -> Result<AnyKey, Error> {
+        match prefix {
+            Some(prefix) => Ok(self.store.find(prefix, &self.copy.keys()?)?),
+            None => Ok(Lineage::load(&self.store)?.leaf(&self.here())?.key.clone()),
+        }
+    }
+
+    /// The bytes of a document: from the store, else from its copy.
+    pub fn bytes(&self, key: &AnyKey) -> Result<Vec<u8>, Error> {
+        if let Some(stored) = self.store.load(key)? {
+            return Ok(stored.bytes);
+        }
+        Ok(self.copy.load(key)?.ok_or_else(|| StoreError::NotFound(key.to_string()))?)
+    }
+}
