@@ -6,7 +6,7 @@
 //! - [`verbs`] has one file per verb, and is the only place where rooms meet.
 //! - [`baton`] is the claim on a handover.
 //! - [`worktree`] makes and removes worktrees, with the block that agents read.
-//! - [`cluster`] reads Slurm; [`git`] asks git; [`config`] knows the settings.
+//! - [`cluster`] reads Slurm, and [`sweep`] counts what it read; [`git`] asks git; [`config`] knows the settings.
 //! - [`safety`] makes text from outside harmless; [`sys`] is the only door to
 //!   processes, files, clock and environment; [`terms`] are the words that
 //!   everybody uses.
@@ -19,6 +19,7 @@ pub mod document;
 pub mod git;
 pub mod report;
 pub mod safety;
+pub mod sweep;
 pub mod sys;
 pub mod terms;
 pub mod verbs;

@@ -147,6 +147,9 @@ impl Reader {
         if !self.open.is_empty() {
             return self.go_on(layout, line);
         }
+        if line.trim_ascii().is_empty() {
+            return;
+        }
         if layout.starts_record(line) {
             if layout.split(line) {
                 self.row(layout, line);
@@ -158,7 +161,7 @@ impl Reader {
             // Two texts of one form in one file, or a newline in a name.
         } else if let Some(header) = Layout::of_header(line) {
             self.layout = Some(header);
-        } else if !line.trim_ascii().is_empty() {
+        } else {
             self.not_understood(line);
         }
     }

@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -42,6 +41,77 @@ impl TaskIds {
             .is_ok()
     }
 
+    /// The inclusive ranges, in rising order.
+    pub fn ranges(&self) -> &[(u32, u32)] {
+        &self.ranges
+    }
+
+    /// Adds an index; free of cost if it is above all others.
+    pub fn push(&mut self, index: u32) {
+        match self.ranges.last_mut() {
+            Some((_, to)) if to.checked_add(1) == Some(index) => *to = index,
+            Some((_, to)) if *to < index => self.ranges.push((index, index)),
+            None => self.ranges.push((index, index)),
+            Some(_) => {
+                let mut ranges = std::mem::take(&mut self.ranges);
+                ranges.push((index, index));
+                self.ranges = merged(ranges);
+            }
+        }
+    }
+
+    /// What is in either.
+    pub fn union(&self, other: &TaskIds) -> TaskIds {
+        TaskIds { ranges: merged([self.ranges.as_slice(), &other.ranges].concat()) }
+    }
+
+    /// What is in both.
+    pub fn intersection(&self, other: &TaskIds) -> TaskIds {
+        let (mut a, mut b) = (0, 0);
+        let mut ranges = Vec::new();
+        while let (Some(one), Some(two)) = (self.ranges.get(a), other.ranges.get(b)) {
+            let (from, to) = (one.0.max(two.0), one.1.min(two.1));
+            if from <= to {
+                ranges.push((from, to));
+            }
+            if one.1 < two.1 { a += 1 } else { b += 1 }
+        }
+        TaskIds { ranges }
+    }
+
+    /// What is in this one alone.
+    pub fn difference(&self, other: &TaskIds) -> TaskIds {
+        let mut ranges = Vec::new();
+        let mut away = other.ranges.iter().peekable();
+        for &(from, to) in &self.ranges {
+            let mut from = u64::from(from);
+            while away.next_if(|range| u64::from(range.1) < from).is_some() {}
+            while let Some(&&(cut, end)) = away.peek().filter(|range| range.0 <= to) {
+                if from < u64::from(cut) {
+                    ranges.push((from as u32, cut - 1));
+                }
+                from = u64::from(end) + 1;
+                if end >= to {
+                    break;
+                }
+                away.next();
+            }
+            if from <= u64::from(to) {
+                ranges.push((from as u32, to));
+            }
+        }
+        TaskIds { ranges }
+    }
+
+    /// Reads a list of whole job ids in the same form: they may be larger than
+    /// any array index.
+    ///
+    /// # Errors
+    /// The text is no such list.
+    pub fn of_jobs(text: &str) -> Result<TaskIds, NotA> {
+        read(text, u32::MAX)
+    }
+
     /// The indices in rising order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.ranges.iter().flat_map(|&(from, to)| from..=to)
@@ -50,14 +120,7 @@ impl TaskIds {
 
 impl FromIterator<u32> for TaskIds {
     fn from_iter<I: IntoIterator<Item = u32>>(indices: I) -> TaskIds {
-        let mut ranges: Vec<(u32, u32)> = Vec::new();
-        for index in indices.into_iter().collect::<BTreeSet<u32>>() {
-            match ranges.last_mut() {
-                Some((_, to)) if *to + 1 == index => *to = index,
-                _ => ranges.push((index, index)),
-            }
-        }
-        TaskIds { ranges }
+        TaskIds { ranges: merged(indices.into_iter().map(|index| (index, index)).collect()) }
     }
 }
 
@@ -93,12 +156,13 @@ impl fmt::Display for TaskIds {
 /// How many single indices at the start of `ranges` are evenly spaced.
 fn stepped_run(ranges: &[(u32, u32)]) -> usize {
     let single = |range: &(u32, u32)| range.0 == range.1;
-    let singles = ranges.iter().take_while(|range| single(range)).count();
-    if singles < 2 {
-        return singles;
+    let [first, second, ..] = ranges else { return ranges.iter().take_while(|range| single(range)).count() };
+    if !single(first) || !single(second) {
+        return usize::from(single(first));
     }
-    let step = ranges[1].0 - ranges[0].0;
-    1 + ranges[..singles].windows(2).take_while(|pair| pair[1].0 - pair[0].0 == step).count()
+    let step = second.0 - first.0;
+    // Looks no further than the run goes: a long list must not cost its square.
+    1 + ranges.windows(2).take_while(|pair| single(&pair[1]) && pair[1].0 - pair[0].0 == step).count()
 }
 
 impl FromStr for TaskIds {
@@ -107,40 +171,44 @@ impl FromStr for TaskIds {
     /// Reads a list without brackets; a throttle (`%4`) is the caller's. A list
     /// that Slurm cut (`...`) is refused, because its count is unknown.
     fn from_str(text: &str) -> Result<Self, NotA> {
-        let wrong = || NotA::new("list of array tasks", text);
-        let number = |digits: &str| {
-            (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-                .then(|| digits.parse::<u32>().ok())
-                .flatten()
-                .filter(|n| *n <= TaskIds::MAX)
-        };
-        let mut ranges = Vec::new();
-        for piece in text.split(',') {
-            let (range, step) = match piece.split_once(':') {
-                Some((range, step)) => (range, number(step).filter(|s| *s > 0).ok_or_else(wrong)?),
-                None => (piece, 1),
-            };
-            let (from, to) = match range.split_once('-') {
-                Some((from, to)) => (number(from).ok_or_else(wrong)?, number(to).ok_or_else(wrong)?),
-                None => {
-                    let index = number(range).ok_or_else(wrong)?;
-                    (index, index)
-                }
-            };
-            if from > to {
-                return Err(wrong());
-            }
-            if step == 1 {
-                ranges.push((from, to));
-            } else {
-                ranges.extend((from..=to).step_by(step as usize).map(|index| (index, index)));
-            }
-            if ranges.len() > TaskIds::MAX as usize {
-                return Err(wrong());
-            }
-        }
-        Ok(TaskIds { ranges: merged(ranges) })
+        read(text, TaskIds::MAX)
     }
+}
+
+/// Reads a list of numbers up to `most`.
+fn read(text: &str, most: u32) -> Result<TaskIds, NotA> {
+    let wrong = || NotA::new("list of array tasks", text);
+    let number = |digits: &str| {
+        (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| digits.parse::<u32>().ok())
+            .flatten()
+            .filter(|n| *n <= most)
+    };
+    let mut ranges = Vec::new();
+    for piece in text.split(',') {
+        let (range, step) = match piece.split_once(':') {
+            Some((range, step)) => (range, number(step).filter(|s| *s > 0).ok_or_else(wrong)?),
+            None => (piece, 1),
+        };
+        let (from, to) = match range.split_once('-') {
+            Some((from, to)) => (number(from).ok_or_else(wrong)?, number(to).ok_or_else(wrong)?),
+            None => {
+                let index = number(range).ok_or_else(wrong)?;
+                (index, index)
+            }
+        };
+        // Steps are the only short text that takes much room.
+        let single = if step == 1 { 1 } else { to.saturating_sub(from) / step };
+        if from > to || ranges.len() + single as usize > TaskIds::MAX as usize {
+            return Err(wrong());
+        }
+        if step == 1 {
+            ranges.push((from, to));
+        } else {
+            ranges.extend((from..=to).step_by(step as usize).map(|index| (index, index)));
+        }
+    }
+    Ok(TaskIds { ranges: merged(ranges) })
 }
 
 /// Sorts ranges and joins those that touch.
@@ -186,6 +254,8 @@ mod tests {
         }
         assert_eq!(ids("5,1,2,3,2-4").to_string(), "1-5");
         assert_eq!(TaskIds::default().to_string(), "");
+        assert_eq!(TaskIds::of_jobs("4294967290-4294967295").unwrap().to_string(), "4294967290-4294967295");
+        assert!(TaskIds::of_jobs("0-4294967295:2").is_err());
     }
 
     proptest! {
@@ -195,6 +265,21 @@ mod tests {
             let again = ids(&list.to_string());
             prop_assert_eq!(again.iter().collect::<Vec<_>>(), set.into_iter().collect::<Vec<_>>());
             prop_assert_eq!(list.len(), again.len());
+        }
+
+        #[test]
+        fn sets_are_joined_and_taken_apart_as_sets_are(
+            a in proptest::collection::btree_set(0u32..60, 0..40),
+            b in proptest::collection::btree_set(0u32..60, 0..40),
+        ) {
+            let (one, two): (TaskIds, TaskIds) = (a.iter().copied().collect(), b.iter().copied().collect());
+            let list = |set: TaskIds| set.iter().collect::<Vec<_>>();
+            prop_assert_eq!(list(one.union(&two)), a.union(&b).copied().collect::<Vec<_>>());
+            prop_assert_eq!(list(one.intersection(&two)), a.intersection(&b).copied().collect::<Vec<_>>());
+            prop_assert_eq!(list(one.difference(&two)), a.difference(&b).copied().collect::<Vec<_>>());
+            let mut pushed = one.clone();
+            b.iter().for_each(|index| pushed.push(*index));
+            prop_assert_eq!(pushed, one.union(&two));
         }
 
         #[test]

@@ -1,0 +1,346 @@
+//! Which jobs and tasks belong together, and what is newest about each.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::measure::{Gathered, Sweep, Task};
+use crate::cluster::{Accounting, Attempt, Job, Snapshot, Text};
+use crate::terms::{Known, Part, TaskIds};
+
+/// So many jobs that are no array must share a name to be a sweep.
+pub const SHARED_NAME_AT_LEAST: usize = 3;
+
+/// What was found in queue and accounting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The sweeps, newest first.
+    pub sweeps: Vec<Sweep>,
+    /// Jobs that belong to none: no array, and too few share their name.
+    pub single_jobs: usize,
+}
+
+/// Finds the sweeps in the queue and in accounting, and counts.
+///
+/// A task that is in the queue is what the queue says, since that is newer; its
+/// attempts are counted from accounting. Otherwise its newest attempt decides.
+pub fn sweeps(snapshot: &Snapshot) -> Found {
+    let accounting = &snapshot.accounting;
+    let queue = snapshot.jobs.known().map_or(&[][..], Vec::as_slice);
+    let singles = queue.iter().map(|job| (job.id.base, None)).collect();
+    let mut groups = Groups { singles, ..Groups::default() };
+    let mut entries = Vec::new();
+    if let Some(accounting) = accounting.known() {
+        entries = groups.sort_in(accounting);
+    }
+    groups.overlay(queue);
+    let nothing = Accounting::default();
+    let attempts = accounting.known().unwrap_or(&nothing);
+    let mut found = Found { sweeps: Vec::new(), single_jobs: 0 };
+    let mut start = 0;
+    for (number, group) in groups.list.into_iter().enumerate() {
+        let end = start + entries[start..].partition_point(|entry: &Entry| entry.group == number as u32);
+        let gathered = group.gather(attempts, &entries[start..end], snapshot);
+        start = end;
+        if gathered.array.is_none() && gathered.tasks.len() < SHARED_NAME_AT_LEAST {
+            found.single_jobs += gathered.tasks.len();
+        } else {
+            found.sweeps.push(gathered.measure());
+        }
+    }
+    found.sweeps.sort_by_cached_key(|sweep| std::cmp::Reverse(sweep.newest_id()));
+    found
+}
+
+/// One attempt, with the place where it belongs.
+#[derive(Clone, Copy)]
+struct Entry {
+    group: u32,
+    member: u32,
+    attempt: u32,
+}
+
+#[derive(Default)]
+struct Groups<'a> {
+    list: Vec<Group<'a>>,
+    arrays: HashMap<u32, u32>,
+    /// By name as accounting would have it, and user.
+    names: HashMap<(String, String), u32>,
+    /// The group that accounting has for each job of the queue that is no array.
+    singles: HashMap<u32, Option<u32>>,
+}
+
+struct Group<'a> {
+    array: Option<u32>,
+    name: String,
+    name_cut: bool,
+    user: String,
+    queue: Vec<&'a Job>,
+}
+
+impl<'a> Groups<'a> {
+    /// Gives every attempt its group; the result is sorted by group, member and
+    /// from oldest to newest attempt.
+    fn sort_in(&mut self, accounting: &Accounting) -> Vec<Entry> {
+        let attempts = accounting.attempts();
+        let mut entries = Vec::with_capacity(attempts.len());
+        let mut by_text: HashMap<(Text, Text), u32> = HashMap::new();
+        // Rows of one sweep mostly follow each other.
+        let mut last = None;
+        for (at, attempt) in attempts.iter().enumerate() {
+            let (key, member) = match attempt.id.part {
+                Part::Task(index) => (Err(attempt.id.base), index),
+                Part::Whole | Part::Component(_) => (Ok((attempt.name, attempt.user)), attempt.id.base),
+            };
+            let group = match (last, key) {
+                (Some((same, group)), key) if same == key => group,
+                (_, Err(base)) => self.array(base, || Group::of(accounting, attempt, Some(base))),
+                (_, Ok(texts)) => {
+                    *by_text.entry(texts).or_insert_with(|| self.name(Group::of(accounting, attempt, None)))
+                }
+            };
+            last = Some((key, group));
+            if let Some(single) = self.singles.get_mut(&member).filter(|_| key.is_ok()) {
+                *single = Some(group);
+            }
+            entries.push(Entry { group, member, attempt: at as u32 });
+        }
+        for waiting in &accounting.waiting {
+            self.array(waiting.base, || Group::of(accounting, &waiting.row, Some(waiting.base)));
+        }
+        let order = |entry: &Entry| attempts.get(entry.attempt as usize).map(Attempt::order);
+        // Mostly in order already, which a stable sort makes use of.
+        entries.sort_by(|one, other| {
+            (one.group, one.member)
+                .cmp(&(other.group, other.member))
+                .then_with(|| order(one).cmp(&order(other)))
+        });
+        entries
+    }
+
+    fn overlay(&mut self, queue: &'a [Job]) {
+        for job in queue {
+            let group = |array| Group {
+                array,
+                name: job.name.clone(),
+                name_cut: job.name_cut,
+                user: job.user.clone(),
+                queue: Vec::new(),
+            };
+            let base = job.id.base;
+            let number = match job.id.part {
+                Part::Task(_) => self.array(base, || group(Some(base))),
+                _ if job.pending_tasks.is_some() || job.tasks_cut => self.array(base, || group(Some(base))),
+                _ => match self.singles.get(&base) {
+                    Some(Some(number)) => *number,
+                    _ => self.name(group(None)),
+                },
+            };
+            let Some(group) = self.list.get_mut(number as usize) else { continue };
+            // The queue has the name as it was given, accounting may not.
+            if !job.name_cut {
+                group.name.clone_from(&job.name);
+                group.name_cut = false;
+            }
+            group.queue.push(job);
+        }
+    }
+
+    fn array(&mut self, base: u32, new: impl FnOnce() -> Group<'a>) -> u32 {
+        *self.arrays.entry(base).or_insert_with(|| {
+            self.list.push(new());
+            self.list.len() as u32 - 1
+        })
+    }
+
+    fn name(&mut self, new: Group<'a>) -> u32 {
+        // Accounting stores a double quote as a backtick.
+        let key = (new.name.replace('"', "`"), new.user.clone());
+        *self.names.entry(key).or_insert_with(|| {
+            self.list.push(new);
+            self.list.len() as u32 - 1
+        })
+    }
+}
+
+impl<'a> Group<'a> {
+    fn of(accounting: &Accounting, attempt: &Attempt, array: Option<u32>) -> Group<'a> {
+        Group {
+            array,
+            name: accounting.text(attempt.name).to_owned(),
+            name_cut: attempt.name_cut,
+            user: accounting.text(attempt.user).to_owned(),
+            queue: Vec::new(),
+        }
+    }
+
+    fn gather(self, accounting: &Accounting, entries: &[Entry], snapshot: &Snapshot) -> Gathered {
+        let mut tasks: Vec<Task> = Vec::with_capacity(entries.len());
+        let mut submitted = None;
+        let mut ended = None;
+        for run in entries.chunk_by(|one, other| one.member == other.member) {
+            let attempts = run.iter().filter_map(|entry| accounting.attempts().get(entry.attempt as usize));
+            let attempts: Runs = attempts.collect();
+            if let Some(newest) = attempts.newest {
+                let times = |stamp| accounting.moment(stamp);
+                submitted = earliest(submitted, times(newest.submitted));
+                ended = ended.max(times(newest.ended));
+                tasks.push(attempts.task(newest, run[0].member));
+            }
+        }
+        let mut waiting = TaskIds::default();
+        let mut cut = false;
+        let mut throttle = None;
+        let mut seen_waiting = false;
+        let mut queued = Vec::new();
+        for job in &self.queue {
+            if let Some(pending) = &job.pending_tasks {
+                waiting = waiting.union(pending);
+                seen_waiting = true;
+            } else if job.tasks_cut {
+                seen_waiting = true;
+            } else {
+                queued.push(Task::of_job(job));
+            }
+            cut |= job.tasks_cut;
+            throttle = throttle.or(job.throttle);
+            submitted = earliest(submitted, job.submitted);
+        }
+        let rests = accounting.waiting.iter().filter(|rest| Some(rest.base) == self.array);
+        // Accounting lags behind the queue: what waits is asked of it only
+        // where the queue was not.
+        for rest in rests.filter(|_| snapshot.jobs.known().is_none() && !seen_waiting) {
+            match &rest.tasks {
+                Some(tasks) => waiting = waiting.union(tasks),
+                None => cut = true,
+            }
+            throttle = throttle.or(rest.throttle);
+            submitted = earliest(submitted, accounting.moment(rest.row.submitted));
+        }
+        let mut unknown = Vec::new();
+        if cut {
+            unknown.push("Slurm cut the list of waiting tasks".to_owned());
+        }
+        match &snapshot.jobs {
+            Known::Known(_) if snapshot.jobs_partial => {
+                unknown.push("jobs may be missing from the queue as it was read".to_owned());
+            }
+            Known::Known(_) => {}
+            Known::Unknown(why) | Known::NotApplicable(why) => {
+                unknown.push(format!("the queue was not read ({why}): what waits may be missing"));
+            }
+        }
+        match &snapshot.accounting {
+            Known::Known(read) => {
+                if let (Some(since), Some(submitted)) = (read.since, submitted)
+                    && submitted < since
+                {
+                    unknown.push(format!("accounting was asked from {since}: what ended before is missing"));
+                }
+            }
+            Known::Unknown(why) | Known::NotApplicable(why) => {
+                unknown.push(format!("accounting was not read ({why}): what ended is missing"));
+            }
+        }
+        Gathered {
+            array: self.array,
+            name: self.name,
+            name_cut: self.name_cut,
+            user: Some(self.user).filter(|user| !user.is_empty()),
+            tasks: overlay(tasks, queued),
+            waiting,
+            throttle,
+            queue_known: snapshot.jobs.known().is_some() && !snapshot.jobs_partial,
+            reasons: reasons(&self.queue),
+            submitted,
+            ended,
+            unknown,
+        }
+    }
+}
+
+/// The attempts of one member, from oldest to newest.
+#[derive(Default)]
+struct Runs<'a> {
+    newest: Option<&'a Attempt>,
+    /// Of a heterogeneous job, the newest component that failed.
+    failed_component: Option<&'a Attempt>,
+    count: u32,
+}
+
+impl<'a> FromIterator<&'a Attempt> for Runs<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a Attempt>>(attempts: I) -> Runs<'a> {
+        let mut runs = Runs::default();
+        for attempt in attempts {
+            if let Part::Component(1..) = attempt.id.part {
+                if attempt.state.is_failure() {
+                    runs.failed_component = Some(attempt);
+                }
+                // A heterogeneous job is one job, and its first component leads.
+                if runs.newest.is_some() {
+                    continue;
+                }
+            }
+            // Another name is another job that got the same number again.
+            if runs.newest.is_some_and(|newest| newest.name != attempt.name) {
+                runs.count = 0;
+            }
+            runs.newest = Some(attempt);
+            runs.count += 1;
+        }
+        runs
+    }
+}
+
+impl Runs<'_> {
+    fn task(&self, newest: &Attempt, member: u32) -> Task {
+        let mut task = Task::of_attempt(newest, member, self.count);
+        if let Some(failed) = self.failed_component.filter(|_| !newest.state.is_failure()) {
+            (task.state, task.exit) = (failed.state, failed.exit);
+        }
+        task
+    }
+}
+
+/// Puts what the queue says over what accounting says.
+fn overlay(mut tasks: Vec<Task>, queue: Vec<Task>) -> Vec<Task> {
+    if queue.is_empty() {
+        return tasks;
+    }
+    tasks.extend(queue);
+    // Stable: what the queue says comes after what accounting says.
+    tasks.sort_by_key(|task| task.member);
+    tasks.dedup_by(|later, earlier| {
+        let same = later.member == earlier.member;
+        if same {
+            earlier.overlay(later);
+        }
+        same
+    });
+    tasks
+}
+
+fn earliest<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The jobs that wait, by Slurm's reason; `None` for a list that was cut.
+fn reasons(queue: &[&Job]) -> Vec<(String, Option<TaskIds>)> {
+    let mut reasons: Vec<(String, Option<TaskIds>)> = Vec::new();
+    for job in queue.iter().filter(|job| job.state.is_waiting()) {
+        let own = match (&job.pending_tasks, job.id.part) {
+            (Some(tasks), _) => Some(tasks.clone()),
+            (None, _) if job.tasks_cut => None,
+            (None, Part::Task(index)) => Some([index].into_iter().collect()),
+            (None, _) => Some([job.id.base].into_iter().collect()),
+        };
+        match reasons.iter_mut().find(|(reason, _)| *reason == job.reason) {
+            Some((_, tasks)) => *tasks = tasks.take().zip(own).map(|(all, own)| all.union(&own)),
+            None => reasons.push((job.reason.clone(), own)),
+        }
+    }
+    reasons
+}

@@ -1,0 +1,24 @@
+//! Sweeps: array jobs, and jobs that share a name, counted from the queue and
+//! from accounting together.
+//!
+//! Pure: data in, data out. [`sweeps`] finds them and counts; a [`Look`] is the
+//! compact form that a document can store, and [`Delta::between`] says what
+//! changed from one look to the next.
+//!
+//! What a document should store of a [`Sweep`] is its `look`: JSON objects of
+//! strings (`{"COMPLETED 0:0": "0-2,4-6"}`), whose size follows the number of
+//! runs of equal outcomes, not the number of tasks. To say what moved since,
+//! read it back, find the sweep of the same `key` today, and ask `Delta::between`.
+
+mod delta;
+mod group;
+mod look;
+mod measure;
+
+pub use delta::{Change, Delta};
+pub use group::{Found, SHARED_NAME_AT_LEAST, sweeps};
+pub use look::{Look, Members, Outcome};
+pub use measure::{Elapsed, Failures, Fast, Kind, PerTask, Sweep, Waiting};
+
+#[cfg(test)]
+mod tests;
