@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::lookup::Shelf;
 use super::{Context, Error, capture, cluster_facts, moved, snapshot};
+use crate::cluster::Job;
 use crate::config::Source;
 use crate::document::drift::{Class, JobsNow, Moved};
 use crate::document::{self, Edited, Facts, FrontError, JobFact, Lineage, Proof, StoreError, Verdict};
@@ -365,21 +366,14 @@ fn other_worktree(context: &Context, facts: &Facts) -> Result<Option<String>, Er
 fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Result<Known<JobsNow>, Error> {
     let ids: Vec<_> =
         facts.jobs.iter().flat_map(|jobs| jobs.listed.iter().flat_map(JobFact::units)).collect();
-    let queue = snapshot::queue(context, cluster)?;
-    let here: Vec<_> = queue.jobs.known().into_iter().flatten().collect();
-    let waits = |id: &JobId| {
-        here.iter().any(|job| {
-            job.id == *id
-                || job.id.base == id.base
-                    && job
-                        .pending_tasks
-                        .as_ref()
-                        .is_some_and(|tasks| matches!(id.part, Part::Task(index) if tasks.contains(index)))
-        })
-    };
-    if queue.jobs.known().is_some() && ids.iter().all(waits) {
-        // All of them are in the queue, so accounting has nothing to add.
-        return Ok(queue.jobs.map(|jobs| cluster_facts::in_queue(&jobs)));
+    // A state file holds everything in one piece; live, the queue alone is one cheap question.
+    if facts.cluster.source == "local" {
+        let queue = snapshot::queue(context, cluster)?;
+        if queue.jobs.known().is_some_and(|jobs| ids.iter().all(|id| jobs.iter().any(|job| holds(job, *id))))
+        {
+            // All of them are still in it, so accounting has nothing to add.
+            return Ok(queue.jobs.map(|jobs| cluster_facts::in_queue(&jobs)));
+        }
     }
     let snapshot = snapshot::take(context, cluster)?;
     // A state file that is not newer than the document can show no drift.
@@ -392,4 +386,10 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
         ));
     }
     Ok(cluster_facts::now(&snapshot, &ids))
+}
+
+/// True if an entry of the queue is this job, or waits for this task among others.
+fn holds(job: &Job, id: JobId) -> bool {
+    let waits = |index| job.pending_tasks.as_ref().is_some_and(|tasks| tasks.contains(index));
+    job.id == id || job.id.base == id.base && matches!(id.part, Part::Task(index) if waits(index))
 }

@@ -3,10 +3,12 @@
 mod architecture;
 mod baton;
 mod context;
+mod create;
 mod lock;
 mod sandbox;
 mod support;
 mod unlock;
+mod verify;
 
 /// A file that nobody lists here is compiled by nobody.
 #[test]
