@@ -377,6 +377,7 @@ mod tests {
             stashes: 0,
             cluster: ClusterFacts::default(),
             jobs: Some(JobsFact { listed: jobs, omitted: 0 }),
+            sweeps: None,
             redactions: crate::safety::Redactions::new(),
             sizes: Sizes::default(),
         }

@@ -58,6 +58,9 @@ pub struct Facts {
     pub cluster: ClusterFacts,
     /// The live jobs within the scope; `null` if they could not be seen.
     pub jobs: Option<JobsFact>,
+    /// The sweeps within the scope; `null` if they could not be seen.
+    #[serde(default)]
+    pub sweeps: Option<SweepsFact>,
     /// How many secrets each rule took out.
     #[serde(default)]
     pub redactions: Redactions,
@@ -274,6 +277,63 @@ impl JobFact {
     }
 }
 
+/// Sweeps: array jobs, and jobs that share a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepsFact {
+    /// Those with live tasks first, then the newest.
+    pub listed: Vec<SweepFact>,
+    /// How many more there are.
+    pub omitted: u32,
+}
+
+/// One sweep, compact: the size follows the runs of equal outcomes, not the
+/// number of tasks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepFact {
+    /// The array's id, or the name that its jobs share.
+    pub key: String,
+    /// The jobs' name, escaped.
+    pub name: String,
+    /// How many tasks it has; `null` if Slurm cut the list of those that wait.
+    pub total: Option<u64>,
+    /// How many have ended, however.
+    pub finished: u64,
+    /// How many tasks are in each state.
+    pub states: std::collections::BTreeMap<String, u64>,
+    /// The tasks that failed, as Slurm writes a list.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub failed: String,
+    /// The tasks that completed far faster than their siblings.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fast: String,
+    /// The rule by which those were chosen, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fast_rule: String,
+    /// The tasks that are COMPLETED although one of their steps failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub completed_over_failed_steps: String,
+    /// The median run time of those that completed, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_seconds: Option<u32>,
+    /// The tasks by outcome: `{"COMPLETED 0:0": "0-2,4-6"}`. Empty if that is
+    /// too long to be kept; then a later look can compare counts alone.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub tasks: std::collections::BTreeMap<String, String>,
+    /// The tasks that were started more than once, by number of attempts.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub attempts: std::collections::BTreeMap<u32, String>,
+    /// What is not known about it, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+impl SweepFact {
+    /// True if a task of it may still do something.
+    pub fn is_live(&self) -> bool {
+        self.total.is_none_or(|total| total > self.finished)
+    }
+}
+
 /// How much there is in a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
@@ -281,4 +341,32 @@ pub struct Sizes {
     pub body: u64,
     /// How many of the body's sections have text.
     pub sections: u32,
+}
+
+impl Facts {
+    /// Takes the longest lists shorter until the front matter fits; what is
+    /// left out is counted in the list's `omitted`.
+    pub fn shorten(&mut self) {
+        fn weight<T: Serialize>(listed: &[T]) -> usize {
+            serde_json::to_string(listed).map_or(0, |text| if listed.is_empty() { 0 } else { text.len() })
+        }
+        fn halve<T>(listed: &mut Vec<T>, omitted: &mut u32) {
+            let keep = listed.len() / 2;
+            *omitted += u32::try_from(listed.len() - keep).unwrap_or(u32::MAX);
+            listed.truncate(keep);
+        }
+        while super::front::write(self) == Err(super::FrontError::TooLarge) {
+            let files = weight(&self.files.listed);
+            let jobs = self.jobs.as_ref().map_or(0, |jobs| weight(&jobs.listed));
+            let sweeps = self.sweeps.as_ref().map_or(0, |sweeps| weight(&sweeps.listed));
+            match files.max(jobs).max(sweeps) {
+                0 => return,
+                most if most == files => halve(&mut self.files.listed, &mut self.files.omitted),
+                most if most == jobs => {
+                    self.jobs.iter_mut().for_each(|jobs| halve(&mut jobs.listed, &mut jobs.omitted))
+                }
+                _ => self.sweeps.iter_mut().for_each(|sweeps| halve(&mut sweeps.listed, &mut sweeps.omitted)),
+            }
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub use body::{Body, BodyError, Section};
 pub use condition::Condition;
 pub use facts::{
     Base, ClusterFacts, Facts, FileFact, FilesFact, GpuFact, JobFact, JobsFact, Parent, Relation,
-    RepositoryFact, SCHEMA, Sizes, WorktreeFact,
+    RepositoryFact, SCHEMA, Sizes, SweepFact, SweepsFact, WorktreeFact,
 };
 pub use front::{FrontError, body_of, read, title_of};
 pub use lineage::{Entry, Here, Lineage};

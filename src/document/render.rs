@@ -4,7 +4,7 @@ use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::body::{OWN_BEGIN, OWN_END};
-use super::{Body, Facts, JobFact, Lint, Section, front};
+use super::{Body, Facts, JobFact, Lint, Section, SweepFact, front};
 use crate::safety::{clip, code_span, escape, json_line};
 use crate::terms::{Part, Seconds, TaskIds};
 
@@ -64,7 +64,8 @@ pub fn render(facts: &Facts, body: &Body, since: Option<&Since>) -> Result<Strin
 /// A draft: the sections with their questions, what is known already, the gaps.
 pub fn render_draft(facts: &Facts, body: &Body, since: Option<&Since>, lint: &Lint) -> String {
     let mut out = format!("# Draft: {}\n\n", escape(body.focus.as_deref().unwrap_or_default()));
-    out.push_str("Fill in the sections, then run `handover create`. Text between the comments of the\nprogram is not read back. An empty section is left out.\n");
+    out.push_str(&marked("Fill in the sections, then run `handover create`. Text between these comments is the\nprogram's and is not read back. An empty section is left out."));
+    out.push('\n');
     for section in Section::ALL {
         out.push_str(&format!("\n## {}\n<!-- {} -->\n", section.heading(), section.question()));
         let text = if section == Section::Status {
@@ -116,7 +117,7 @@ fn status(body: &Body) -> String {
         (Some(condition), Some(text)) => format!("**{condition}**: {text}"),
         (Some(condition), None) => format!("**{condition}**"),
         (None, Some(text)) => text.to_owned(),
-        (None, None) => "not said".to_owned(),
+        (None, None) => marked("Not said."),
     }
 }
 
@@ -270,10 +271,73 @@ fn jobs(facts: &Facts) -> String {
         None if cluster.source == "none" => {}
         None => out.push_str("\n\nWhich jobs are live is not known. Treat the cluster as busy."),
     }
+    out.push_str(&sweeps(facts));
     for problem in &cluster.problems {
         out.push_str(&format!("\n\nNot seen: {}.", escape(problem)));
     }
     out
+}
+
+/// The sweeps: counts by state, what failed and how, what finished too fast.
+fn sweeps(facts: &Facts) -> String {
+    let Some(sweeps) = facts.sweeps.as_ref().filter(|sweeps| !sweeps.listed.is_empty()) else {
+        return String::new();
+    };
+    const SHOWN: usize = 12;
+    let mut out = "\n\nSweeps, counted by state and exit code; these are no causes:\n\n".to_owned();
+    out.push_str(&bullets(&sweeps.listed.iter().take(SHOWN).map(sweep).collect::<Vec<_>>()));
+    let more = sweeps.listed.len().saturating_sub(SHOWN) + sweeps.omitted as usize;
+    if more > 0 {
+        out.push_str(&format!("\n- and {more} more (`handover sweep` lists all)"));
+    }
+    out
+}
+
+fn sweep(sweep: &SweepFact) -> String {
+    let name = if sweep.key == sweep.name {
+        String::new()
+    } else {
+        format!(" {}", code_span(&clip(&sweep.name, 60)))
+    };
+    let total = sweep.total.map_or_else(|| "an unknown number".to_owned(), |total| total.to_string());
+    let states: Vec<String> =
+        sweep.states.iter().map(|(state, count)| format!("{count} {}", escape(state))).collect();
+    let mut text = format!(
+        "{}{name}: {} of {total} finished; {}",
+        code_span(&clip(&sweep.key, 60)),
+        sweep.finished,
+        states.join(", ")
+    );
+    let failures = sweep.tasks.iter().filter(|(outcome, _)| !sweep.failed.is_empty() && is_failure(outcome));
+    for (outcome, tasks) in failures {
+        text.push_str(&format!("\n  - {}: tasks {}", escape(outcome), code_span(&clip(tasks, 100))));
+    }
+    if sweep.tasks.is_empty() && !sweep.failed.is_empty() {
+        text.push_str(&format!("\n  - failed: tasks {}", code_span(&clip(&sweep.failed, 100))));
+    }
+    if !sweep.fast.is_empty() {
+        text.push_str(&format!(
+            "\n  - suspiciously fast, look before you trust them: tasks {} ({})",
+            code_span(&clip(&sweep.fast, 100)),
+            escape(&sweep.fast_rule)
+        ));
+    }
+    if !sweep.completed_over_failed_steps.is_empty() {
+        text.push_str(&format!(
+            "\n  - COMPLETED although a step failed: tasks {}",
+            code_span(&clip(&sweep.completed_over_failed_steps, 100))
+        ));
+    }
+    for what in &sweep.unknown {
+        text.push_str(&format!("\n  - not known: {}", escape(what)));
+    }
+    text
+}
+
+/// True for the outcomes that count as failures: the words of Slurm for them.
+fn is_failure(outcome: &str) -> bool {
+    const WORDS: [&str; 6] = ["BOOT_FAIL", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"];
+    WORDS.contains(&outcome.split(' ').next().unwrap_or_default())
 }
 
 /// Where the answers came from, how old they were, and what was asked.

@@ -5,8 +5,8 @@ use super::lookup::Shelf;
 use super::{Context, Error, Identity, capture, cluster_facts, moved, snapshot};
 use crate::config::Source;
 use crate::document::{
-    self, Body, Facts, JobFact, Lineage, Lint, Parent, Relation, SCHEMA, Section, Since, Sizes, StoreError,
-    lint, placeholder,
+    self, Body, Facts, Lineage, Lint, Parent, Relation, SCHEMA, Section, Since, Sizes, StoreError, lint,
+    placeholder,
 };
 use crate::safety::{Redactions, redact};
 use crate::terms::{AnyKey, KeyPrefix, Time};
@@ -149,11 +149,13 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
         files: place.files,
         cluster,
         jobs,
+        sweeps: cluster_facts::sweeps(&snapshot),
         redactions: Redactions::new(),
         sizes: Sizes { body: 0, sections: u32::try_from(body.len()).unwrap_or(u32::MAX) },
     };
     redact_facts(&mut facts, &mut redactions);
     facts.redactions = redactions;
+    facts.shorten();
     let lint = lint(&body, &facts);
     Ok(Composed { facts, body, since, lint, notes })
 }
@@ -194,9 +196,7 @@ fn since(
     let text = String::from_utf8_lossy(&bytes);
     let Ok((then, body)) = document::read(&text) else { return Ok(None) };
     let said = Body::read(body.as_bytes()).unwrap_or_default();
-    let ids: Vec<_> = then.jobs.iter().flat_map(|jobs| jobs.listed.iter().flat_map(JobFact::units)).collect();
-    let jobs = cluster_facts::now(snapshot, &ids);
-    let moved = moved::since(context, &then, place, &jobs)?;
+    let moved = moved::since(context, &then, place, &moved::ClusterNow::of(&then, snapshot))?;
     Ok(Some(Since {
         parent: parent.key.to_string(),
         age: then.created.age(created),
@@ -223,6 +223,10 @@ fn redact_facts(facts: &mut Facts, counts: &mut Redactions) {
     }
     facts.files.listed.iter_mut().for_each(|file| clean(&mut file.path));
     facts.branch.as_mut().map(&mut clean);
+    for sweep in facts.sweeps.iter_mut().flat_map(|sweeps| &mut sweeps.listed) {
+        clean(&mut sweep.name);
+        clean(&mut sweep.key);
+    }
     facts.cluster.problems.iter_mut().for_each(&mut clean);
     facts.cluster.detail.as_mut().map(&mut clean);
 }

@@ -1,6 +1,7 @@
 //! What moved between a document and now, for `verify` and for the lineage.
 
-use super::{Context, Error, capture};
+use super::{Context, Error, capture, cluster_facts};
+use crate::cluster::Snapshot;
 use crate::document::drift::{self, Class, HeadNow, JobsNow, Moved};
 use crate::document::{Facts, JobFact};
 use crate::git::History;
@@ -10,20 +11,62 @@ use crate::terms::{CommitId, Known};
 /// At most this many subjects are read.
 const SUBJECTS: usize = 5;
 
-/// Everything that moved, by class: place, commits, files, jobs.
+/// The cluster now, as far as it is compared with a document.
+pub struct ClusterNow {
+    /// The jobs that the document names.
+    pub jobs: Known<JobsNow>,
+    /// What changed in its sweeps; empty where only the queue was asked.
+    pub sweeps: Vec<Moved>,
+    /// The arrays whose tasks are told as sweeps.
+    told_as_sweeps: Vec<String>,
+}
+
+impl ClusterNow {
+    /// A whole look at the cluster.
+    pub fn of(then: &Facts, snapshot: &Snapshot) -> ClusterNow {
+        let ids: Vec<_> =
+            then.jobs.iter().flat_map(|jobs| jobs.listed.iter().flat_map(JobFact::units)).collect();
+        let sees_sweeps = snapshot.jobs.known().is_some() && snapshot.accounting.known().is_some();
+        let sweeps = then.sweeps.as_ref().filter(|_| sees_sweeps);
+        ClusterNow {
+            jobs: cluster_facts::now(snapshot, &ids),
+            told_as_sweeps: sweeps
+                .iter()
+                .flat_map(|sweeps| &sweeps.listed)
+                .filter(|sweep| !sweep.tasks.is_empty())
+                .map(|sweep| sweep.key.clone())
+                .collect(),
+            sweeps: sweeps.map(|sweeps| cluster_facts::sweeps_moved(sweeps, snapshot)).unwrap_or_default(),
+        }
+    }
+
+    /// The jobs alone.
+    pub fn of_jobs(jobs: Known<JobsNow>) -> ClusterNow {
+        ClusterNow { jobs, sweeps: Vec::new(), told_as_sweeps: Vec::new() }
+    }
+}
+
+/// Everything that moved, by class: place, commits, files, jobs, sweeps.
 pub fn since(
     context: &Context,
     then: &Facts,
     now: &capture::Place,
-    jobs: &Known<JobsNow>,
+    cluster: &ClusterNow,
 ) -> Result<Vec<Moved>, Error> {
     let mut moved = place(then, now);
     let head = head(&context.repository.history(), then.head.as_ref(), now.head.as_ref())?;
     moved.extend(drift::commits(then.head.as_ref(), &head));
     moved.extend(drift::files(&then.files, &now.files, |path| is_job_output(context, then, path)));
     if let Some(facts) = &then.jobs {
-        moved.extend(drift::jobs(&facts.listed, jobs).0);
+        let jobs: Vec<JobFact> = facts
+            .listed
+            .iter()
+            .filter(|job| !cluster.told_as_sweeps.contains(&job.id.base.to_string()))
+            .cloned()
+            .collect();
+        moved.extend(drift::jobs(&jobs, &cluster.jobs).0);
     }
+    moved.extend(cluster.sweeps.iter().cloned());
     Ok(moved)
 }
 

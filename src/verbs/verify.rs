@@ -6,10 +6,11 @@
 use serde::Serialize;
 
 use super::lookup::Shelf;
-use super::{Context, Error, capture, cluster_facts, moved, snapshot};
+use super::moved::{self, ClusterNow};
+use super::{Context, Error, capture, cluster_facts, snapshot};
 use crate::cluster::Job;
 use crate::config::Source;
-use crate::document::drift::{Class, JobsNow, Moved};
+use crate::document::drift::{Class, Moved};
 use crate::document::{self, Edited, Facts, FrontError, JobFact, Lineage, Proof, StoreError, Verdict};
 use crate::git::Git;
 use crate::safety::{escape_bytes, escape_path, shell_word};
@@ -131,8 +132,10 @@ pub fn verify(context: &Context, key: &AnyKey, cluster: Option<&Source>) -> Resu
     if elsewhere {
         return Ok(found);
     }
-    let jobs = jobs.unwrap_or_else(|| Known::NotApplicable("the document names no live job".to_owned()));
-    match &jobs {
+    let cluster = jobs.unwrap_or_else(|| {
+        ClusterNow::of_jobs(Known::NotApplicable("the document names no live job".to_owned()))
+    });
+    match &cluster.jobs {
         Known::Unknown(why) => found.outcome.unchecked.push(format!("jobs: {why}")),
         Known::NotApplicable(why) if asks_cluster => found.outcome.unchecked.push(format!("jobs: {why}")),
         _ => {}
@@ -141,7 +144,7 @@ pub fn verify(context: &Context, key: &AnyKey, cluster: Option<&Source>) -> Resu
         found.outcome.unchecked.push("jobs: the document could not see them either".to_owned());
     }
     let is_clone = placed.is_other_clone;
-    let mut moved = moved::since(context, &facts, &place, &jobs)?;
+    let mut moved = moved::since(context, &facts, &place, &cluster)?;
     if is_clone {
         // Another clone never had the giver's uncommitted files.
         moved.retain(|moved| !matches!(moved.class, Class::Files | Class::JobOutput));
@@ -363,7 +366,7 @@ fn other_worktree(context: &Context, facts: &Facts) -> Result<Option<String>, Er
 }
 
 /// The jobs that the document names, as they are now.
-fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Result<Known<JobsNow>, Error> {
+fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Result<ClusterNow, Error> {
     let ids: Vec<_> =
         facts.jobs.iter().flat_map(|jobs| jobs.listed.iter().flat_map(JobFact::units)).collect();
     // A state file holds everything in one piece; live, the queue alone is one cheap question.
@@ -372,7 +375,7 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
         if queue.jobs.known().is_some_and(|jobs| ids.iter().all(|id| jobs.iter().any(|job| holds(job, *id))))
         {
             // All of them are still in it, so accounting has nothing to add.
-            return Ok(queue.jobs.map(|jobs| cluster_facts::in_queue(&jobs)));
+            return Ok(ClusterNow::of_jobs(queue.jobs.map(|jobs| cluster_facts::in_queue(&jobs))));
         }
     }
     let snapshot = snapshot::take(context, cluster)?;
@@ -381,11 +384,10 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
         (&snapshot.origin, snapshot.taken_at, facts.cluster.taken_at)
         && taken <= then
     {
-        return Ok(Known::Unknown(
-            "the newest state file is the one that the document was made from".to_owned(),
-        ));
+        let why = "the newest state file is the one that the document was made from";
+        return Ok(ClusterNow::of_jobs(Known::Unknown(why.to_owned())));
     }
-    Ok(cluster_facts::now(&snapshot, &ids))
+    Ok(ClusterNow::of(facts, &snapshot))
 }
 
 /// True if an entry of the queue is this job, or waits for this task among others.

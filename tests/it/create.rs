@@ -2,7 +2,12 @@
 
 use crate::support::{Answer, Sandbox};
 
-const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/cluster_state.txt");
+/// Puts the recorded state file beside the repository.
+fn recorded(sandbox: &Sandbox) -> &'static str {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/cluster_state.txt");
+    std::fs::copy(example, sandbox.root().join("recorded.txt")).unwrap();
+    "../recorded.txt"
+}
 
 /// The text of the document that `create` just sealed.
 pub fn document(answer: &Answer) -> String {
@@ -13,7 +18,7 @@ pub fn document(answer: &Answer) -> String {
 #[test]
 fn the_recorded_cluster_gets_into_a_document_of_a_clone_without_slurm() {
     let sandbox = Sandbox::new();
-    let answer = sandbox.handover(["create", "--cluster", RECORDED]).expect(0);
+    let answer = sandbox.handover(["create", "--cluster", recorded(&sandbox)]).expect(0);
     insta::assert_snapshot!(sandbox.normalise(&document(&answer)));
     insta::assert_snapshot!(answer);
 }
@@ -88,7 +93,7 @@ fn every_yaml_reader_takes_the_front_matter() {
     let sandbox = Sandbox::new();
     sandbox.git(["switch", "--create", "no'yes'#1|\u{1f680}\u{202e}x"]);
     sandbox.write("a: b\n\"c\".txt", "x");
-    let text = document(&sandbox.handover(["create", "--cluster", RECORDED]).expect(0));
+    let text = document(&sandbox.handover(["create", "--cluster", recorded(&sandbox)]).expect(0));
     let front = text.split("---\n").nth(1).unwrap();
     let yaml: serde_yaml::Value = serde_yaml::from_str(front).unwrap();
     let escaped = "no'yes'#1|\u{1f680}\\u{202e}x";
