@@ -9,6 +9,7 @@ mod create;
 mod exit;
 mod failure;
 mod output;
+mod start;
 mod unlock;
 mod verify;
 
@@ -84,6 +85,7 @@ enum Verb {
     Verify(verify::VerifyArgs),
     Show(verify::ShowArgs),
     List(verify::ListArgs),
+    Start(start::StartArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     Completions {
@@ -147,6 +149,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Verify(args) => verify::run(session, args),
         Verb::Show(args) => verify::run_show(session, args),
         Verb::List(args) => verify::run_list(session, args),
+        Verb::Start(args) => start::run(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

@@ -5,6 +5,7 @@
 
 mod envelope;
 pub mod handover;
+pub mod start;
 mod style;
 mod table;
 pub mod unlock;

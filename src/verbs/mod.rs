@@ -16,6 +16,7 @@ pub mod lookup;
 mod moved;
 pub mod show;
 pub mod snapshot;
+pub mod start;
 pub mod unlock;
 pub mod verify;
 

@@ -125,6 +125,16 @@ pub fn update(
     Ok(Written { place, changed, noticed })
 }
 
+/// Which file holds our block now, if any does.
+pub fn present(repository: &Repository) -> Result<Option<Place>, Error> {
+    for place in Place::ALL {
+        if holds_block(&repository.worktree().join(place.file()))? == Some(true) {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
+}
+
 /// Takes our block away; the user's text stays. Returns the files it stood in.
 pub fn take_away(world: &World, repository: &Repository) -> Result<Vec<Place>, Error> {
     let tracked = tracked(repository, None)?;

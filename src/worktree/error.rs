@@ -3,8 +3,9 @@ use std::path::{Path, PathBuf};
 
 use super::markers::MarkerError;
 use crate::git::GitError;
-use crate::safety::escape_path;
+use crate::safety::{escape_path, one_line};
 use crate::sys::FileError;
+use crate::sys::lock::LockError;
 
 /// Why something about a worktree was not done.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,68 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A feature's name that cannot be a branch.
+    #[error("cannot use {} as the name of a feature: {why}", one_line(feature, 80))]
+    BadName {
+        /// The name.
+        feature: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// There is no commit to start from.
+    #[error("cannot start a worktree: the repository has no commit yet")]
+    Unborn,
+    /// The base names no commit.
+    #[error("cannot start from {}: it names no commit here", one_line(base, 80))]
+    NoSuchBase {
+        /// The base, as it was named.
+        base: String,
+    },
+    /// The branch is checked out in the main worktree.
+    #[error("{} is checked out in the main worktree, {}", one_line(branch, 80), escape_path(path))]
+    InMain {
+        /// The branch.
+        branch: String,
+        /// The main worktree.
+        path: PathBuf,
+    },
+    /// Something is where the worktree would go.
+    #[error("cannot make a worktree at {}: {why}", escape_path(path))]
+    Taken {
+        /// The place.
+        path: PathBuf,
+        /// What is there.
+        why: &'static str,
+    },
+    /// Git knows a worktree whose directory cannot be seen from here.
+    #[error(
+        "the worktree of {} is registered at {}, which cannot be seen from here",
+        one_line(branch, 80),
+        escape_path(path)
+    )]
+    NotVisible {
+        /// The branch.
+        branch: String,
+        /// Where it is, or was.
+        path: PathBuf,
+    },
+    /// Files could not be checked out; what this call made is gone again.
+    #[error("cannot check out the files of {}: {}", escape_path(path), one_line(complaint, 300))]
+    Checkout {
+        /// The worktree.
+        path: PathBuf,
+        /// What git said.
+        complaint: String,
+    },
+    /// Git is still at work in a worktree whose `start` has ended.
+    #[error("git is still checking out the files of {}", escape_path(path))]
+    StillStarting {
+        /// The worktree.
+        path: PathBuf,
+    },
+    /// The short exclusion was not to be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Our own entry of a worktree cannot be read.
     #[error("our entry of a worktree is damaged: {}: {why}", escape_path(path))]
     Damaged {

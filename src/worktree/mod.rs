@@ -4,13 +4,27 @@
 //! move or a reused name fools nobody, and an entry under that id in
 //! `<git common dir>/handover/worktrees/`.
 
+pub mod base;
 pub mod block;
 pub mod context;
+pub mod create;
 mod error;
 mod exclude;
 pub mod markers;
+mod naming;
+pub mod occupants;
 pub mod registry;
+pub mod share;
 
 pub use block::Block;
 pub use error::Error;
 pub use registry::{Entry, WorktreeId};
+
+use std::path::Path;
+
+use crate::safety::escape_path;
+
+/// Serialises a path as text; what cannot be shown is escaped.
+pub(crate) fn as_text<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&escape_path(path))
+}

@@ -87,6 +87,9 @@ pub struct Entry {
     pub path: String,
     /// What the user said it is for.
     pub focus: Option<String>,
+    /// False while the worktree is being made, and for ever if that was cut
+    /// short: the next `start` goes on from there.
+    pub ready: bool,
     /// The links that we made, relative to the top of the worktree.
     #[serde(default)]
     pub links: Vec<PathBuf>,
@@ -123,6 +126,38 @@ pub fn ensure_id(world: &World, repository: &Repository) -> Result<WorktreeId, E
         }
         Err(e) => Err(e.into()),
     }
+}
+
+/// Gives a worktree its id, which must not have another one.
+pub fn set_id(world: &World, repository: &Repository, id: &WorktreeId) -> Result<(), Error> {
+    let path = repository.git_dir().join(ID_FILE);
+    world.files.create_new(&path, format!("{id}\n").as_bytes(), 0o644, true)?;
+    Ok(())
+}
+
+/// The entries of all worktrees that we made, by id. A damaged one is an error.
+pub fn all(common_dir: &Path) -> Result<Vec<Entry>, Error> {
+    let folder = common_dir.join("handover/worktrees");
+    let names = match std::fs::read_dir(&folder) {
+        Ok(names) => names,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::read(&folder, e)),
+    };
+    let mut ids = Vec::new();
+    for name in names {
+        let name = name.map_err(|e| Error::read(&folder, e))?.file_name();
+        let id = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse::<WorktreeId>().ok());
+        ids.extend(id);
+    }
+    ids.sort();
+    // One that went away while we looked is no error.
+    Ok(ids
+        .iter()
+        .map(|id| entry(common_dir, id))
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 /// The entry of a worktree, if we made it.

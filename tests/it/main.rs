@@ -6,6 +6,7 @@ mod context;
 mod create;
 mod lock;
 mod sandbox;
+mod start;
 mod support;
 mod unlock;
 mod verify;

@@ -1,4 +1,4 @@
-use super::{Exit, judge_file, judge_git};
+use super::{Exit, judge_file, judge_git, judge_lock};
 use crate::worktree::Error;
 
 /// What to do when something about a worktree was not done.
@@ -17,6 +17,35 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
             Exit::Refused,
             vec!["see which rule it is: git check-ignore -v --non-matching CLAUDE/CONTEXT.md".into()],
         ),
+        Error::BadName { .. } => {
+            (Exit::Usage, vec!["choose a name such as lr-schedule or fix/loader".into()])
+        }
+        Error::Unborn => {
+            (Exit::NotFound, vec!["make one first: git commit --allow-empty --message 'First commit'".into()])
+        }
+        Error::NoSuchBase { .. } => {
+            (Exit::NotFound, vec!["nothing is fetched; to get what a remote has: git fetch".into()])
+        }
+        Error::InMain { .. } => (
+            Exit::Refused,
+            vec!["switch the main worktree to another branch first, or choose another name".into()],
+        ),
+        Error::Taken { .. } => (Exit::Refused, vec!["choose another place with --path".into()]),
+        Error::NotVisible { .. } => (
+            Exit::Refused,
+            vec![
+                "if it lies on another machine's disk, work there".into(),
+                "if it was moved by hand, run in it: git worktree repair".into(),
+            ],
+        ),
+        Error::Checkout { .. } => (
+            Exit::Outside,
+            vec!["what was begun has been taken away again; run the same command again".into()],
+        ),
+        Error::StillStarting { .. } => {
+            (Exit::Deferred, vec!["run the same command again in a moment".into()])
+        }
+        Error::Lock(error) => judge_lock(error),
         Error::Contended { .. } => (Exit::Deferred, vec!["try again when nothing else writes it".into()]),
         Error::Damaged { .. } => {
             (Exit::Damaged, vec!["look at that file; move it away to go on without it".into()])
