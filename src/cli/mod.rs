@@ -9,6 +9,7 @@ mod create;
 mod exit;
 mod failure;
 mod output;
+mod resume;
 mod start;
 mod unlock;
 mod verify;
@@ -84,6 +85,8 @@ enum Verb {
     Draft(create::DraftArgs),
     Verify(verify::VerifyArgs),
     Show(verify::ShowArgs),
+    Resume(resume::ResumeArgs),
+    Release(resume::ReleaseArgs),
     List(verify::ListArgs),
     Start(start::StartArgs),
     Unlock(unlock::UnlockArgs),
@@ -148,6 +151,8 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Draft(args) => create::run_draft(session, args),
         Verb::Verify(args) => verify::run(session, args),
         Verb::Show(args) => verify::run_show(session, args),
+        Verb::Resume(args) => resume::run(session, args),
+        Verb::Release(args) => resume::run_release(session, args),
         Verb::List(args) => verify::run_list(session, args),
         Verb::Start(args) => start::run(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),

@@ -8,10 +8,10 @@
 
 use serde::Serialize;
 
-use super::drift::{JobNow, Moved, Phase};
+use super::drift::{self, JobsNow, Moved};
 use super::{Body, Facts, JobFact, Section};
 use crate::safety::{clip, code_span, escape, fence, one_line, shell_word};
-use crate::terms::{AnyKey, CommitId, JobId, Known, Part as JobPart, TaskIds, Time};
+use crate::terms::{AnyKey, CommitId, JobId, Known, TaskIds, Time};
 
 /// The most lines that a briefing has.
 pub const MOST_LINES: usize = 60;
@@ -36,7 +36,7 @@ pub struct Material<'a> {
     /// Who has the baton, in a sentence; escaped.
     pub baton: &'a str,
     /// The named jobs as they are now.
-    pub jobs: &'a Known<Vec<JobNow>>,
+    pub jobs: &'a Known<JobsNow>,
     /// What moved since.
     pub moved: &'a [Moved],
     /// What could not be looked at; escaped.
@@ -143,18 +143,10 @@ pub fn brief(material: &Material) -> Briefing {
 }
 
 /// The job without the tasks that are known to have ended; `None` if none is left.
-fn still_live(job: &JobFact, now: &Known<Vec<JobNow>>) -> Option<JobFact> {
+fn still_live(job: &JobFact, now: &Known<JobsNow>) -> Option<JobFact> {
     let Some(now) = now.known() else { return Some(job.clone()) };
-    let has_ended = |id: JobId| {
-        let is_it = |job: &&JobNow| match (&job.tasks, id.part) {
-            (Some(tasks), JobPart::Task(index)) => job.id.base == id.base && tasks.contains(index),
-            (Some(_), _) => false,
-            (None, _) => job.id == id,
-        };
-        let mut found = now.iter().filter(is_it).peekable();
-        // A job that nobody has seen end may still write.
-        found.peek().is_some() && found.all(|job| job.phase > Phase::Running)
-    };
+    // A job that nobody has seen end may still write.
+    let has_ended = |id: JobId| drift::is_live(id, now) == Some(false);
     match &job.tasks {
         Some(tasks) => {
             let left: TaskIds =
@@ -338,7 +330,7 @@ fn omission(key: &AnyKey, omitted: &[Omitted]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::drift::Class;
+    use crate::document::drift::{Class, JobNow, Phase};
     use crate::document::{ClusterFacts, FilesFact, JobsFact, RepositoryFact, SCHEMA, Sizes, WorktreeFact};
     use crate::terms::Digest;
 
@@ -383,7 +375,7 @@ mod tests {
         }
     }
 
-    fn briefing(facts: &Facts, body: &Body, jobs: &Known<Vec<JobNow>>, moved: &[Moved]) -> Briefing {
+    fn briefing(facts: &Facts, body: &Body, jobs: &Known<JobsNow>, moved: &[Moved]) -> Briefing {
         brief(&Material {
             facts,
             body,
@@ -402,7 +394,7 @@ mod tests {
         })
     }
 
-    fn unknown() -> Known<Vec<JobNow>> {
+    fn unknown() -> Known<JobsNow> {
         Known::Unknown("not asked".into())
     }
 
@@ -440,12 +432,13 @@ mod tests {
             submitted: None,
             restarts: None,
         };
-        let now = Known::Known(vec![
+        let jobs = vec![
             ended("42_3", Phase::Succeeded),
             ended("42_4", Phase::Failed),
             ended("42_4", Phase::Waiting),
             ended("7", Phase::Cancelled),
-        ]);
+        ];
+        let now = Known::Known(JobsNow { jobs, ..JobsNow::default() });
         let named = vec![job("42", Some("3-5"), "RUNNING"), job("7", None, "RUNNING")];
         let live = briefing(&facts(named.clone()), &Body::default(), &now, &[]).live_jobs;
         assert_eq!(live.len(), 1);

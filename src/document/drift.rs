@@ -235,6 +235,18 @@ pub fn jobs(then: &[JobFact], now: &Known<JobsNow>) -> (Vec<Moved>, usize) {
     (moved, same)
 }
 
+/// Whether a job or task still waits or runs; `None` if it was not seen.
+pub fn is_live(id: JobId, now: &JobsNow) -> Option<bool> {
+    let is_it = |job: &&JobNow| match (&job.tasks, id.part) {
+        (Some(tasks), crate::terms::Part::Task(index)) => job.id.base == id.base && tasks.contains(index),
+        (Some(_), _) => false,
+        (None, _) => job.id == id,
+    };
+    let mut seen = now.jobs.iter().filter(is_it).peekable();
+    // Accounting knows earlier attempts too; one that is in the queue counts.
+    seen.peek().is_some().then(|| seen.any(|job| job.phase <= Phase::Running))
+}
+
 struct Lookup<'n> {
     by_id: BTreeMap<JobId, &'n JobNow>,
     rests: Vec<&'n JobNow>,

@@ -5,6 +5,7 @@
 
 mod envelope;
 pub mod handover;
+pub mod resume;
 pub mod start;
 mod style;
 mod table;

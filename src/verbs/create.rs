@@ -1,7 +1,7 @@
 //! `create`: seals a handover in one step.
 //!
-//! The order of writing is document, copy, context block, draft: each thing
-//! that points is written after what it points to. A crash in between leaves
+//! The order of writing is document, copy, context block, the end of the
+//! parent's baton, draft: each thing that points is written after what it points to. A crash in between leaves
 //! either no document or a whole one; the next `create` mends the pointers.
 
 use std::path::PathBuf;
@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::compose::{Composed, Wish, compose};
 use super::lookup::Shelf;
-use super::{Context, Error};
+use super::{Context, Error, Identity, pointer};
+use crate::baton::{Baton, PassedOn};
 use crate::document::{self, Body, Facts, Lineage, Lint, Sealed, StoreError, render, seal, startup};
 use crate::safety::{Redactions, escape_path};
 use crate::terms::{AnyKey, Digest, Key, KeyPrefix, Seconds};
@@ -168,6 +169,7 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
         Err(e) => return Err(e.into()),
     }
     point(context, &shelf, plan, &mut outcome);
+    pass_on(context, plan, &mut outcome);
     if let Some(draft) = &plan.draft {
         // Its text is in the document; the file itself is kept all the same.
         let kept = shelf.copy.archived_draft_path(&key);
@@ -186,7 +188,9 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
 fn point(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
     let repository = &context.repository;
     let key = AnyKey::Proving(plan.sealed.key);
-    let recent = Lineage::load(&shelf.store).map(|lineage| recent(&lineage, plan)).unwrap_or_default();
+    let recent = Lineage::load(&shelf.store)
+        .map(|lineage| pointer::recent(&lineage, outcome.parent.as_ref()))
+        .unwrap_or_default();
     let path = shelf.copy.path(&key);
     let block = Block {
         key: Some(plan.sealed.key),
@@ -206,13 +210,18 @@ fn point(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
     }
 }
 
-/// The keys before this one, newest first, by parent links.
-fn recent(lineage: &Lineage, plan: &Plan) -> Vec<Key> {
-    let mut keys = Vec::new();
-    let mut next = plan.facts.parent.as_ref().map(|parent| parent.key.clone());
-    while let Some(entry) = next.and_then(|key| lineage.get(&key).cloned()).filter(|_| keys.len() < 5) {
-        keys.extend(entry.key.proving());
-        next = entry.parent;
+/// Ends the parent's baton if it is ours: whoever resumes this document takes its own.
+fn pass_on(context: &Context, plan: &Plan, outcome: &mut Outcome) {
+    let Some(parent) = &outcome.parent else { return };
+    let who = Identity::of(&context.world.environment).at(context.repository.worktree());
+    match Baton::of(context.world, &context.home(), parent).pass_on(&who, plan.sealed.key) {
+        Ok(PassedOn::Ended) => {
+            outcome.notes.push(format!("the baton of {parent} has ended: this document follows it"))
+        }
+        Ok(PassedOn::WasFree) => {}
+        Ok(PassedOn::HeldBy(holder)) => {
+            outcome.notes.push(format!("the baton of {parent} stays with another: {holder}"));
+        }
+        Err(e) => outcome.not_written.push(format!("the end of the baton of {parent}: {e}")),
     }
-    keys
 }

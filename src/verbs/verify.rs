@@ -10,7 +10,7 @@ use super::moved::{self, ClusterNow};
 use super::{Context, Error, capture, cluster_facts, snapshot};
 use crate::cluster::Job;
 use crate::config::Source;
-use crate::document::drift::{Class, Moved};
+use crate::document::drift::{Class, JobsNow, Moved};
 use crate::document::{self, Edited, Facts, FrontError, JobFact, Lineage, Proof, StoreError, Verdict};
 use crate::git::Git;
 use crate::safety::{escape_bytes, escape_path, shell_word};
@@ -101,6 +101,10 @@ pub struct Found {
     pub facts: Option<Facts>,
     /// The answer, as far as the document alone decides it.
     pub outcome: Outcome,
+    /// The worktree as it is, if it was looked at.
+    pub place: Option<capture::Place>,
+    /// The jobs that the document names, as they are.
+    pub jobs: Known<JobsNow>,
 }
 
 /// Verifies the document of `key` here and now.
@@ -151,6 +155,8 @@ pub fn verify(context: &Context, key: &AnyKey, cluster: Option<&Source>) -> Resu
         found.outcome.unchecked.push("files: this is another clone".to_owned());
     }
     found.outcome.moved.extend(moved);
+    found.place = Some(place);
+    found.jobs = cluster.jobs;
     Ok(found)
 }
 
@@ -218,7 +224,8 @@ fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Err
         notes,
         superseded_by: lineage.children(key).map(|entry| entry.key.clone()).collect(),
     };
-    Ok(Found { bytes, facts, outcome })
+    let jobs = Known::NotApplicable("the cluster was not asked".to_owned());
+    Ok(Found { bytes, facts, outcome, place: None, jobs })
 }
 
 fn about(context: &Context, facts: &Facts, body: &str) -> About {

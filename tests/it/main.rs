@@ -5,6 +5,7 @@ mod baton;
 mod context;
 mod create;
 mod lock;
+mod resume;
 mod sandbox;
 mod start;
 mod support;

@@ -1,0 +1,77 @@
+//! Options of `resume` and `release`.
+
+use clap::Args;
+
+use super::{Exit, Failure, Session, create, verify};
+use crate::report;
+use crate::terms::KeyPrefix;
+use crate::verbs::resume::{Held, Options, Outcome};
+use crate::verbs::{release, resume};
+
+/// Verify a handover, take its baton, and print the briefing
+///
+/// Exit code 0: the baton is yours; what moved stands in the text. 1: the document or the
+/// place is not the right one, and no baton was taken. 3: nothing proves the document. 5: another
+/// session holds it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  handover resume
+  handover resume 7f3a9c2e --json
+  handover resume HO-20261121-0341-7f3a9c2e --take-over")]
+pub struct ResumeArgs {
+    /// The key, its start, or the start of its hash; by default the newest of this worktree
+    key: Option<KeyPrefix>,
+    /// Take the baton from whoever holds it; a person decides that
+    #[arg(long)]
+    take_over: bool,
+    /// Where to look for the cluster: auto, local, none, or a state file
+    #[arg(long, value_name = "SOURCE")]
+    cluster: Option<String>,
+}
+
+/// Let the baton of a handover go
+///
+/// Only the session that holds it may, or whoever names the claim.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  handover release
+  handover release 7f3a9c2e")]
+pub struct ReleaseArgs {
+    /// The key, its start, or the start of its hash; by default the newest of this worktree
+    key: Option<KeyPrefix>,
+    /// The nonce of another session's claim, as `resume --json` printed it
+    #[arg(long, value_name = "NONCE")]
+    nonce: Option<String>,
+}
+
+/// Runs `resume`.
+pub fn run(session: &Session, args: ResumeArgs) -> Result<Exit, Failure> {
+    let context = session.context()?;
+    let cluster = args.cluster.map(|text| create::source(session, &text));
+    let plan = resume::plan(&context, &Options { key: args.key, take_over: args.take_over, cluster })?;
+    let outcome = resume::execute(&context, plan)?;
+    for failure in &outcome.not_written {
+        session.output.note(&format!("not written: {}", crate::safety::escape(failure)));
+    }
+    session.output.answer("resume", &outcome, report::resume::resumed)?;
+    for hint in report::resume::hints(&outcome) {
+        session.output.note(&format!("hint: {hint}"));
+    }
+    Ok(exit(&outcome))
+}
+
+fn exit(outcome: &Outcome) -> Exit {
+    match &outcome.baton {
+        Held::NotTaken => verify::exit(&outcome.verified, false),
+        Held::NotWritten { .. } => Exit::Partial,
+        Held::Taken { .. } | Held::Kept { .. } | Held::TakenOver { .. } => Exit::Done,
+    }
+}
+
+/// Runs `release`.
+pub fn run_release(session: &Session, args: ReleaseArgs) -> Result<Exit, Failure> {
+    let context = session.context()?;
+    let outcome = release::release(&context, &release::Options { key: args.key, nonce: args.nonce })?;
+    session.output.answer("release", &outcome, report::resume::released)?;
+    Ok(Exit::Done)
+}

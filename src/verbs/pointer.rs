@@ -1,0 +1,65 @@
+//! The block in a worktree's context file: which handover is the newest there.
+
+use std::path::PathBuf;
+
+use super::lookup::Shelf;
+use super::{Context, Error, Identity};
+use crate::document::{self, Body, Lineage};
+use crate::terms::{AnyKey, Key};
+use crate::worktree::context::{self as file, Written};
+use crate::worktree::{Block, registry};
+
+/// How many earlier keys are named.
+const RECENT: usize = 5;
+
+/// Lets the context block point to the newest document of this worktree; `None`
+/// if there is not exactly one.
+pub fn refresh(context: &Context, shelf: &Shelf) -> Result<Option<Written>, Error> {
+    let lineage = Lineage::load(&shelf.store)?;
+    let Ok(leaf) = lineage.leaf(&shelf.here()) else { return Ok(None) };
+    let Some(key) = leaf.key.proving() else { return Ok(None) };
+    let repository = &context.repository;
+    let bytes = shelf.bytes(&leaf.key)?;
+    let path = shelf.copy.path(&leaf.key);
+    let block = Block {
+        key: Some(key),
+        document: path.strip_prefix(repository.worktree()).map(PathBuf::from).ok(),
+        digest: Some(document::digest(key, &bytes)),
+        branch: leaf.branch.clone(),
+        focus: focus(context, &bytes)?,
+        recent: recent(&lineage, leaf.parent.as_ref()),
+        worktree: repository.worktree().to_owned(),
+    };
+    Ok(Some(file::update(context.world, repository, None, &block)?))
+}
+
+/// The keys before a document, newest first, by parent links; archived ones are left out.
+pub fn recent(lineage: &Lineage, parent: Option<&AnyKey>) -> Vec<Key> {
+    let mut keys = Vec::new();
+    let mut next = parent;
+    // A crafted circle of parents must end as well.
+    for _ in 0..lineage.entries().count() {
+        let Some(entry) = next.and_then(|key| lineage.get(key)).filter(|_| keys.len() < RECENT) else {
+            break;
+        };
+        if !entry.is_archived {
+            keys.extend(entry.key.proving());
+        }
+        next = entry.parent.as_ref();
+    }
+    keys
+}
+
+/// What the local user said the work is about. A document that was made
+/// elsewhere says nothing in a file that agents take for instructions.
+fn focus(context: &Context, bytes: &[u8]) -> Result<Option<String>, Error> {
+    let text = String::from_utf8_lossy(bytes);
+    let me = Identity::of(&context.world.environment);
+    if let Ok((facts, body)) = document::read(&text)
+        && (&facts.host, &facts.user) == (&me.host, &me.user)
+    {
+        let said = Body::read(body.as_bytes()).ok().and_then(|body| body.focus);
+        return Ok(said.filter(|focus| facts.branch.as_ref() != Some(focus)));
+    }
+    Ok(registry::entry_here(&context.repository)?.and_then(|entry| entry.focus))
+}

@@ -1,0 +1,218 @@
+//! `resume`: verify, take the baton, say what a fresh agent needs.
+//!
+//! The order of effects is baton, copy, context block: a crash in between
+//! leaves a baton that the same session takes again, and nothing else undone
+//! that the next run does not do.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::lookup::Shelf;
+use super::verify::{self, Found};
+use super::{Context, Error, Identity, pointer};
+use crate::baton::{Baton, BatonError, Claim, Claimant};
+use crate::config::Source;
+use crate::document::briefing::{self, Briefing, Material};
+use crate::document::{self, Body, Facts, Section, Verdict};
+use crate::safety::{escape_path, one_line};
+use crate::sys::{FileError, nonce};
+use crate::terms::{AnyKey, KeyPrefix};
+
+/// What to resume, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Which document; by default the newest of this worktree.
+    pub key: Option<KeyPrefix>,
+    /// True if a person wants the baton whoever holds it.
+    pub take_over: bool,
+    /// Where to look for the cluster.
+    pub cluster: Option<Source>,
+}
+
+/// A document that was verified, and who holds its baton.
+pub struct Plan {
+    key: AnyKey,
+    found: Found,
+    who: Claimant,
+    take_over: bool,
+    holder: Option<Claim>,
+}
+
+/// What `resume` found and did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// What `verify` says.
+    pub verified: verify::Outcome,
+    /// What became of the baton.
+    pub baton: Held,
+    /// What a fresh agent needs; left out if the baton was not to be taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub briefing: Option<Briefing>,
+    /// What the program established when the document was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
+    /// What the agent before said, by section; nobody has checked it.
+    pub said: BTreeMap<Section, String>,
+    /// The copy that agents read, if it is there.
+    pub path: Option<String>,
+    /// What should have been written and was not, with the reason.
+    pub not_written: Vec<String>,
+}
+
+/// What became of the baton.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "word")]
+pub enum Held {
+    /// This session took it.
+    Taken {
+        /// The claim.
+        claim: Claim,
+    },
+    /// This session held it before.
+    Kept {
+        /// The claim.
+        claim: Claim,
+    },
+    /// This session took it from another.
+    TakenOver {
+        /// The claim.
+        claim: Claim,
+        /// Whose it was.
+        from: Box<Claim>,
+    },
+    /// The document or the place is not the right one, so nothing was taken.
+    NotTaken,
+    /// It could not be written down, so nobody else can know of it.
+    NotWritten {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Verifies and looks who holds the baton; changes nothing.
+pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
+    let key = Shelf::open(context)?.find(options.key.as_ref())?;
+    let found = verify::verify(context, &key, options.cluster.as_ref())?;
+    let who = Identity::of(&context.world.environment).at(context.repository.worktree());
+    let holder = Baton::of(context.world, &context.home(), &key).holder()?;
+    Ok(Plan { key, found, who, take_over: options.take_over, holder })
+}
+
+/// Takes the baton, puts the copy and the context block back, and makes the briefing.
+///
+/// # Errors
+/// [`BatonError::Held`] if another holds it and it is not to be taken over.
+pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
+    let Plan { key, found, who, take_over, holder } = plan;
+    let is_good =
+        found.outcome.verdict.is_yes() || matches!(found.outcome.verdict, Verdict::PlaceUnknown { .. });
+    let mut outcome = Outcome {
+        verified: found.outcome.clone(),
+        baton: Held::NotTaken,
+        briefing: None,
+        facts: None,
+        said: BTreeMap::new(),
+        path: None,
+        not_written: Vec::new(),
+    };
+    let Some(facts) = found.facts.as_ref().filter(|_| is_good) else { return Ok(outcome) };
+    outcome.baton = match take(context, &key, &who, take_over.then_some(holder).flatten()) {
+        // An agent's sandbox may forbid the git directory.
+        Err(BatonError::File(e)) if e.is_forbidden() => Held::NotWritten { why: reason(&e) },
+        held => held?,
+    };
+    let shelf = Shelf::open(context)?;
+    restore(context, &shelf, &key, &found, &mut outcome);
+    let text = String::from_utf8_lossy(&found.bytes);
+    let body = Body::read(document::body_of(&text).as_bytes())?;
+    outcome.said = Section::ALL
+        .into_iter()
+        .filter_map(|section| Some((section, body.text(section)?.to_owned())))
+        .collect();
+    outcome.briefing = Some(brief(context, &found, facts, &body, &outcome)?);
+    outcome.facts = Some(facts.clone());
+    Ok(outcome)
+}
+
+/// Takes the baton: from `from` if a person said so, else if it is free or ours.
+fn take(context: &Context, key: &AnyKey, who: &Claimant, from: Option<Claim>) -> Result<Held, BatonError> {
+    let baton = Baton::of(context.world, &context.home(), key);
+    if let Some(from) = from.filter(|from| !from.who.is_same_session(who)) {
+        let claim = baton.take_over(who, &from.nonce)?;
+        return Ok(Held::TakenOver { claim, from: Box::new(from) });
+    }
+    let taken = baton.take(who)?;
+    Ok(if taken.was_held { Held::Kept { claim: taken.claim } } else { Held::Taken { claim: taken.claim } })
+}
+
+/// Puts back what `git clean` or a slip took away. An edited copy was refused before.
+fn restore(context: &Context, shelf: &Shelf, key: &AnyKey, found: &Found, outcome: &mut Outcome) {
+    let is_archived = shelf.store.archive_marker(key).exists();
+    let path = if is_archived { shelf.copy.archived_path(key) } else { shelf.copy.path(key) };
+    if path.exists() {
+        outcome.path = Some(escape_path(&path));
+    } else if !is_archived {
+        match shelf.copy.write(context.world, key, &found.bytes) {
+            Ok(()) => outcome.path = Some(escape_path(&path)),
+            Err(e) => outcome.not_written.push(format!("the copy: {}", reason(&e))),
+        }
+    }
+    if let Err(e) = pointer::refresh(context, shelf) {
+        outcome.not_written.push(format!("the context block: {e}"));
+    }
+}
+
+fn brief(
+    context: &Context,
+    found: &Found,
+    facts: &Facts,
+    body: &Body,
+    outcome: &Outcome,
+) -> Result<Briefing, FileError> {
+    let repository = &context.repository;
+    let nonce = nonce::<8>().map_err(|e| FileError::new("read", "/dev/urandom".as_ref(), e))?;
+    let place = found.place.as_ref();
+    let verdict = match &found.outcome.verdict {
+        Verdict::Intact => "intact".to_owned(),
+        Verdict::MatchesKeyOnly => "matches its key only; nobody here kept its full digest".to_owned(),
+        Verdict::PlaceUnknown { why } => {
+            format!("intact; whether this is its place is unknown: {}", one_line(why, 200))
+        }
+        _ => "not intact".to_owned(),
+    };
+    let notes: Vec<String> = found.outcome.notes.iter().chain(&outcome.not_written).cloned().collect();
+    Ok(briefing::brief(&Material {
+        facts,
+        body,
+        worktree: &escape_path(repository.worktree()),
+        branch: place.and_then(|place| place.branch.as_deref()),
+        head: place.and_then(|place| place.head.as_ref()),
+        verdict: &verdict,
+        baton: &outcome.baton.sentence(),
+        jobs: &found.jobs,
+        moved: &found.outcome.moved,
+        unchecked: &found.outcome.unchecked,
+        notes: &notes,
+        superseded_by: &found.outcome.superseded_by,
+        now: context.now,
+        nonce: &nonce,
+    }))
+}
+
+impl Held {
+    /// Who has the baton, in words.
+    pub fn sentence(&self) -> String {
+        match self {
+            Held::Taken { claim } => format!("yours, {claim}"),
+            Held::Kept { claim } => format!("yours as before, {claim}"),
+            Held::TakenOver { claim, from } => format!("yours, {claim}; taken over from {from}"),
+            Held::NotTaken => "not taken".to_owned(),
+            Held::NotWritten { why } => format!("NOT taken, another agent may resume too: {why}"),
+        }
+    }
+}
+
+fn reason(error: &FileError) -> String {
+    format!("{error}: {}", error.source)
+}

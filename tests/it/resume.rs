@@ -1,0 +1,230 @@
+//! `handover resume` and `handover release`: one session holds the baton.
+
+use std::fs;
+use std::sync::Barrier;
+
+use crate::support::{Answer, Call, Sandbox};
+
+/// A sealed handover of the project; its key.
+fn sealed(sandbox: &Sandbox) -> String {
+    let words = [
+        "create",
+        "--cluster",
+        "none",
+        "--focus",
+        "warm-up schedule",
+        "--status",
+        "watch: the loss is noisy",
+        "--next",
+        "Run `make eval`; expect 12 passed.",
+        "--hazard",
+        "the data loader is patched by hand",
+    ];
+    as_session(sandbox, "giver", words).run().expect(0).last_line().to_owned()
+}
+
+fn as_session<'a>(sandbox: &Sandbox, session: &str, words: impl IntoIterator<Item = &'a str>) -> Call {
+    sandbox.call(words).env("HANDOVER_AGENT", "claude-code").env("HANDOVER_SESSION", session)
+}
+
+fn resume(sandbox: &Sandbox, session: &str, more: &[&str]) -> Answer {
+    as_session(sandbox, session, ["resume"].into_iter().chain(more.iter().copied())).run()
+}
+
+#[track_caller]
+fn ends(answer: Answer, code: i32) {
+    let _ = answer.expect(code);
+}
+
+#[test]
+fn a_second_agent_resumes_and_a_third_is_refused() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    sandbox.advance("2h");
+    let second = resume(&sandbox, "second", &[]).expect(0);
+    insta::assert_snapshot!("the_briefing", second);
+    sandbox.advance("1h");
+    let third = resume(&sandbox, "third", &[&key]).expect(5);
+    insta::assert_snapshot!("the_refusal", third);
+}
+
+#[test]
+fn the_same_session_resumes_again_and_a_session_without_a_name_does_not() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    let first = resume(&sandbox, "s", &["--json"]).expect(0).data();
+    let again = resume(&sandbox, "s", &[&key[12..], "--json"]);
+    // A prefix of the middle of a key fits nothing.
+    assert_eq!(again.code, 4);
+    let again = resume(&sandbox, "s", &[&key, "--json"]).expect(0).data();
+    assert_eq!(again["baton"]["word"], "kept");
+    assert_eq!(again["baton"]["claim"], first["baton"]["claim"]);
+    ends(sandbox.handover(["resume", &key]), 5);
+}
+
+#[test]
+fn a_person_takes_the_baton_over_and_the_old_claim_is_kept() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    ends(resume(&sandbox, "second", &[]), 0);
+    let third = resume(&sandbox, "third", &["--take-over", "--json"]).expect(0).data();
+    assert_eq!(third["baton"]["word"], "taken_over");
+    assert_eq!(third["baton"]["from"]["who"]["session"], "second");
+    ends(resume(&sandbox, "second", &[]), 5);
+    assert_eq!(sandbox.tree(format!(".git/handover/batons/{key}")), ["000001.json", "000002.json"]);
+    // Nothing to take over is a plain taking.
+    ends(as_session(&sandbox, "third", ["release"]).run(), 0);
+    let data = resume(&sandbox, "fourth", &["--take-over", "--json"]).expect(0).data();
+    assert_eq!(data["baton"]["word"], "taken");
+}
+
+#[test]
+fn a_released_baton_is_free_and_only_its_holder_or_who_names_the_claim_releases_it() {
+    let sandbox = Sandbox::new();
+    sealed(&sandbox);
+    ends(as_session(&sandbox, "a", ["release"]).run(), 4);
+    let claim = resume(&sandbox, "a", &["--json"]).expect(0).data()["baton"]["claim"].clone();
+    ends(as_session(&sandbox, "b", ["release"]).run(), 5);
+    let nonce = claim["nonce"].as_str().unwrap();
+    ends(as_session(&sandbox, "b", ["release", "--nonce", "0"]).run(), 5);
+    ends(as_session(&sandbox, "b", ["release", "--nonce", nonce]).run(), 0);
+    ends(resume(&sandbox, "b", &[]), 0);
+    ends(as_session(&sandbox, "b", ["release"]).run(), 0);
+    ends(resume(&sandbox, "c", &[]), 0);
+}
+
+#[test]
+fn the_holders_next_handover_ends_the_baton_and_anothers_does_not() {
+    let sandbox = Sandbox::new();
+    let parent = sealed(&sandbox);
+    ends(resume(&sandbox, "a", &[]), 0);
+    sandbox.advance("1h");
+    let other = as_session(&sandbox, "b", ["create", "--cluster", "none"]).run().expect(0);
+    assert!(other.stderr().contains("stays with another: claude-code (session a)"), "{other}");
+    ends(resume(&sandbox, "c", &[&parent]), 5);
+
+    sandbox.advance("1h");
+    let own = ["create", "--cluster", "none", "--parent", &parent];
+    let own = as_session(&sandbox, "a", own).run().expect(0);
+    assert!(own.stderr().contains(&format!("the baton of {parent} has ended")), "{own}");
+    let key = own.last_line();
+    ends(resume(&sandbox, "c", &[key]), 0);
+    let old = resume(&sandbox, "d", &[&parent]).expect(0);
+    assert!(old.stdout().contains("- superseded: a newer document follows this one:"), "{old}");
+}
+
+#[test]
+fn another_worktree_is_told_where_to_go_and_gets_no_baton() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    let elsewhere = sandbox.worktree("other");
+    let wrong = as_session(&sandbox, "b", ["resume", &key]).dir(&elsewhere).run().expect(1);
+    let cd = format!("hint: cd {} && handover resume {key}", sandbox.project().display());
+    assert!(wrong.stderr().contains(&cd), "{wrong}");
+    assert!(wrong.stdout().contains("the baton was not taken"), "{wrong}");
+    assert!(!sandbox.exists(".git/handover/batons"));
+    // In its own place the newest is found without a key; in the other there is none.
+    ends(as_session(&sandbox, "b", ["resume"]).dir(&elsewhere).run(), 4);
+    ends(resume(&sandbox, "b", &[]), 0);
+}
+
+#[test]
+fn an_edited_document_is_refused() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    let copy = sandbox.project().join(format!("CLAUDE/{key}.md"));
+    let text = fs::read_to_string(&copy).unwrap();
+    fs::remove_file(&copy).unwrap();
+    fs::write(&copy, text.replace("make eval", "rm -r data")).unwrap();
+    let refused = resume(&sandbox, "b", &[]).expect(1);
+    assert!(refused.stdout().contains("rm -r data"), "{refused}");
+    assert!(refused.stderr().contains(&format!("handover create --amend {key}")), "{refused}");
+    assert!(!sandbox.exists(".git/handover/batons"));
+
+    let stored = sandbox.project().join(format!(".git/handover/docs/{key}.md"));
+    fs::remove_file(&stored).unwrap();
+    fs::write(&stored, text.replace("make eval", "rm -r data")).unwrap();
+    let refused = resume(&sandbox, "b", &["--json"]).expect(1).data();
+    assert_eq!(refused["baton"]["word"], "not_taken");
+    assert_eq!(refused["verified"]["verdict"]["word"], "edited");
+    assert!(refused.get("briefing").is_none() && refused["said"] == serde_json::json!({}));
+    assert!(!sandbox.exists(".git/handover/batons"));
+}
+
+#[test]
+fn a_document_of_an_older_custom_is_shown_and_gets_no_baton() {
+    let sandbox = Sandbox::new();
+    for key in ["HO-20260106-1423-a1b2", "HO-20260106-EOD-a1b2", "HO-20260106-142355-a1b2c3d4"] {
+        sandbox.write(format!("CLAUDE/{key}.md"), "# Session\n\n**Branch:** main\n");
+        let refused = resume(&sandbox, "b", &[key]).expect(3);
+        assert!(refused.stdout().contains("cannot be proved"), "{refused}");
+        assert!(refused.stderr().contains(&format!("handover show {key}")), "{refused}");
+    }
+    assert!(!sandbox.exists(".git/handover/batons"));
+}
+
+#[test]
+fn what_moved_stands_in_the_briefing_and_the_exit_code_stays_zero() {
+    let sandbox = Sandbox::new();
+    sealed(&sandbox);
+    sandbox.write("train.py", "print()\n");
+    sandbox.commit("A commit since");
+    sandbox.write("notes.txt", "new\n");
+    sandbox.advance("8d");
+    let answer = resume(&sandbox, "b", &[]).expect(0);
+    for words in ["HEAD moved forward by 1 commit", "A commit since", "notes.txt", "(8 d ago)"] {
+        assert!(answer.stdout().contains(words), "{words}: {answer}");
+    }
+}
+
+#[test]
+fn after_git_clean_the_copy_and_the_block_are_put_back() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    let copy = sandbox.read(format!("CLAUDE/{key}.md"));
+    let block = sandbox.read("CLAUDE.md");
+    sandbox.git(["clean", "-fdxq"]);
+    assert!(!sandbox.exists("CLAUDE") && !sandbox.exists("CLAUDE.md"));
+    ends(resume(&sandbox, "b", &[]), 0);
+    assert_eq!(sandbox.read(format!("CLAUDE/{key}.md")), copy);
+    assert_eq!(sandbox.read("CLAUDE.md"), block);
+    sandbox.git(["clean", "-fdxq"]);
+    assert_eq!(sandbox.handover(["show", &key]).expect(0).stdout(), copy);
+    assert_eq!(sandbox.read(format!("CLAUDE/{key}.md")), copy);
+    assert_eq!(sandbox.git(["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_claim_that_cannot_be_read_stops_a_resume() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    ends(resume(&sandbox, "a", &[]), 0);
+    let claim = sandbox.project().join(format!(".git/handover/batons/{key}/000001.json"));
+    fs::remove_file(&claim).unwrap();
+    fs::write(&claim, "{\"schema\":\"handover-claim/1\"").unwrap();
+    for words in [vec!["resume"], vec!["resume", "--take-over"], vec!["release"]] {
+        let answer = as_session(&sandbox, "a", words).run().expect(8);
+        assert!(answer.stderr().contains("is damaged"), "{answer}");
+    }
+}
+
+#[test]
+fn of_many_sessions_that_resume_at_once_exactly_one_gets_the_baton() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    let barrier = Barrier::new(12);
+    let codes: Vec<i32> = std::thread::scope(|threads| {
+        let racers: Vec<_> = (0..12)
+            .map(|number| {
+                let (sandbox, barrier, key) = (&sandbox, &barrier, &key);
+                threads.spawn(move || {
+                    barrier.wait();
+                    resume(sandbox, &number.to_string(), &[key]).code
+                })
+            })
+            .collect();
+        racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+    });
+    assert_eq!(codes.iter().filter(|code| **code == 0).count(), 1, "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| **code == 5).count(), 11, "{codes:?}");
+}
