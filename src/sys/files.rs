@@ -55,17 +55,16 @@ impl Files {
 
     /// Makes a directory and its parents, readable as the umask allows.
     pub fn ensure_dir(&self, path: &Path) -> Result<(), FileError> {
-        if path.is_dir() {
+        let new = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()).count();
+        if new == 0 {
             return Ok(());
         }
         DirBuilder::new()
             .recursive(true)
             .create(path)
             .map_err(|e| FileError::new("create directory", path, e))?;
-        if let Some(parent) = path.parent() {
-            self.sync_dir(parent)?;
-        }
-        Ok(())
+        // Each new name stands in its parent.
+        path.ancestors().skip(1).take(new).try_for_each(|parent| self.sync_dir(parent))
     }
 
     /// Makes one directory that must not exist yet, for the owner alone.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{Block, Error, exclude, markers, registry};
 use crate::git::{GitError, Repository, list};
 use crate::safety::escape_path;
-use crate::sys::World;
+use crate::sys::{TEMPORARY_PREFIX, World};
 use crate::terms::Digest;
 
 /// How often a file that keeps changing is tried again.
@@ -301,7 +301,7 @@ fn remember(world: &World, repository: &Repository, place: Place) -> Result<(), 
         return Ok(());
     }
     let path = repository.git_dir().join(PLACE_FILE);
-    match world.files.write_copy(&path, format!("{}\n", place.file()).as_bytes(), 0o644) {
+    match world.files.write_cache(&path, format!("{}\n", place.file()).as_bytes()) {
         // A sandbox; then only the remark is missing one day.
         Err(e) if !e.is_forbidden() => Err(e.into()),
         _ => Ok(()),
@@ -359,10 +359,11 @@ fn hide(
     let git = repository.git();
     let path = target(repository, place)?;
     let inside = path.strip_prefix(repository.worktree()).unwrap_or(&path);
-    if git.ignores(Path::new(place.file()))? && git.ignores(inside)? {
-        return Ok(true);
-    }
-    match exclude::ensure(world, repository, &[entry_of(place)]) {
+    let is_hidden = || Ok::<bool, Error>(git.ignores(Path::new(place.file()))? && git.ignores(inside)?);
+    // Whoever kills us while we write the block leaves a file that git must not see either.
+    let temporary = format!("{TEMPORARY_PREFIX}*").into_bytes();
+    let entries = if is_hidden()? { vec![temporary] } else { vec![entry_of(place), temporary] };
+    match exclude::ensure(world, repository, &entries) {
         Ok(_) => {}
         // A sandbox that keeps the git directory from being written.
         Err(Error::File(e)) if e.is_forbidden() => {
@@ -371,7 +372,7 @@ fn hide(
         Err(e) => return Err(e),
     }
     // A link's target needs to be hidden too, or the block shows up there.
-    Ok(git.ignores(Path::new(place.file()))? && git.ignores(inside)?)
+    is_hidden()
 }
 
 /// The file to write: the one in the worktree, or what a link there leads to.

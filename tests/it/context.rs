@@ -80,11 +80,11 @@ fn without_any_claude_md_ours_takes_the_name_and_cannot_be_committed() {
     assert_eq!(project.git(&["status", "--porcelain"]), "");
     project.git(&["add", "-A"]);
     assert_eq!(project.git(&["diff", "--cached", "--name-only"]), "");
-    assert_eq!(project.exclude(), format!("{before}# added by handover\n/CLAUDE.md\n"));
+    assert_eq!(project.exclude(), format!("{before}# added by handover\n/CLAUDE.md\n.handover-tmp.*\n"));
 
     assert!(!project.update("one").unwrap().changed);
     assert!(project.update("two").unwrap().changed);
-    assert_eq!(project.exclude(), format!("{before}# added by handover\n/CLAUDE.md\n"));
+    assert_eq!(project.exclude(), format!("{before}# added by handover\n/CLAUDE.md\n.handover-tmp.*\n"));
     assert_eq!(project.read("CLAUDE.md").matches("handover:begin").count(), 1);
 
     assert_eq!(context::take_away(&project.world, &project.here()).unwrap(), [Place::Shared]);

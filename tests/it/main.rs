@@ -3,6 +3,7 @@
 mod architecture;
 mod baton;
 mod context;
+mod crash;
 mod create;
 mod lock;
 mod resume;

@@ -9,9 +9,11 @@
 mod call;
 pub mod cluster;
 mod fakes;
+pub mod kill;
 mod names;
 pub mod paths;
 mod sandbox;
+pub mod trace;
 
 pub use call::{Answer, Call};
 pub use fakes::Fake;
