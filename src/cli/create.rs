@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Failure, Session};
+use super::{Exit, Failure, Session, questions};
 use crate::config::Source;
 use crate::report;
 use crate::terms::KeyPrefix;
@@ -37,6 +37,9 @@ pub struct CreateArgs {
     /// Seal the edited copy of a handover anew, with new facts
     #[arg(long, value_name = "KEY", conflicts_with_all = ["body", "parent"])]
     amend: Option<KeyPrefix>,
+    /// Ask for whatever is not said, one question per section
+    #[arg(short = 'i', long = "interactive")]
+    ask: bool,
     #[command(flatten)]
     context: Around,
     /// Print the document, write nothing
@@ -164,9 +167,13 @@ pub fn source(session: &Session, text: &str) -> Source {
 pub fn run(session: &Session, args: CreateArgs) -> Result<Exit, Failure> {
     let context = session.context()?;
     let file = args.body.as_deref().map(|path| read_body(&session.dir(), path)).transpose()?;
-    let wish = args.context.wish(session, args.words.said());
+    let said = args.words.said();
+    let said = if args.ask { questions::ask(said)? } else { said };
+    let wish = args.context.wish(session, said);
     let options = create::Options { wish, amend: args.amend, file };
+    let working = session.working("looking at git and the cluster");
     let plan = create::plan(&context, &options)?;
+    drop(working);
     if args.dry_run {
         session.output.note(&report::handover::gaps(plan.lint()));
         session.output.print(plan.text())?;

@@ -9,6 +9,8 @@ mod create;
 mod exit;
 mod failure;
 mod output;
+mod progress;
+mod questions;
 mod resume;
 mod start;
 mod unlock;
@@ -50,7 +52,7 @@ pub struct Globals {
     /// Say nothing but the answer
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Say more on standard error
+    /// Say which worktree, git directory and settings are used
     #[arg(long, short, global = true)]
     verbose: bool,
     /// When to use colours
@@ -116,9 +118,23 @@ impl<'w> Session<'w> {
         self.globals.dir.as_ref().map_or_else(|| here.clone(), |dir| here.join(dir))
     }
 
+    /// A sign of life while something slow goes on; ends when it is dropped.
+    pub fn working(&self, what: &'static str) -> progress::Working {
+        progress::Working::on(what, self.globals.quiet || self.globals.json)
+    }
+
     /// The repository there, with its settings.
     pub fn context(&self) -> Result<Context<'w>, Failure> {
-        Ok(Context::open(self.world, &self.dir())?)
+        let context = Context::open(self.world, &self.dir())?;
+        if self.globals.verbose {
+            let shown = crate::safety::escape_path;
+            self.output.note(&format!("worktree: {}", shown(context.repository.worktree())));
+            self.output.note(&format!("git directory: {}", shown(context.repository.common_dir())));
+            for file in &context.config.read_from {
+                self.output.note(&format!("settings: {}", shown(file)));
+            }
+        }
+        Ok(context)
     }
 }
 
