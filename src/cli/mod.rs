@@ -4,6 +4,7 @@
 //! options and its help; it calls the verb, hands the outcome to `report`, and
 //! says with which code the program ends.
 
+mod archive;
 mod confirm;
 mod create;
 mod exit;
@@ -90,6 +91,7 @@ enum Verb {
     Resume(resume::ResumeArgs),
     Release(resume::ReleaseArgs),
     List(verify::ListArgs),
+    Archive(archive::ArchiveArgs),
     Start(start::StartArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
@@ -170,6 +172,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Resume(args) => resume::run(session, args),
         Verb::Release(args) => resume::run_release(session, args),
         Verb::List(args) => verify::run_list(session, args),
+        Verb::Archive(args) => archive::run(session, args),
         Verb::Start(args) => start::run(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {

@@ -3,6 +3,7 @@
 //! Nothing here has effects: a report is a string, made of plain data, the
 //! moment, and the width of the terminal.
 
+pub mod archive;
 mod envelope;
 pub mod handover;
 pub mod resume;

@@ -1,6 +1,7 @@
 //! The integration tests: the built program in a world of its own.
 
 mod architecture;
+mod archive;
 mod baton;
 mod context;
 mod crash;
