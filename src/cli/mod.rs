@@ -5,6 +5,7 @@
 //! says with which code the program ends.
 
 mod archive;
+mod cluster_source;
 mod confirm;
 mod create;
 mod exit;
@@ -13,6 +14,7 @@ mod output;
 mod progress;
 mod questions;
 mod resume;
+mod snapshot;
 mod start;
 mod unlock;
 mod verify;
@@ -93,6 +95,7 @@ enum Verb {
     List(verify::ListArgs),
     Archive(archive::ArchiveArgs),
     Start(start::StartArgs),
+    Snapshot(snapshot::SnapshotArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     Completions {
@@ -174,6 +177,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::List(args) => verify::run_list(session, args),
         Verb::Archive(args) => archive::run(session, args),
         Verb::Start(args) => start::run(session, args),
+        Verb::Snapshot(args) => snapshot::run(session, &args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

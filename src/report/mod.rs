@@ -7,6 +7,7 @@ pub mod archive;
 mod envelope;
 pub mod handover;
 pub mod resume;
+pub mod snapshot;
 pub mod start;
 mod style;
 mod table;
