@@ -5,6 +5,7 @@ mod archive;
 mod baton;
 mod context;
 mod crash;
+mod crash_baton;
 mod create;
 mod lock;
 mod resume;
