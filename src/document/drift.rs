@@ -119,6 +119,9 @@ pub fn files(then: &FilesFact, now: &FilesFact, is_job_output: impl Fn(&str) -> 
     let mut groups: BTreeMap<(Class, &str), Vec<String>> = BTreeMap::new();
     for path in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
         let what = match (before.get(path), after.get(path)) {
+            // It may have stood among those that were counted and not listed.
+            (None, Some(_)) if then.omitted > 0 => continue,
+            (Some(_), None) if now.omitted > 0 => continue,
             (None, Some(file)) if file.letters == "??" => "new and untracked",
             (None, Some(_)) => "changed since",
             (Some(_), None) => "no longer differs from HEAD",
@@ -134,8 +137,13 @@ pub fn files(then: &FilesFact, now: &FilesFact, is_job_output: impl Fn(&str) -> 
         .into_iter()
         .map(|((class, what), paths)| Moved { class, what: sentence(&paths, what) })
         .collect();
-    if then.omitted != now.omitted {
-        let what = format!("{} more paths differ than are listed, {} then", now.omitted, then.omitted);
+    let count = |files: &FilesFact| files.listed.len() + files.omitted as usize;
+    if count(now) != count(then) && (then.omitted > 0 || now.omitted > 0) {
+        let what = format!(
+            "{} paths differ from HEAD, {} then; not all of them were listed",
+            count(now),
+            count(then)
+        );
         moved.push(Moved { class: Class::Files, what });
     }
     moved

@@ -1,10 +1,12 @@
 //! Front matter: YAML of the simplest kind, one line per name, the value in
 //! JSON. Every YAML reader takes it; this one needs a split and serde_json.
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Facts, SCHEMA};
+use super::{Facts, Parent, SCHEMA, WorktreeFact};
 use crate::safety;
+use crate::terms::{CommitId, Time};
 
 /// The largest front matter that is read or written, in bytes.
 const MOST: usize = 256 * 1024;
@@ -105,6 +107,52 @@ pub fn read(text: &str) -> Result<(Facts, &str), FrontError> {
     let facts =
         serde_json::from_value(Value::Object(map)).map_err(|e| FrontError::Value { text: e.to_string() })?;
     Ok((facts, body))
+}
+
+/// What a list of documents needs, read from a few lines: a long list of files
+/// or jobs costs nothing then.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Peek {
+    /// The document that this one continues or amends.
+    #[serde(default)]
+    pub parent: Option<Parent>,
+    /// When it was made.
+    pub created: Time,
+    /// The machine on which it was made.
+    pub host: String,
+    /// Which worktree it speaks of.
+    pub worktree: WorktreeFact,
+    /// The branch that was checked out.
+    pub branch: Option<String>,
+    /// The commit that was checked out.
+    pub head: Option<CommitId>,
+}
+
+/// Reads what a list needs, and whether the document names live jobs.
+pub fn peek(text: &str) -> Result<(Peek, bool, &str), FrontError> {
+    const NAMES: [&str; 7] = ["schema", "parent", "created", "host", "worktree", "branch", "head"];
+    let (block, body) = split(text)?;
+    let mut map = Map::new();
+    let mut has_jobs = false;
+    for (index, line) in block.lines().enumerate() {
+        let number = index + 2;
+        let (name, value) = line.split_once(": ").ok_or(FrontError::Line { line: number })?;
+        has_jobs |= name == "jobs" && value.contains("\"listed\":[{");
+        if NAMES.contains(&name) {
+            let value = serde_json::from_str(value).unwrap_or(Value::Null);
+            if map.insert(name.to_owned(), value).is_some() {
+                return Err(FrontError::Repeated { line: number });
+            }
+        }
+    }
+    match map.get("schema").and_then(Value::as_str) {
+        Some(SCHEMA) => {}
+        Some(other) => return Err(FrontError::Newer { schema: other.to_owned() }),
+        None => return Err(FrontError::NoSchema),
+    }
+    let peek =
+        serde_json::from_value(Value::Object(map)).map_err(|e| FrontError::Value { text: e.to_string() })?;
+    Ok((peek, has_jobs, body))
 }
 
 /// The body of a document, whatever its front matter is worth.

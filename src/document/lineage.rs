@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::facts::Relation;
-use super::{Facts, Store, StoreError, WorktreeFact, front};
+use super::{Store, StoreError, WorktreeFact, front};
 use crate::terms::{AnyKey, CommitId, Time};
 
 /// A document as it stands in a list.
@@ -159,26 +159,20 @@ impl Entry {
     pub fn of(key: &AnyKey, bytes: &[u8], is_archived: bool) -> Entry {
         let unread = Entry { is_archived, ..Entry::unread(key) };
         let text = String::from_utf8_lossy(bytes);
-        match front::read(&text) {
-            Ok((facts, body)) => Entry { is_archived, ..Entry::of_facts(key, facts, body) },
+        match front::peek(&text) {
+            Ok((peek, has_live_jobs, body)) => Entry {
+                created: Some(peek.created),
+                is_amendment: peek.parent.as_ref().is_some_and(|parent| parent.relation == Relation::Amends),
+                parent: peek.parent.map(|parent| parent.key),
+                worktree: Some(peek.worktree),
+                host: Some(peek.host),
+                branch: peek.branch,
+                head: peek.head,
+                focus: front::title_of(body),
+                has_live_jobs,
+                ..unread
+            },
             Err(e) => Entry { problem: Some(e.to_string()), ..unread },
-        }
-    }
-
-    fn of_facts(key: &AnyKey, facts: Facts, body: &str) -> Entry {
-        Entry {
-            key: key.clone(),
-            created: Some(facts.created),
-            is_amendment: facts.parent.as_ref().is_some_and(|parent| parent.relation == Relation::Amends),
-            parent: facts.parent.map(|parent| parent.key),
-            worktree: Some(facts.worktree),
-            host: Some(facts.host),
-            branch: facts.branch,
-            head: facts.head,
-            focus: front::title_of(body),
-            has_live_jobs: facts.jobs.is_some_and(|jobs| !jobs.listed.is_empty() || jobs.omitted > 0),
-            is_archived: false,
-            problem: None,
         }
     }
 }

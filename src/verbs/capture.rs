@@ -43,8 +43,15 @@ pub struct Place {
     pub state_id: Digest,
 }
 
-/// Which worktree and repository we stand in.
-pub fn identity(context: &Context) -> Result<(WorktreeFact, RepositoryFact), Error> {
+/// The URL of `origin`, without credentials, escaped.
+pub fn remote(context: &Context) -> Result<Option<String>, Error> {
+    let url = context.repository.git().config("remote.origin.url")?;
+    Ok(url.map(|url| escape(&url_without_credentials(&url))))
+}
+
+/// Which worktree and repository we stand in; the remote is left out, since
+/// only a new document needs it.
+fn identity(context: &Context) -> Result<(WorktreeFact, RepositoryFact), Error> {
     let repository = &context.repository;
     let id = registry::id_of(repository.git_dir())?;
     let worktree = WorktreeFact {
@@ -52,11 +59,10 @@ pub fn identity(context: &Context) -> Result<(WorktreeFact, RepositoryFact), Err
         id: id.map(|id| id.as_str().to_owned()),
         is_main: repository.is_main_worktree(),
     };
-    let remote = repository.git().config("remote.origin.url")?;
     let fact = RepositoryFact {
         name: escape(&repository.name()),
         common_dir: escape_path(repository.common_dir()),
-        remote: remote.map(|url| escape(&url_without_credentials(&url))),
+        remote: None,
         is_shallow: repository.is_shallow(),
     };
     Ok((worktree, fact))

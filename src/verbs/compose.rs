@@ -5,8 +5,8 @@ use super::lookup::Shelf;
 use super::{Context, Error, Identity, capture, cluster_facts, moved, snapshot};
 use crate::config::Source;
 use crate::document::{
-    self, Body, Facts, Lineage, Lint, Parent, Relation, SCHEMA, Section, Since, Sizes, StoreError, lint,
-    placeholder,
+    self, Body, Facts, Lineage, Lint, Parent, Relation, RepositoryFact, SCHEMA, Section, Since, Sizes,
+    StoreError, lint, placeholder,
 };
 use crate::safety::{Redactions, redact};
 use crate::terms::{AnyKey, KeyPrefix, Time};
@@ -140,7 +140,7 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
         stashes: capture::stashes(context)?,
         worktree: place.worktree,
         branch: place.branch,
-        repository: place.repository,
+        repository: RepositoryFact { remote: capture::remote(context)?, ..place.repository },
         upstream: place.upstream,
         upstream_ahead_behind: place.upstream_ahead_behind,
         head: place.head,

@@ -56,7 +56,15 @@ pub fn since(
     let mut moved = place(then, now);
     let head = head(&context.repository.history(), then.head.as_ref(), now.head.as_ref())?;
     moved.extend(drift::commits(then.head.as_ref(), &head));
-    moved.extend(drift::files(&then.files, &now.files, |path| is_job_output(context, then, path)));
+    // The state id covers every path, those that are not listed too.
+    if then.state_id != now.state_id {
+        let files = drift::files(&then.files, &now.files, |path| is_job_output(context, then, path));
+        if files.is_empty() && then.head == now.head {
+            let what = "something changed among the paths that are counted and not listed".to_owned();
+            moved.push(Moved { class: Class::Files, what });
+        }
+        moved.extend(files);
+    }
     if let Some(facts) = &then.jobs {
         let jobs: Vec<JobFact> = facts
             .listed

@@ -253,3 +253,21 @@ fn outside_a_repository_the_error_says_what_to_do() {
     hint: change into a git repository, or name one with -C DIR
     ");
 }
+
+#[test]
+fn too_many_long_paths_are_counted_instead_of_listed() {
+    let sandbox = Sandbox::new();
+    let deep = ["d"; 3].map(|name| name.repeat(200)).join("/");
+    for n in 0..400 {
+        sandbox.write(format!("{deep}/{n:04}{}", "x".repeat(200)), "1");
+    }
+    let answer = sandbox.handover(["create", "--json"]).expect(0);
+    let key = answer.data()["key"].as_str().unwrap().to_owned();
+    let facts = sandbox.handover(["show", &key, "--json"]).expect(0).data()["facts"].clone();
+    let (listed, omitted) =
+        (facts["files"]["listed"].as_array().unwrap().len(), facts["files"]["omitted"].as_u64().unwrap());
+    assert!(listed > 0 && omitted > 0, "{listed} {omitted}");
+    assert_eq!(listed as u64 + omitted, 400);
+    assert_eq!(facts["files"]["untracked"], 400);
+    let _ = sandbox.handover(["verify", &key]).expect(0);
+}
