@@ -55,7 +55,7 @@ pub enum Untracked {
     Directories,
     /// Every file by itself.
     Files,
-    /// Every file by itself, and ignored files or directories too.
+    /// Every file by itself, and what is ignored: a directory that a rule names as one path.
     WithIgnored,
 }
 
@@ -96,7 +96,7 @@ impl Status {
             "--untracked-files=all"
         });
         if untracked == Untracked::WithIgnored {
-            args.push("--ignored=traditional");
+            args.push("--ignored=matching");
         }
         args
     }

@@ -3,7 +3,6 @@
 //! A verb is the only place where rooms meet. It takes plain options, returns
 //! plain data, prints nothing, and knows nothing of the command line.
 
-pub mod archive;
 mod capture;
 mod cluster_facts;
 pub mod compose;
@@ -11,12 +10,14 @@ mod context;
 pub mod create;
 pub mod draft;
 mod error;
+mod hindrances;
 mod identity;
 pub mod list;
 pub mod lookup;
 mod moved;
 mod pointer;
 pub mod release;
+pub mod remove;
 pub mod resume;
 pub mod show;
 pub mod snapshot;

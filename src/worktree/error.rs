@@ -114,6 +114,66 @@ pub enum Error {
         /// The worktree.
         path: PathBuf,
     },
+    /// No linked worktree fits the name.
+    #[error("there is no worktree of {}", one_line(name, 80))]
+    NoSuchWorktree {
+        /// The name.
+        name: String,
+    },
+    /// Several worktrees fit the name.
+    #[error("{} may mean several worktrees: {}", one_line(name, 80), paths.join(", "))]
+    SeveralWorktrees {
+        /// The name.
+        name: String,
+        /// Their paths, escaped.
+        paths: Vec<String>,
+    },
+    /// The main worktree is never removed.
+    #[error("{} is the main worktree, which is never removed", escape_path(path))]
+    Main {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// Directory and registration do not name each other.
+    #[error("{} is not the worktree that git has registered there: {why}", escape_path(path))]
+    NotItself {
+        /// The directory.
+        path: PathBuf,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// It changed between the look and the act.
+    #[error("{} changed while it was being looked at; nothing was done", escape_path(path))]
+    Moved {
+        /// The worktree.
+        path: PathBuf,
+    },
+    /// Something would be lost.
+    #[error("will not remove {}: {}", one_line(name, 80), reasons.join("; "))]
+    WouldLose {
+        /// The worktree.
+        name: String,
+        /// What would be lost, one reason for each check.
+        reasons: Vec<String>,
+        /// The names to waive it by, as far as it can be waived.
+        waivable: Vec<&'static str>,
+        /// What to do instead, for what cannot be waived.
+        hints: Vec<String>,
+    },
+    /// The trash holds no such entry.
+    #[error("there is nothing in the trash with the id {id}")]
+    NotInTrash {
+        /// The id, escaped.
+        id: String,
+    },
+    /// It cannot be put back as things are.
+    #[error("cannot put {} back: {why}", one_line(name, 80))]
+    NotRestored {
+        /// The worktree.
+        name: String,
+        /// What is in the way.
+        why: String,
+    },
     /// The short exclusion was not to be had.
     #[error(transparent)]
     Lock(#[from] LockError),

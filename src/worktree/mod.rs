@@ -10,15 +10,23 @@ pub mod context;
 pub mod create;
 mod error;
 mod exclude;
+mod hidden;
+mod ignored;
+pub mod landing;
 pub mod markers;
 mod naming;
 pub mod occupants;
 pub mod registry;
+pub mod removal;
 pub mod share;
+mod submodules;
+pub mod target;
+pub mod trash;
 
 pub use block::Block;
 pub use error::Error;
 pub use registry::{Entry, WorktreeId};
+pub use target::Target;
 
 use std::path::Path;
 

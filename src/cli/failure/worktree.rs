@@ -45,6 +45,34 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::StillStarting { .. } => {
             (Exit::Deferred, vec!["run the same command again in a moment".into()])
         }
+        Error::NoSuchWorktree { .. } | Error::SeveralWorktrees { .. } => {
+            (Exit::NotFound, vec!["see all of them: handover status".into()])
+        }
+        Error::Main { .. } => (Exit::Refused, Vec::new()),
+        Error::NotItself { .. } => (
+            Exit::Refused,
+            vec![
+                "see what git has registered: git worktree list".into(),
+                "if it was moved by hand, run in it: git worktree repair".into(),
+            ],
+        ),
+        Error::Moved { .. } => (Exit::Deferred, vec!["run the same command again".into()]),
+        Error::WouldLose { waivable, hints, .. } => {
+            let mut hints = hints.clone();
+            if !waivable.is_empty() {
+                hints.push(format!(
+                    "to give that up (the trash keeps it for a while): --waive {}",
+                    waivable.join(",")
+                ));
+            }
+            (Exit::Refused, hints)
+        }
+        Error::NotInTrash { .. } => {
+            (Exit::NotFound, vec!["see what is there: handover remove --list-trash".into()])
+        }
+        Error::NotRestored { .. } => {
+            (Exit::Refused, vec!["clear the way and run the same command again".into()])
+        }
         Error::Lock(error) => judge_lock(error),
         Error::Contended { .. } => (Exit::Deferred, vec!["try again when nothing else writes it".into()]),
         Error::Damaged { .. } => {
