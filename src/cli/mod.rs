@@ -4,6 +4,8 @@
 //! options and its help; it calls the verb, hands the outcome to `report`, and
 //! says with which code the program ends.
 
+mod archive;
+mod cluster_source;
 mod confirm;
 mod create;
 mod exit;
@@ -13,6 +15,7 @@ mod progress;
 mod questions;
 mod remove;
 mod resume;
+mod snapshot;
 mod start;
 mod unlock;
 mod verify;
@@ -91,7 +94,9 @@ enum Verb {
     Resume(resume::ResumeArgs),
     Release(resume::ReleaseArgs),
     List(verify::ListArgs),
+    Archive(archive::ArchiveArgs),
     Start(start::StartArgs),
+    Snapshot(snapshot::SnapshotArgs),
     Remove(remove::RemoveArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
@@ -172,7 +177,9 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Resume(args) => resume::run(session, args),
         Verb::Release(args) => resume::run_release(session, args),
         Verb::List(args) => verify::run_list(session, args),
+        Verb::Archive(args) => archive::run(session, args),
         Verb::Start(args) => start::run(session, args),
+        Verb::Snapshot(args) => snapshot::run(session, &args),
         Verb::Remove(args) => remove::run(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {

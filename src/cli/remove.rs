@@ -1,6 +1,7 @@
 use clap::{Args, ValueEnum};
 
-use super::{Exit, Failure, Session, create};
+use super::cluster_source::ClusterArgs;
+use super::{Exit, Failure, Session};
 use crate::report;
 use crate::verbs::remove::{self, Intent, Options};
 
@@ -18,9 +19,8 @@ pub struct RemoveArgs {
     /// What may be given up, by name; separated by commas
     #[arg(long, value_name = "RISK", value_delimiter = ',')]
     waive: Vec<Waiver>,
-    /// Where to look for the cluster: auto, local, none, or a state file
-    #[arg(long, value_name = "SOURCE")]
-    cluster: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// Say what would be done and what is in the way, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -73,7 +73,7 @@ pub fn run(session: &Session, args: RemoveArgs) -> Result<Exit, Failure> {
     let options = Options {
         feature: args.feature.unwrap_or_default(),
         waive: args.waive.into_iter().map(Waiver::plain).collect(),
-        cluster: args.cluster.map(|text| create::source(session, &text)),
+        cluster: args.cluster.source(session),
     };
     let working = session.working("looking at what would be lost");
     let intent = remove::plan(&context, &session.dir(), &options)?;

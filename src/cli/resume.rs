@@ -64,6 +64,7 @@ fn exit(outcome: &Outcome) -> Exit {
     match &outcome.baton {
         Held::NotTaken => verify::exit(&outcome.verified, false),
         Held::NotWritten { .. } => Exit::Partial,
+        _ if !outcome.not_written.is_empty() => Exit::Partial,
         Held::Taken { .. } | Held::Kept { .. } | Held::TakenOver { .. } => Exit::Done,
     }
 }

@@ -3,10 +3,12 @@
 //! Nothing here has effects: a report is a string, made of plain data, the
 //! moment, and the width of the terminal.
 
+pub mod archive;
 mod envelope;
 pub mod handover;
 pub mod remove;
 pub mod resume;
+pub mod snapshot;
 pub mod start;
 mod style;
 mod table;

@@ -143,6 +143,18 @@ impl Seconds {
         if days > 0 { format!("{days}-{clock}") } else { clock }
     }
 
+    /// As short as a column of a table wants it: `45s`, `12min`, `3h12`, `8d4h`.
+    pub fn short(self) -> String {
+        match self.0 {
+            s @ 0..=59 => format!("{s}s"),
+            s @ 60..=3599 => format!("{}min", s / 60),
+            s @ 3600..=86_399 if s / 60 % 60 == 0 => format!("{}h", s / 3600),
+            s @ 3600..=86_399 => format!("{}h{:02}", s / 3600, s / 60 % 60),
+            s if s / 3600 % 24 == 0 => format!("{}d", s / 86_400),
+            s => format!("{}d{}h", s / 86_400, s / 3600 % 24),
+        }
+    }
+
     /// Reads what people type: a number with `s`, `min`, `m`, `h` or `d`.
     pub fn from_person(text: &str) -> Result<Seconds, NotA> {
         let wrong = || NotA::new("duration (such as 90s, 15min, 12h, 7d)", text);
@@ -202,6 +214,15 @@ mod tests {
             [(0, "0 s"), (79, "1 min"), (11_520, "3 h 12 min"), (86_400, "1 d"), (705_600, "8 d 4 h")]
         {
             assert_eq!(Seconds(seconds).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn spans_are_short_in_tables() {
+        for (seconds, text) in
+            [(0, "0s"), (79, "1min"), (7200, "2h"), (11_520, "3h12"), (259_200, "3d"), (705_600, "8d4h")]
+        {
+            assert_eq!(Seconds(seconds).short(), text);
         }
     }
 

@@ -3,6 +3,7 @@
 //! A verb is the only place where rooms meet. It takes plain options, returns
 //! plain data, prints nothing, and knows nothing of the command line.
 
+pub mod archive;
 mod capture;
 mod cluster_facts;
 pub mod compose;

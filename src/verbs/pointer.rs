@@ -1,13 +1,13 @@
 //! The block in a worktree's context file: which handover is the newest there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::lookup::Shelf;
 use super::{Context, Error, Identity};
 use crate::document::{self, Body, Lineage};
 use crate::terms::{AnyKey, Key};
-use crate::worktree::context::{self as file, Written};
-use crate::worktree::{Block, registry};
+use crate::worktree::context::{self as file, Place, Written};
+use crate::worktree::{Block, markers, registry};
 
 /// How many earlier keys are named.
 const RECENT: usize = 5;
@@ -48,6 +48,19 @@ pub fn recent(lineage: &Lineage, parent: Option<&AnyKey>) -> Vec<Key> {
         next = entry.parent.as_ref();
     }
     keys
+}
+
+/// The text of our block in the worktree at `top`, wherever it stands; empty if there is none.
+pub fn text_of(top: &Path) -> String {
+    let mut all = String::new();
+    for place in [Place::Shared, Place::Local, Place::Folder] {
+        if let Ok(Some(text)) = document::read_file(&top.join(place.file()))
+            && let Ok(Some(range)) = markers::find(&text)
+        {
+            all.push_str(&String::from_utf8_lossy(&text[range]));
+        }
+    }
+    all
 }
 
 /// What the local user said the work is about. A document that was made

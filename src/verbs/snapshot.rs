@@ -5,11 +5,68 @@ mod candidates;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{Context, Error};
-use crate::cluster::{self, Look, Nothing, Origin, Problem, Queue, Scope, Snapshot, StateFile};
+use crate::cluster::{self, Job, Look, Nothing, Origin, Outlook, Problem, Queue, Reason};
+use crate::cluster::{Scope, Snapshot, StateFile, Supply};
 use crate::config::Source;
 use crate::safety;
-use crate::terms::Known;
+use crate::terms::{Known, Seconds};
+
+/// The script that the cluster side runs: bash and Slurm alone.
+pub const SCRIPT: &str = include_str!("../../templates/cluster_snapshot.sh");
+
+/// A snapshot with what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The cluster as it was seen.
+    #[serde(flatten)]
+    pub snapshot: Snapshot,
+    /// How old it is; `None` if nothing says when it was taken.
+    pub age: Option<Seconds>,
+    /// GPUs by partition and type. A node counts in each of its partitions.
+    pub gpus: Known<Vec<Supply>>,
+    /// What waits, and what can come of it.
+    pub waiting: Known<Vec<Waiting>>,
+}
+
+/// A job, or the rest of an array, that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// Its id as the queue writes it: `7_[4-9%2]`.
+    pub id: String,
+    /// Slurm's reason.
+    pub reason: String,
+    /// What that means; empty if this program does not know it.
+    pub words: &'static str,
+    /// What can come of it.
+    pub outlook: Outlook,
+    /// What to do, where waiting is not enough.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub advice: &'static str,
+}
+
+/// Looks at the cluster and says what follows.
+///
+/// # Errors
+/// As for [`take`].
+pub fn run(context: &Context, source: Option<&Source>) -> Result<Outcome, Error> {
+    let snapshot = take(context, source)?;
+    let waiting = snapshot.jobs.as_ref().map(|jobs| jobs.iter().filter_map(waiting).collect());
+    Ok(Outcome {
+        age: snapshot.taken_at.map(|time| time.age(context.now)),
+        gpus: snapshot.nodes.as_ref().map(|nodes| cluster::gpus_by_partition(nodes)),
+        waiting,
+        snapshot,
+    })
+}
+
+fn waiting(job: &Job) -> Option<Waiting> {
+    let Reason { words, outlook, advice } = Reason::of(&job.reason);
+    let waits = job.state.is_waiting();
+    waits.then(|| Waiting { id: job.label(), reason: job.reason.clone(), words, outlook, advice })
+}
 
 /// Looks at the cluster as the settings say, or as `source` says for this call.
 ///

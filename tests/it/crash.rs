@@ -9,10 +9,10 @@ use crate::support::{Answer, Sandbox};
 /// What may be lost without a loss: the copies that agents read, made again
 /// from the store; the remark which file holds the context block; the exclude
 /// entry, without which the block goes where it needs none.
-const EXPENDABLE: [&str; 3] = ["/project/CLAUDE", "handover-context", "/.git/info"];
+pub const EXPENDABLE: [&str; 3] = ["/project/CLAUDE", "handover-context", "/.git/info"];
 
 /// Keys of the documents that are in the store whole: a digest alone is none.
-fn documents(sandbox: &Sandbox) -> Vec<String> {
+pub fn documents(sandbox: &Sandbox) -> Vec<String> {
     let folder = sandbox.project().join(".git/handover/docs");
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -23,7 +23,7 @@ fn documents(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// Everything that must hold at every moment, whatever was killed.
-fn nothing_is_torn(sandbox: &Sandbox) {
+pub fn nothing_is_torn(sandbox: &Sandbox) {
     for key in documents(sandbox) {
         let verified = sandbox.handover(["verify", &key, "--cluster", "none"]);
         assert!(matches!(verified.code, 0 | 3), "{key} is not intact: {verified:?}");
@@ -50,14 +50,14 @@ fn context_files(sandbox: &Sandbox) -> Vec<(&'static str, String)> {
 }
 
 /// The key that the context block names.
-fn pointer(sandbox: &Sandbox) -> Option<String> {
+pub fn pointer(sandbox: &Sandbox) -> Option<String> {
     let files = context_files(sandbox);
     let named = files.iter().find_map(|(_, text)| text.lines().find_map(|line| line.strip_prefix("- Key: ")));
     named.map(str::to_owned)
 }
 
 /// What the user sees of our work with git, which is nothing; and git is well.
-fn git_sees_nothing_of_ours(sandbox: &Sandbox) {
+pub fn git_sees_nothing_of_ours(sandbox: &Sandbox) {
     assert_eq!(sandbox.git(["status", "--porcelain"]), "?? notes.txt", "left in the worktree");
     sandbox.git(["fsck", "--no-progress"]);
 }
@@ -80,7 +80,7 @@ fn last_key(answer: &Answer) -> String {
 }
 
 /// A project with something of the user's in it that git does not know.
-fn project() -> Sandbox {
+pub fn project() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("notes.txt", "the user's own\n");
     sandbox

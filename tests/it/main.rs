@@ -1,9 +1,11 @@
 //! The integration tests: the built program in a world of its own.
 
 mod architecture;
+mod archive;
 mod baton;
 mod context;
 mod crash;
+mod crash_baton;
 mod create;
 mod lock;
 mod remove;

@@ -1,6 +1,7 @@
 //! The state file that the cluster side commits: a machine part that the
 //! program's own script writes, or the plain form that projects write today.
 
+mod machine;
 mod node_table;
 mod queue_table;
 mod sections;
@@ -8,8 +9,10 @@ mod written;
 
 use std::borrow::Cow;
 
+use self::machine::Machine;
 use self::sections::{Section, Sections};
 use super::problems::Problems;
+use super::squeue::Queue;
 use super::{Accounting, Job, Load, Node, Origin, Scope, Snapshot, Whose, sacct};
 use crate::safety;
 use crate::terms::{Known, Time};
@@ -30,12 +33,18 @@ impl StateFile {
     /// it, else that of its commit; never the file's own times.
     pub fn taken_at(&self) -> Option<(Time, Whose)> {
         let text = text(&self.bytes);
-        when(self, written::find(Sections::split(&text).preamble).0)
+        let sections = Sections::split(&text);
+        let machine = sections.machine().and_then(|part| Machine::of(part, &mut Problems::default()));
+        let written = machine.and_then(|part| part.time("taken_at"));
+        when(self, written.or_else(|| written::find(sections.preamble).0))
     }
 }
 
 /// Reads a state file; what is missing, cut or not understood is said in the
 /// snapshot.
+///
+/// Each answer comes from the part for programs if that has it, else from the
+/// section for people.
 pub fn read(file: &StateFile, scope: &Scope) -> Snapshot {
     let mut problems = Problems::default();
     let text = text(&file.bytes);
@@ -44,6 +53,42 @@ pub fn read(file: &StateFile, scope: &Scope) -> Snapshot {
     }
     let sections = Sections::split(&text);
     sections.complain(&mut problems);
+    let machine = sections.machine().and_then(|part| Machine::of(part, &mut problems));
+    match &machine {
+        Some(machine) => of_machine(file, scope, machine, &sections, problems),
+        None => of_sections(file, scope, &sections, problems),
+    }
+}
+
+fn of_machine(
+    file: &StateFile,
+    scope: &Scope,
+    machine: &Machine,
+    sections: &Sections,
+    mut problems: Problems,
+) -> Snapshot {
+    let when = when(file, machine.time("taken_at"));
+    let (jobs, jobs_partial) = parted(machine.jobs(scope, &mut problems));
+    // The file is about this user, whoever else is asked for.
+    let user = scope.user.clone().or_else(|| machine.value("user").map(str::to_owned));
+    Snapshot {
+        origin: Origin::File { name: file.name.clone() },
+        taken_at: when.map(|(time, _)| time),
+        clock: when.map(|(_, whose)| whose),
+        cluster: machine.value("cluster").map(str::to_owned),
+        slurm: machine.value("slurm").map(str::to_owned),
+        scope: Scope { user, ..scope.clone() },
+        jobs,
+        jobs_partial,
+        nodes: machine.nodes(&mut problems),
+        accounting: machine.accounting(scope, &mut problems),
+        // People's tables are no source for anything else, so what is wrong with them is not said.
+        load: load(sections, &mut Problems::default()),
+        problems: problems.into_vec(),
+    }
+}
+
+fn of_sections(file: &StateFile, scope: &Scope, sections: &Sections, mut problems: Problems) -> Snapshot {
     let (written, unread) = written::find(sections.preamble);
     if let Some(problem) = unread {
         problems.say("date", problem);
@@ -64,7 +109,7 @@ pub fn read(file: &StateFile, scope: &Scope) -> Snapshot {
         jobs_partial,
         nodes: nodes(sections.starting("GPU AVAILABILITY"), &mut problems),
         accounting: accounting(sections.starting("RECENT JOB HISTORY"), scope, &mut problems),
-        load: load(&sections, &mut problems),
+        load: load(sections, &mut problems),
         problems: problems.into_vec(),
     }
 }
@@ -81,14 +126,16 @@ fn jobs(section: Option<&Section>, scope: &Scope, problems: &mut Problems) -> (K
     let Some(section) = section else {
         return (Known::Unknown("the state file has no section MY JOBS".to_owned()), false);
     };
-    match queue_table::read(section, problems) {
-        Known::Known(mut queue) => {
-            queue.jobs.retain(|job| scope.takes(job));
-            (Known::Known(queue.jobs), queue.partial)
-        }
-        Known::Unknown(why) => (Known::Unknown(why), false),
-        Known::NotApplicable(why) => (Known::NotApplicable(why), false),
-    }
+    let queue = queue_table::read(section, problems).map(|mut queue| {
+        queue.jobs.retain(|job| scope.takes(job));
+        queue
+    });
+    parted(queue)
+}
+
+fn parted(queue: Known<Queue>) -> (Known<Vec<Job>>, bool) {
+    let partial = queue.known().is_some_and(|queue| queue.partial);
+    (queue.map(|queue| queue.jobs), partial)
 }
 
 fn nodes(section: Option<&Section>, problems: &mut Problems) -> Known<Vec<Node>> {
@@ -165,11 +212,28 @@ mod tests {
     }
 
     #[test]
+    fn people_and_programs_are_told_the_same() {
+        let (people, _) = EXAMPLE.split_once("\n=== FOR PROGRAMS").unwrap();
+        let (people, programs) = (snapshot(people, &Scope::default()), snapshot(EXAMPLE, &Scope::default()));
+        assert_eq!(people.taken_at, programs.taken_at);
+        let jobs = |snapshot: &Snapshot| -> Vec<_> {
+            let jobs = snapshot.jobs.known().unwrap().iter();
+            jobs.map(|job| (job.label(), job.name.clone(), job.state, job.reason.clone(), job.elapsed))
+                .collect()
+        };
+        assert_eq!(jobs(&people), jobs(&programs));
+        assert_eq!((&people.load, programs.problems.len()), (&programs.load, 0));
+        let supply = |snapshot: &Snapshot| gpus_by_type(snapshot.nodes.known().unwrap());
+        assert_eq!(supply(&programs).iter().map(|g| g.free).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        assert_eq!(supply(&people).iter().map(|g| g.free).collect::<Vec<_>>(), [None, None]);
+    }
+
+    #[test]
     fn jobs_outside_the_scope_are_left_out() {
         let scope = Scope { names: vec!["sweep_*".into()], ids: vec![48251], ..Scope::default() };
         let snapshot = snapshot(EXAMPLE, &scope);
         assert_eq!(snapshot.jobs.known().unwrap().len(), 10);
-        assert_eq!(snapshot.scope, scope);
+        assert_eq!((&snapshot.scope.names, snapshot.scope.user.as_deref()), (&scope.names, Some("mara")));
         let accounting = snapshot.accounting.known().unwrap();
         assert!(accounting.attempts().iter().all(|row| row.id.base == 48120));
     }

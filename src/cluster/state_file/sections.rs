@@ -41,14 +41,20 @@ impl<'t> Sections<'t> {
         Sections { preamble: &text[..preamble_end], all, conflicted }
     }
 
-    /// The last section of this title.
-    pub fn named(&self, title: &str) -> Option<&Section<'t>> {
-        self.all.iter().rev().find(|section| section.title.eq_ignore_ascii_case(title))
+    /// The part for programs, which is the last section or none.
+    pub fn machine(&self) -> Option<&Section<'t>> {
+        self.all.last().filter(|section| super::machine::is_machine(section))
     }
 
-    /// The last section whose title starts so.
+    /// The first section of this title: a later one may be the name of some
+    /// other user's job.
+    pub fn named(&self, title: &str) -> Option<&Section<'t>> {
+        self.all.iter().find(|section| section.title.eq_ignore_ascii_case(title))
+    }
+
+    /// The first section whose title starts so.
     pub fn starting(&self, start: &str) -> Option<&Section<'t>> {
-        self.all.iter().rev().find(|section| begins(section.title, start))
+        self.all.iter().find(|section| begins(section.title, start))
     }
 
     /// The sections `ALL RUNNING JOBS ON <NAME> PARTITION`, with the name.
@@ -67,10 +73,11 @@ impl<'t> Sections<'t> {
         for (index, section) in self.all.iter().enumerate() {
             let title = section.title;
             if self.all[..index].iter().any(|before| before.title == title) {
-                problems.say(title, "the section stands more than once; the last one is read");
+                problems.say(title, "the section stands more than once; the first one is read");
             }
             let known = ["MY JOBS", "GPU AVAILABILITY", "RECENT JOB HISTORY"];
-            if !known.iter().any(|known| begins(title, known)) && partition(title).is_none() {
+            let machine = super::machine::is_machine(section) && index + 1 == self.all.len();
+            if !known.iter().any(|known| begins(title, known)) && partition(title).is_none() && !machine {
                 problems.say(title, "the section is not known and not read");
             }
         }
@@ -82,7 +89,7 @@ fn begins(title: &str, start: &str) -> bool {
 }
 
 fn heading(line: &str) -> Option<&str> {
-    let inner = line.trim().strip_prefix("===")?.strip_suffix("===")?;
+    let inner = line.trim_end().strip_prefix("===")?.strip_suffix("===")?;
     let title = inner.trim_matches('=').trim();
     (!title.is_empty()).then_some(title)
 }
@@ -102,10 +109,10 @@ mod tests {
     #[test]
     fn headings_split_the_file() {
         let sections = Sections::split(
-            "Taken: x\r\n=== MY JOBS ===\r\nrow\r\n\r\n==== My Jobs ====\nother\n=== ALL RUNNING JOBS ON big-mem PARTITION ===\n=== ===\n",
+            "Taken: x\r\n=== MY JOBS ===\r\nrow\r\n\r\n==== My Jobs ====\nother\n === INDENTED ===\n=== ALL RUNNING JOBS ON big-mem PARTITION ===\n=== ===\n",
         );
         assert_eq!(sections.preamble, "Taken: x\r\n");
-        assert_eq!(sections.named("MY JOBS").unwrap().lines, ["other"]);
+        assert_eq!(sections.named("MY JOBS").unwrap().lines, ["row"]);
         assert_eq!(sections.of_partitions().map(|(name, _)| name).collect::<Vec<_>>(), ["big-mem"]);
         assert!(Sections::split("nothing").named("MY JOBS").is_none());
     }

@@ -1,0 +1,27 @@
+//! The option of every verb that looks at the cluster.
+
+use clap::Args;
+
+use super::Session;
+use crate::config::Source;
+
+/// Where the answers about the cluster come from, for this call.
+#[derive(Debug, Clone, Args)]
+pub struct ClusterArgs {
+    /// Where to look at the cluster: auto, local, none, or the path of a state file
+    ///
+    /// auto asks Slurm's commands here, else reads the newest state file that
+    /// the repository knows.
+    #[arg(long = "cluster", value_name = "SOURCE")]
+    source: Option<String>,
+}
+
+impl ClusterArgs {
+    /// The source that was named; a path counts from where the program was called.
+    pub fn source(&self, session: &Session) -> Option<Source> {
+        match Source::read(self.source.as_deref()?) {
+            Source::File(path) => Some(Source::File(session.dir().join(path))),
+            source => Some(source),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+use clap::Args;
+
+use super::cluster_source::ClusterArgs;
+use super::{Exit, Failure, Session};
+use crate::report;
+use crate::terms::Known;
+use crate::verbs::snapshot;
+
+/// Show the cluster's state: jobs, arrays, free GPUs, recent history
+///
+/// Asks Slurm's commands on this machine, or reads the newest state file that
+/// the repository knows, and says how old the answer is and what it could not see.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    handover snapshot\n  \
+    handover snapshot --cluster cluster_state.txt --json\n  \
+    handover snapshot --script > cluster_snapshot.sh    for the cluster side: bash cluster_snapshot.sh\n\n\
+    The exit code is 7 if the jobs are unknown, because Slurm or the state file gave no answer.")]
+pub struct SnapshotArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// Print the script that writes a state file on the cluster (bash and Slurm alone)
+    #[arg(long, conflicts_with = "source")]
+    script: bool,
+}
+
+pub fn run(session: &Session, args: &SnapshotArgs) -> Result<Exit, Failure> {
+    if args.script {
+        return session.output.print(snapshot::SCRIPT).map(|()| Exit::Done);
+    }
+    let outcome = snapshot::run(&session.context()?, args.cluster.source(session).as_ref())?;
+    session.output.answer("snapshot", &outcome, report::snapshot::text)?;
+    Ok(match outcome.snapshot.jobs {
+        Known::Unknown(_) => Exit::Outside,
+        Known::Known(_) | Known::NotApplicable(_) => Exit::Done,
+    })
+}
