@@ -80,46 +80,46 @@ struct Around {
 #[derive(Debug, Args)]
 struct Words {
     /// What the work is about, in one line
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     focus: Option<String>,
     /// stable, watch, broken or blocked, then a sentence
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     status: Option<String>,
     /// What the user wants, and how one knows that it is done
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     goal: Option<String>,
     /// Exactly one thing to do, with the command and what to expect
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     next: Option<String>,
     /// Something that was done, and why; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     done: Vec<String>,
     /// Something that is still to be done; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pending: Vec<String>,
     /// What was run and what came out, or what was not verified; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     evidence: Vec<String>,
     /// What a job or sweep is for; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     job: Vec<String>,
     /// If this happens, then do that; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     if_then: Vec<String>,
     /// A decision, its reason, what was rejected; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     decision: Vec<String>,
     /// Something that was tried and does not work; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     dead_end: Vec<String>,
     /// An assumption or an open question; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     assumption: Vec<String>,
     /// Something that can hurt; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     hazard: Vec<String>,
     /// A file or document that must be read; may be given again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pointer: Vec<String>,
 }
 

@@ -151,10 +151,16 @@ pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> Exit
         command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        // Help and version go to standard output, the rest to standard error; clap knows.
-        Err(e) => {
+        // Help and version go to standard output.
+        Err(e) if !e.use_stderr() => {
+            // Whoever closed the pipe has read enough.
             let _ = e.print();
-            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            return Exit::Done.into();
+        }
+        // clap repeats what was typed, and that may hold anything.
+        Err(e) => {
+            output::complain(&escape_lines(&e.render().to_string()));
+            return Exit::Usage.into();
         }
     };
     let output = Output::new(world, &cli.globals);
@@ -166,6 +172,10 @@ pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> Exit
             failure.exit.into()
         }
     }
+}
+
+fn escape_lines(text: &str) -> String {
+    text.lines().map(|line| crate::safety::escape(line) + "\n").collect()
 }
 
 fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {

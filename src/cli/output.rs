@@ -108,3 +108,9 @@ impl Output {
         }
     }
 }
+
+/// Plain text on standard error, before there are options to say how.
+pub(super) fn complain(text: &str) {
+    // There is nobody left to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+}

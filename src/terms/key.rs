@@ -189,6 +189,34 @@ impl FromStr for KeyPrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_key_survives_print_and_read(seconds in 0i64..253_402_300_800, bytes in any::<[u8; 4]>()) {
+            let created = Time::from_unix(seconds).unwrap();
+            let key = Key { minute: created.minute(), hash: bytes };
+            let text = key.to_string();
+            prop_assert_eq!(text.len(), Key::LEN);
+            prop_assert_eq!(text.parse::<Key>().unwrap(), key);
+            prop_assert!(text.parse::<AnyKey>().unwrap().proving().is_some());
+            prop_assert!(key.minute().unix() <= seconds && seconds < key.minute().unix() + 60);
+        }
+
+        #[test]
+        fn no_text_makes_the_readers_panic(text in "(HO-)?[\\PC]{0,40}") {
+            let _ = (text.parse::<Key>(), text.parse::<AnyKey>(), text.parse::<KeyPrefix>());
+        }
+
+        #[test]
+        fn a_changed_character_is_another_key_or_none(at in 0usize..Key::LEN, c in "[ -~]") {
+            let text = "HO-20261121-0341-7f3a9c2e";
+            let mut other = text.to_owned();
+            other.replace_range(at..=at, &c);
+            prop_assume!(other != text);
+            prop_assert_ne!(other.parse::<Key>().ok(), text.parse::<Key>().ok());
+        }
+    }
 
     #[test]
     fn a_key_prints_as_it_was_read() {

@@ -59,6 +59,20 @@ impl FromStr for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whole_sizes_are_read_exactly(count in 0u64..1 << 13, unit in 0usize..6) {
+            let text = format!("{count}{}", ["", "K", "M", "G", "T", "P"][unit]);
+            prop_assert_eq!(text.parse::<Bytes>().unwrap(), Bytes(count << (10 * unit)));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[0-9.eKMGTPx+\\-é]{0,30}") {
+            let _ = text.parse::<Bytes>();
+        }
+    }
 
     #[test]
     fn slurm_sizes_are_read() {

@@ -189,6 +189,25 @@ impl fmt::Display for Seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_duration_survives_print_and_read(seconds in 0u64..86_400 * 100_000) {
+            prop_assert_eq!(Seconds::from_slurm(&Seconds(seconds).to_slurm()).unwrap(), Seconds(seconds));
+        }
+
+        #[test]
+        fn any_time_survives_print_and_read(seconds in 0i64..253_402_300_800) {
+            let time = Time::from_unix(seconds).unwrap();
+            prop_assert_eq!(time.to_string().parse::<Time>().unwrap(), time);
+        }
+
+        #[test]
+        fn no_text_makes_the_readers_panic(text in "[0-9:.\\-a-zA-Z+ é]{0,30}") {
+            let _ = (Seconds::from_slurm(&text), Seconds::from_person(&text), text.parse::<Time>());
+        }
+    }
 
     #[test]
     fn slurm_durations_are_read_and_printed() {

@@ -8,6 +8,7 @@ mod crash;
 mod crash_baton;
 mod create;
 mod lock;
+mod naughty;
 mod remove;
 mod resume;
 mod sandbox;
