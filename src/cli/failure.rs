@@ -87,6 +87,14 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
             (Exit::NotFound, hint("--cluster takes auto, local, none, or the path of a state file"))
         }
         Error::StateFile { .. } => (Exit::Outside, Vec::new()),
+        Error::Accounting { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            (Exit::NotFound, hint("save one: sacct -P -D -S now-7days --format=ALL > FILE"))
+        }
+        Error::Accounting { .. } => (Exit::Outside, Vec::new()),
+        Error::NoSweep { .. } => (Exit::NotFound, hint("see which there are: handover sweep")),
+        Error::SeveralSweeps { .. } => {
+            (Exit::NotFound, hint("give the whole name, or an id: handover sweep"))
+        }
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
     }
 }

@@ -17,6 +17,7 @@ mod remove;
 mod resume;
 mod snapshot;
 mod start;
+mod sweep;
 mod unlock;
 mod verify;
 
@@ -98,6 +99,7 @@ enum Verb {
     Start(start::StartArgs),
     Snapshot(snapshot::SnapshotArgs),
     Remove(remove::RemoveArgs),
+    Sweep(sweep::SweepArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     Completions {
@@ -191,6 +193,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Start(args) => start::run(session, args),
         Verb::Snapshot(args) => snapshot::run(session, &args),
         Verb::Remove(args) => remove::run(session, args),
+        Verb::Sweep(args) => sweep::run(session, &args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

@@ -11,6 +11,7 @@ pub mod resume;
 pub mod snapshot;
 pub mod start;
 mod style;
+pub mod sweep;
 mod table;
 pub mod unlock;
 pub mod verify;

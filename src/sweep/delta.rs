@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Look, Members, Outcome};
 use crate::cluster::State;
+use crate::safety::escape;
 use crate::terms::TaskIds;
 
 /// What changed in a sweep from one look to a later one.
@@ -113,9 +114,9 @@ fn more_attempts(then: &Look, now: &Look, known: &TaskIds) -> TaskIds {
 }
 
 /// True if two sources may mean one name: accounting stores a double quote as a
-/// backtick, and fixed columns cut.
+/// backtick, documents store names escaped, and both they and fixed columns cut.
 fn same_name(one: &str, other: &str) -> bool {
-    let plain = |name: &str| name.replace('"', "`");
+    let plain = |name: &str| escape(name).trim_end_matches('…').replace('"', "`");
     let (one, other) = (plain(one), plain(other));
     const CUT_AT: usize = 29;
     one == other
@@ -180,6 +181,9 @@ mod tests {
         let now = Look { name: "other".into(), ..look(&[("FAILED 1:0", "0-3")], &[]) };
         assert_eq!(Delta::between(&then, Some(&now)), Delta { id_reused: true, ..Delta::default() });
         assert!(same_name("we\"ird", "we`ird"));
+        assert!(same_name("\\x1b[2J", "\u{1b}[2J"), "a document stores names escaped");
+        assert!(same_name(&format!("{}…", "n".repeat(119)), &"n".repeat(200)), "and cut");
+        assert!(!same_name("train", "train_2"));
     }
 
     const OUTCOMES: [&str; 5] = ["COMPLETED 0:0", "FAILED 1:0", "CANCELLED 0:0", "RUNNING", "PENDING"];

@@ -178,13 +178,13 @@ impl<'a> Group<'a> {
         let mut tasks: Vec<Task> = Vec::with_capacity(entries.len());
         let mut submitted = None;
         let mut ended = None;
+        let moment = |stamp| accounting.moment(stamp);
         for run in entries.chunk_by(|one, other| one.member == other.member) {
             let attempts = run.iter().filter_map(|entry| accounting.attempts().get(entry.attempt as usize));
             let attempts: Runs = attempts.collect();
+            submitted = earliest(submitted, attempts.oldest.and_then(|oldest| moment(oldest.submitted)));
             if let Some(newest) = attempts.newest {
-                let times = |stamp| accounting.moment(stamp);
-                submitted = earliest(submitted, times(newest.submitted));
-                ended = ended.max(times(newest.ended));
+                ended = ended.max(moment(newest.ended));
                 tasks.push(attempts.task(newest, run[0].member));
             }
         }
@@ -231,13 +231,18 @@ impl<'a> Group<'a> {
             }
         }
         match &snapshot.accounting {
-            Known::Known(read) => {
-                if let (Some(since), Some(submitted)) = (read.since, submitted)
-                    && submitted < since
-                {
-                    unknown.push(format!("accounting was asked from {since}: what ended before is missing"));
+            Known::Known(read) => match (read.since, submitted) {
+                (Some(since), Some(submitted)) if submitted >= since => {}
+                (Some(since), _) => {
+                    unknown.push(format!(
+                        "accounting was read from {since} on: what ended before may be missing"
+                    ));
                 }
-            }
+                (None, _) => unknown.push(
+                    "the text does not say from when on it has accounting: what ended before may be missing"
+                        .to_owned(),
+                ),
+            },
             Known::Unknown(why) | Known::NotApplicable(why) => {
                 unknown.push(format!("accounting was not read ({why}): what ended is missing"));
             }
@@ -262,6 +267,7 @@ impl<'a> Group<'a> {
 /// The attempts of one member, from oldest to newest.
 #[derive(Default)]
 struct Runs<'a> {
+    oldest: Option<&'a Attempt>,
     newest: Option<&'a Attempt>,
     /// Of a heterogeneous job, the newest component that failed.
     failed_component: Option<&'a Attempt>,
@@ -284,7 +290,9 @@ impl<'a> FromIterator<&'a Attempt> for Runs<'a> {
             // Another name is another job that got the same number again.
             if runs.newest.is_some_and(|newest| newest.name != attempt.name) {
                 runs.count = 0;
+                runs.oldest = None;
             }
+            runs.oldest = runs.oldest.or(Some(attempt));
             runs.newest = Some(attempt);
             runs.count += 1;
         }

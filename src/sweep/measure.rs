@@ -52,7 +52,7 @@ pub struct Sweep {
     /// Run times of the completed tasks; `None` if none completed.
     pub elapsed: Option<Elapsed>,
     /// Completed tasks that took suspiciously little time; `None` if there are
-    /// too few to compare.
+    /// too few to compare, or all take seconds.
     pub fast: Option<Fast>,
     /// COMPLETED, although a step failed or was cancelled.
     pub completed_over_failed_steps: Members,
@@ -310,7 +310,7 @@ impl Gathered {
             _ => median / FAST_PART,
         };
         // In a sweep of seconds everything is far below something.
-        let below = below.min(median.saturating_sub(FAST_MARGIN));
+        let below = Some(below.min(median.saturating_sub(FAST_MARGIN))).filter(|below| *below > 0)?;
         let mut tasks = Members::default();
         self.tasks
             .iter()

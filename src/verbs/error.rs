@@ -50,6 +50,28 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A saved accounting text that was named cannot be read.
+    #[error("cannot read accounting from {}", safety::escape_path(path))]
+    Accounting {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No sweep has this id or name.
+    #[error("no sweep has the id or name {}", safety::one_line(wanted, 80))]
+    NoSweep {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// The start of a name fits several.
+    #[error("{} is the start of several names: {}", safety::one_line(wanted, 80), safety::one_line(&names.join(", "), 200))]
+    SeveralSweeps {
+        /// What was asked for.
+        wanted: String,
+        /// The names that it fits.
+        names: Vec<String>,
+    },
     /// Options that make no sense together, or not here.
     #[error("{what}")]
     Usage {

@@ -14,6 +14,7 @@ mod resume;
 mod sandbox;
 mod start;
 mod support;
+mod sweep;
 mod unlock;
 mod verify;
 

@@ -90,10 +90,17 @@ impl<'l> Row<'l> {
     /// Empties the fields in which the other row differs; false if it differs
     /// in the job or in its state.
     fn agree(&mut self, other: &Row<'l>) -> bool {
-        for (field, other) in self.fields.iter_mut().zip(other.fields) {
-            if *field != other {
-                *field = b"";
+        let name = Column::JobName as usize;
+        for (column, (field, other)) in self.fields.iter_mut().zip(other.fields).enumerate() {
+            if *field == other {
+                continue;
             }
+            // Separators are far more likely in names than in paths beside them.
+            *field = match column {
+                column if column != name => b"",
+                _ if field.len() < other.len() => other,
+                _ => field,
+            };
         }
         [Column::JobId, Column::State].into_iter().all(|column| self.get(column) == other.get(column))
     }

@@ -52,3 +52,412 @@ fn saved_files_of_two_releases_are_read_in_every_form() {
         }
     }
 }
+
+/// What was said to be the matter.
+fn said(read: &Accounting) -> Vec<&str> {
+    read.problems.iter().map(|problem| problem.what.as_str()).collect()
+}
+
+fn names(read: &Accounting) -> Vec<&str> {
+    read.attempts().iter().map(|attempt| read.text(attempt.name)).collect()
+}
+
+fn states(read: &Accounting) -> Vec<State> {
+    read.attempts().iter().map(|attempt| attempt.state).collect()
+}
+
+#[test]
+fn fields_may_come_in_any_order_with_any_separator() {
+    let rows = [
+        ["JobName", "Comment", "State", "JobIDRaw", "ExitCode", "JobID", "Elapsed", "MaxRSS"],
+        ["lr", "", "FAILED", "11", "2:0", "8_3", "1-00:00:05", ""],
+        ["batch", "", "FAILED", "11.batch", "2:0", "8_3.batch", "1-00:00:05", "1024K"],
+    ];
+    let mut answers = Vec::new();
+    for delimiter in ["|", "|#", ";", "\x1f", ",", "\t", "\x1f\x1e"] {
+        let lines: Vec<String> = rows.iter().map(|row| row.join(delimiter)).collect();
+        // `-p` ends each row with a separator, `-P` does not.
+        for end in ["", delimiter] {
+            let text: String = lines.iter().map(|line| format!("{line}{end}\r\n")).collect();
+            let read = read_bytes(text.as_bytes());
+            let [attempt] = read.attempts() else { panic!("{delimiter:?}: {read:?}") };
+            assert_eq!((attempt.id, attempt.elapsed), (JobId::task(8, 3), Some(86_405)));
+            assert_eq!(attempt.steps.max_rss.unwrap().0, 1 << 20);
+            assert_eq!(said(&read), ["not in this text: Submit, Start"]);
+            answers.push(read);
+        }
+    }
+    assert!(answers.iter().all(|read| *read == answers[0]));
+}
+
+#[test]
+fn every_kind_of_row_is_known() {
+    let read = read_bytes(
+        b"JobID|JobIDRaw|State|ExitCode|Elapsed|Submit|Start|JobName\n\
+          123|123|COMPLETED|0:0|00:00:01|1000000|1000001|one\n\
+          123.batch|123.batch|COMPLETED|0:0|00:00:01|1000001|1000001|batch\n\
+          123.extern|123.extern|COMPLETED|0:0|00:00:01|1000001|1000001|extern\n\
+          123.interactive|123.interactive|COMPLETED|0:0|00:00:01|1000001|1000001|interactive\n\
+          123.0|123.0|COMPLETED|0:0|00:00:01|1000001|1000001|python\n\
+          124_4|130|RUNNING|0:0|00:00:01|1000000|1000001|arr\n\
+          124_[5-10%2]|124|PENDING|0:0|00:00:00|1000000|Unknown|arr\n\
+          125_[1-99:2]|125|PENDING|0:0|00:00:00|1000000|None|stepped\n\
+          126_[1,3,5,7,9,11,13,...]|126|PENDING|0:0|00:00:00|1000000|N/A|cut\n\
+          127+0|127|COMPLETED|0:0|00:00:01|1000000|1000001|het\n\
+          127+0.batch|127.batch|COMPLETED|0:0|00:00:01|1000001|1000001|batch\n\
+          127+1|128|FAILED|1:0|00:00:01|1000000|1000001|het\n\
+          127+1.0|128.0|FAILED|1:0|00:00:01|1000001|1000001|python\n",
+    );
+    let ids: Vec<String> = read.attempts().iter().map(|attempt| attempt.id.to_string()).collect();
+    assert_eq!(ids, ["123", "124_4", "127+0", "127+1"]);
+    assert_eq!(read.attempts().iter().map(|a| a.steps.count).collect::<Vec<_>>(), [4, 0, 1, 1]);
+    let waiting: Vec<_> = read
+        .waiting
+        .iter()
+        .map(|rest| (rest.base, rest.tasks.as_ref().map(|tasks| tasks.len()), rest.throttle))
+        .collect();
+    assert_eq!(waiting, [(124, Some(6), Some(2)), (125, Some(50), None), (126, None, None)]);
+    assert_eq!(said(&read), ["1 row: the list of waiting tasks is cut, so that their count is unknown"]);
+}
+
+#[test]
+fn a_separator_in_a_name_is_found_by_the_shape_of_the_rest() {
+    for release in ["22.05", "23.02.8", "26.05.3"] {
+        // In the middle of 112 fields, and in the submit line as well.
+        let all = fixture(release, "sacct-all.psv");
+        let last = fixture(release, "sacct-duplicates.psv");
+        for read in [&all, &last] {
+            let odd = names(read).into_iter().find(|name| name.contains("we|ird"));
+            let odd = odd.unwrap_or_else(|| panic!("{release} {:?}", said(read)));
+            assert!(odd.starts_with("we|ird `name` $(touch ") && odd.ends_with(')'), "{release} {odd}");
+        }
+    }
+}
+
+#[test]
+fn a_row_whose_fields_cannot_be_told_apart_is_said_and_left_out() {
+    let read = read_bytes(
+        b"Comment|JobID|State|JobName|Elapsed\n\
+          x|1|COMPLETED|ok|00:00:01\n\
+          x|2|COMPLETED|2|COMPLETED|a|b|c\n\
+          7|1|COMPLETED|3|COMPLETED|a|00:00:01\n",
+    );
+    assert_eq!(names(&read), ["ok"]);
+    assert!(said(&read)[0].starts_with("2 lines not understood"), "{:?}", said(&read));
+}
+
+#[test]
+fn newlines_in_free_text_split_no_record() {
+    let read = own("5|5|ann|ai|COMPLETED|0:0|0:0|9|600|1000000|1000010|1000020||gpu01|two\n\
+         lines, and\n123 a third\n\
+         6|6|ann|ai|FAILED|1:0|0:0|9|600|1000000|1000010|1000020||gpu01|one\n\
+         6.batch|6.batch|||FAILED|1:0||9||1000010|1000010|1000020||gpu01|ba\ntch\n");
+    assert_eq!(names(&read), ["two\nlines, and\n123 a third", "one"]);
+    assert_eq!(read.problems, []);
+
+    // In the middle the record goes on until it has all its fields.
+    let read = read_bytes(
+        b"JobID|Comment|State|JobName|Elapsed\n\
+          5|three\nphysical\nlines|COMPLETED|a|00:00:01\n\
+          6|unfinished\n\
+          7|fine|FAILED|b|00:00:01\n",
+    );
+    assert_eq!(names(&read), ["a", "b"]);
+    assert!(said(&read)[0].starts_with("1 line not understood: \u{201c}6|unfinished"), "{:?}", said(&read));
+    let read = read_bytes(
+        b"Comment|JobID|State|JobName\nfine|5|COMPLETED|a\nthree\nphysical\nlines|6|FAILED|b\nodd\nfine|7|FAILED|c\n",
+    );
+    assert_eq!(names(&read), ["a", "b", "c"]);
+    // Which row these belong to, nobody can say; it was a comment.
+    assert!(said(&read)[0].starts_with("2 lines not understood"), "{:?}", said(&read));
+}
+
+#[test]
+fn bytes_that_are_no_text_are_replaced_and_harm_nothing() {
+    let mut text =
+        b"JobID|State|Elapsed|JobName\n1|COMPLETED|00:00:01|a\xff\xfeb\n2|\xff|00:00:01|c\n".to_vec();
+    text.extend_from_slice(b"\xff\xff\n");
+    let read = read_bytes(&text);
+    assert_eq!(names(&read), ["a\u{fffd}\u{fffd}b", "c\n\u{fffd}\u{fffd}"]);
+    assert_eq!(states(&read), [State::Completed, State::Unknown]);
+    assert_eq!(said(&read)[0], "1 row: a state that is cut or not known to this program");
+}
+
+#[test]
+fn states_are_read_with_uid_and_cut() {
+    let read = read_bytes(
+        b"JobID|State|JobName\n1|CANCELLED by 1000|a\n2|CANCELLED+|b\n3|OUT_OF_ME+|c\n4|COMPLET+|d\n5|NODE_FAIL|e\n",
+    );
+    use State::{Cancelled, NodeFail, OutOfMemory, Unknown};
+    assert_eq!(states(&read), [Cancelled, Cancelled, OutOfMemory, Unknown, NodeFail]);
+    assert_eq!(read.attempts()[0].cancelled_by, Some(1000));
+}
+
+#[test]
+fn every_attempt_of_a_requeued_job_is_kept_and_the_newest_known() {
+    let read = fixture("22.05", "sacct-duplicates.psv");
+    let attempts: Vec<&Attempt> =
+        read.attempts().iter().filter(|attempt| read.text(attempt.name) == "preemptme").collect();
+    assert_eq!(attempts.iter().map(|a| a.state).collect::<Vec<_>>(), [State::Preempted, State::Running]);
+    assert!(attempts[1].is_newer_than(attempts[0]));
+    assert_eq!(attempts.iter().map(|a| a.steps.count).collect::<Vec<_>>(), [1, 1]);
+
+    // One that waits again has no start, and is the newest all the same.
+    let read = own("3|3|ann|ai|PENDING|0:0|0:0|0|600|1000020|Unknown|Unknown||None assigned|a\n\
+         3|3|ann|ai|NODE_FAIL|0:0|0:0|9|600|1000020|1000030|1000040||gpu01|a\n");
+    let [waits, ran] = read.attempts() else { panic!("{read:?}") };
+    assert!(waits.is_newer_than(ran));
+    assert_eq!(read.text(waits.node_list), "");
+}
+
+#[test]
+fn success_over_a_failed_step_is_kept_as_what_it_is() {
+    for release in ["22.05", "23.02.8", "26.05.3"] {
+        for file in ["sacct-all.psv", "sacct-duplicates.psv", "sacct-fixed-width.txt"] {
+            let read = fixture(release, file);
+            let attempt = read
+                .attempts()
+                .iter()
+                .find(|a| read.text(a.name) == "srunfail" || read.text(a.name) == "stepfail");
+            let attempt = attempt.unwrap_or_else(|| panic!("{release} {file} {:?}", names(&read)));
+            assert_eq!((attempt.state, attempt.exit), (State::Completed, Some(ExitCode::default())));
+            assert!(attempt.completed_over_failed_steps(), "{release} {file}");
+            assert_eq!((attempt.steps.count, attempt.steps.failed), (2, 1));
+            let worst = attempt.steps.worst.unwrap();
+            assert_eq!((worst.state, worst.exit.to_string().as_str()), (State::Failed, "1:0"));
+        }
+    }
+}
+
+#[test]
+fn a_memory_kill_may_sit_on_a_step_alone() {
+    let read = own("7|7|ann|ai|FAILED|1:0|0:125|9|600|1000000|1000010|1000020||gpu01|a\n\
+         7.batch|7.batch|||FAILED|1:0||9||1000010|1000010|1000020|1.50G|gpu01|batch\n\
+         7.extern|7.extern|||COMPLETED|0:0||9||1000010|1000010|1000020|0|gpu01|extern\n\
+         7.0|7.0|||OUT_OF_MEMORY|0:125||9||1000010|1000010|1000020|2.25M|gpu01|python\n\
+         8|8|ann|ai|FAILED|0:125|0:125|9|600|1000000|1000010|1000020||gpu01|b\n\
+         8.0|8.0|||CANCELLED|0:125||9||1000010|1000010|1000020||gpu01|python\n");
+    let steps: Vec<Steps> = read.attempts().iter().map(|attempt| attempt.steps).collect();
+    assert!(steps[0].out_of_memory && steps[1].out_of_memory);
+    assert_eq!(steps[0].worst.unwrap().state, State::OutOfMemory, "worse than the batch step's FAILED");
+    assert_eq!(steps[0].max_rss.unwrap().0, 1_610_612_736, "the largest");
+}
+
+#[test]
+fn a_time_out_has_a_cancelled_batch_step() {
+    for release in ["22.05", "23.02.8", "26.05.3"] {
+        let read = fixture(release, "sacct-duplicates.psv");
+        let attempt = read.attempts().iter().find(|a| a.state == State::Timeout).unwrap();
+        let worst = attempt.steps.worst.unwrap();
+        assert_eq!((worst.state, worst.exit.to_string().as_str()), (State::Cancelled, "0:15"));
+        assert_eq!(attempt.limit, Some(60));
+        assert!(attempt.elapsed.unwrap() >= 60);
+    }
+}
+
+#[test]
+fn exit_codes_are_kept_as_the_release_prints_them() {
+    for (release, printed) in [("22.05", "9:0"), ("23.02.8", "9:0"), ("26.05.3", "137:0")] {
+        for file in ["sacct-all.psv", "sacct-duplicates.psv", "sacct-fixed-width.txt"] {
+            let read = fixture(release, file);
+            let codes: Vec<String> = read
+                .attempts()
+                .iter()
+                .filter(|attempt| attempt.state == State::Failed)
+                .filter_map(|attempt| attempt.exit.map(|exit| exit.to_string()))
+                .collect();
+            assert!(codes.iter().any(|code| code == printed), "{release} {file} {codes:?}");
+        }
+    }
+}
+
+#[test]
+fn times_say_whether_they_have_a_zone() {
+    let times = |times: &str| {
+        let read = read_bytes(format!("JobID|State|Submit|Start|JobName\n1|FAILED|{times}|a\n").as_bytes());
+        let attempt = read.attempts()[0];
+        let text = |stamp| read.moment(stamp).map(|moment| moment.to_string());
+        (text(attempt.submitted), text(attempt.started), read.zone_unknown, said(&read).join("; "))
+    };
+    let known = Some("2026-11-21T03:41:07Z".to_owned());
+    let nothing_else = "not in this text: ExitCode, Elapsed";
+    assert_eq!(times("1795232467|Unknown"), (known.clone(), None, false, nothing_else.into()));
+    assert_eq!(times("2026-11-21T04:41:07+0100|None"), (known.clone(), None, false, nothing_else.into()));
+    assert_eq!(times("2026-11-21T04:41:07+01:00|N/A"), (known.clone(), None, false, nothing_else.into()));
+    let (submitted, _, zone_unknown, said) = times("2026-11-21T04:41:07|Unknown");
+    assert_eq!((submitted, zone_unknown), (None, true), "a wall clock tells no moment");
+    assert!(said.contains("its zone is not known"), "{said}");
+    let (submitted, _, _, said) = times("21 Nov 04:41|Di 4:41");
+    assert_eq!(submitted, None);
+    assert!(said.contains("1 row: a time in a form") || said.contains("2 rows: a time in a form"), "{said}");
+    let (.., said) = times("1795232467|2026-11-21T04:41:07");
+    assert!(said.contains("mixed"), "{said}");
+}
+
+#[test]
+fn limits_and_run_times_come_in_words_days_and_fractions() {
+    let read = read_bytes(
+        b"JobID|State|Elapsed|Timelimit|JobName\n\
+          1|TIMEOUT|2-03:04:05|3-00:00:00|a\n2|FAILED|00:01.500|UNLIMITED|b\n\
+          3|FAILED|INVALID|Partition_Limit|c\n4|FAILED||365-00:00:00|d\n",
+    );
+    let spans: Vec<_> = read.attempts().iter().map(|a| (a.elapsed, a.limit)).collect();
+    assert_eq!(
+        spans,
+        [(Some(183_845), Some(259_200)), (Some(1), None), (None, None), (None, Some(31_536_000))]
+    );
+    let raw = read_bytes(b"JobID|State|ElapsedRaw|TimelimitRaw|JobName\n1|FAILED|7|90|a\n");
+    assert_eq!((raw.attempts()[0].elapsed, raw.attempts()[0].limit), (Some(7), Some(5400)));
+}
+
+#[test]
+fn fixed_columns_are_read_by_their_dashes_and_cuts_are_kept_in_mind() {
+    let read = read_bytes(
+        "       JobID    JobName  Partition      State ExitCode \n\
+         ------------ ---------- ---------- ---------- -------- \n\
+         1            we|ird `n+         ai CANCELLED+      0:0 \n\
+         1.batch           batch            CANCELLED     0:15 \n\
+         \x20          2 \u{fc}n\u{ef}-\u{540d}\u{524d}         ai  COMPLETED      0:0 \n\
+         1234567_[1-+        arr         ai    PENDING      0:0 \n\
+         123456_1234+        arr         ai     FAILED      1:0 \n\
+         no row at all\n"
+            .as_bytes(),
+    );
+    // sacct counts bytes: the name has twelve of them here, and pushes the rest along.
+    assert_eq!(read.attempts().len(), 1, "{read:#?}");
+    assert_eq!((names(&read), read.attempts()[0].name_cut), (vec!["we|ird `n"], true));
+    assert_eq!(states(&read), [State::Cancelled]);
+    assert_eq!(read.waiting.len(), 1);
+    assert_eq!(read.waiting[0].tasks, None);
+    let said = said(&read).join("; ");
+    assert!(said.contains("1 row: the job id is cut"), "{said}");
+    assert!(said.contains("2 lines not understood"), "{said}");
+    assert!(said.contains("not in this text: Submit, Start, Elapsed"), "{said}");
+}
+
+#[test]
+fn names_that_are_not_ascii_keep_their_columns() {
+    for release in ["22.05", "23.02.8", "26.05.3"] {
+        let read = fixture(release, "sacct-fixed-width.txt");
+        assert!(names(&read).iter().any(|name| name.starts_with("\u{fc}n\u{ef}")), "{:?}", names(&read));
+    }
+    // Columns that count characters instead of bytes.
+    let read = read_bytes(
+        "JobID   JobName State      ExitCode\n----- --------- ---------- --------\n1     \u{fc}n\u{ef}-\u{540d}\u{524d}    FAILED     1:0\n"
+            .as_bytes(),
+    );
+    assert_eq!((names(&read), states(&read)), (vec!["\u{fc}n\u{ef}-\u{540d}\u{524d}"], vec![State::Failed]));
+}
+
+#[test]
+fn a_text_that_is_no_accounting_says_so() {
+    let read = read_bytes(b"Slurm accounting storage is disabled\n");
+    assert_eq!(read.attempts(), []);
+    assert_eq!(
+        said(&read),
+        [
+            "1 line not understood: \u{201c}Slurm accounting storage is disabled\u{201d}",
+            "no header with the field JobID was found: nothing could be read"
+        ]
+    );
+    assert_eq!(said(&read_bytes(b"")).len(), 1);
+}
+
+#[test]
+fn remarks_and_a_second_text_of_one_form_are_taken() {
+    let one =
+        "JobID|State|ExitCode|Elapsed|Submit|Start|JobName|\n1|FAILED|1:0|00:00:01|1000000|1000001|a|\n";
+    let two = one.replace("1|FAILED", "2|FAILED");
+    let text = format!("sacct: warning: something\n{one}\n{two}");
+    let read = read_bytes(text.as_bytes());
+    assert_eq!(names(&read), ["a", "a"]);
+    assert_eq!(said(&read).len(), 1, "{:?}", said(&read));
+}
+
+#[test]
+fn steps_that_stand_apart_from_their_job_find_it() {
+    let read = read_bytes(
+        b"JobID|State|ExitCode|Elapsed|Submit|Start|JobName\n\
+          1|COMPLETED|0:0|00:00:01|1000000|1000001|a\n\
+          2|COMPLETED|0:0|00:00:01|1000000|1000001|b\n\
+          1.batch|COMPLETED|0:0|00:00:01|1000000|1000001|batch\n\
+          9.batch|COMPLETED|0:0|00:00:01|1000000|1000001|batch\n",
+    );
+    assert_eq!(read.attempts()[0].steps.count, 1);
+    assert_eq!(said(&read), ["1 row: a step of a job that is not in the text"]);
+}
+
+#[test]
+fn an_accounting_survives_its_json() {
+    for file in ["sacct-all.psv", "sacct-duplicates.psv", "sacct-fixed-width.txt"] {
+        let read = fixture("22.05", file);
+        let json = serde_json::to_string(&read).unwrap();
+        assert_eq!(serde_json::from_str::<Accounting>(&json).unwrap(), read);
+        assert_eq!(serde_json::from_reader::<_, Accounting>(json.as_bytes()).unwrap(), read);
+    }
+}
+
+/// Gives its text in pieces of these sizes.
+struct Pieces<'t> {
+    text: &'t [u8],
+    sizes: Vec<usize>,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let size = self.sizes.pop().unwrap_or(7).min(into.len()).min(self.text.len());
+        let (piece, rest) = self.text.split_at(size);
+        into[..size].copy_from_slice(piece);
+        self.text = rest;
+        Ok(size)
+    }
+}
+
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn it_does_not_matter_in_which_pieces_the_text_comes(
+        sizes in proptest::collection::vec(1usize..5000, 0..50),
+        file in prop::sample::select(vec!["sacct-duplicates.psv", "sacct-fixed-width.txt"]),
+    ) {
+        let path = format!("{}/tests/fixtures/slurm/22.05/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read(path).unwrap();
+        let in_pieces = read(Pieces { text: &text, sizes }).unwrap();
+        prop_assert_eq!(in_pieces, read_bytes(&text));
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        header in prop::sample::select(vec![
+            "JobID|State|JobName", "JobName|JobID|Comment|State|Elapsed|Submit", "JobID|#State|#JobName",
+            "JobID      State  JobName\n---------- ----- -------", "State JobID\n-- --", "JobID State\n--", "",
+        ]),
+        rows in "([0-9_+.\\[\\]%,-]{0,12}[|# ]{0,3}[A-Z+ ]{0,12}[|# ]{0,3}[\\x00-\\x7fé名]{0,12}\n?){0,12}",
+    ) {
+        read_bytes(format!("{header}\n{rows}").as_bytes());
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        read_bytes(&bytes);
+        let mut with_header = b"Comment|JobID|State|WorkDir|JobName\n".to_vec();
+        with_header.extend(bytes);
+        read_bytes(&with_header);
+    }
+
+    #[test]
+    fn a_damaged_row_costs_no_other_row(
+        at in 0usize..2000,
+        byte in any::<u8>(),
+    ) {
+        let rows: String = (1..=40).map(|id| format!("{id}|{id}|ann|ai|FAILED|1:0|0:0|9|600|1000000|1000010|1000020||gpu01|n{id}\n")).collect();
+        let mut text = format!("{}\n{rows}", FIELDS.replace(',', "|")).into_bytes();
+        let start = text.len() - rows.len();
+        let at = start + at % rows.len();
+        text[at] = byte;
+        let read = read_bytes(&text);
+        // A newline that is lost joins two rows, and one that comes may split one.
+        prop_assert!(read.attempts().len() >= 38, "{:?}", read.problems);
+    }
+}

@@ -1,0 +1,317 @@
+//! Sweeps as a table, and one sweep as a board.
+
+use std::collections::BTreeSet;
+
+use super::style::width;
+use super::{Align, Style, Table, View, paint};
+use crate::cluster::{Origin, State};
+use crate::safety::{clip, escape, one_line};
+use crate::sweep::{Elapsed, Kind, Members, SHARED_NAME_AT_LEAST, Sweep};
+use crate::terms::Seconds;
+use crate::verbs::sweep::Outcome;
+
+/// How many sweeps the table shows; JSON has them all.
+const MOST: usize = 40;
+/// How many characters of a list of tasks are shown; JSON has them all.
+const LONGEST_LIST: usize = 480;
+/// Where the values of a board begin.
+const INDENT: usize = 11;
+
+/// All sweeps in a table, or the one that was asked for.
+pub fn text(view: &View, outcome: &Outcome) -> String {
+    let mut out = match outcome.sweeps.as_slice() {
+        [sweep] if sweep.per_task.is_some() => board(view, sweep),
+        sweeps => table(view, sweeps),
+    };
+    out.push_str(&foot(view, outcome));
+    out
+}
+
+fn table(view: &View, sweeps: &[Sweep]) -> String {
+    if sweeps.is_empty() {
+        return "No sweep was seen.\n".to_owned();
+    }
+    let shown = &sweeps[..sweeps.len().min(MOST)];
+    let mut table = Table::new([
+        ("sweep", Align::Left),
+        ("name", Align::Left),
+        ("done", Align::Right),
+        ("failed", Align::Right),
+        ("run", Align::Right),
+        ("wait", Align::Right),
+        ("median", Align::Right),
+    ]);
+    let cells: Vec<[String; 6]> = shown.iter().map(cells).collect();
+    // What the other columns and the gaps leave.
+    let headings = [5, 4, 6, 3, 4, 6];
+    let widest = |column: usize| {
+        cells.iter().map(|row| width(&row[column])).chain([headings[column]]).max().unwrap_or(0)
+    };
+    let room = view.width.saturating_sub((0..6).map(widest).sum::<usize>() + 12).max(8);
+    for (sweep, [key, done, failed, run, wait, median]) in shown.iter().zip(cells) {
+        table.row([key, name(sweep, room), done, failed, run, wait, median]);
+    }
+    let mut out = table.render();
+    if sweeps.len() > MOST {
+        out.push_str(&format!("and {} older sweeps; --json has all\n", sweeps.len() - MOST));
+    }
+    if shown.iter().any(|sweep| sweep.kind == Kind::SharedName) {
+        let note = format!("jobs: {SHARED_NAME_AT_LEAST} or more jobs that share this name");
+        out.push_str(&format!("{}\n", paint(Style::Faint, &note)));
+    }
+    let mut lines = Lines { out: &mut out, width: view.width };
+    for sweep in shown {
+        let flags = flags(sweep);
+        if !flags.is_empty() {
+            lines.add("look at", &format!("{}: {flags}", one_line(&sweep.key, 40)));
+        }
+    }
+    let reasons: BTreeSet<&String> = shown.iter().flat_map(|sweep| &sweep.unknown).collect();
+    for why in reasons {
+        lines.add("total ?", &escape(why));
+    }
+    out
+}
+
+/// What the table shows of a sweep, the name aside.
+fn cells(sweep: &Sweep) -> [String; 6] {
+    let total = sweep.total.map_or_else(|| "?".to_owned(), |total| total.to_string());
+    let failed = match (sweep.failed_tasks.len(), percent(sweep.failed_tasks.len(), sweep.finished)) {
+        (0, _) => "0".to_owned(),
+        (failed, Some(share)) => paint(Style::Bad, &format!("{failed} ({share})")),
+        (failed, None) => paint(Style::Bad, &failed.to_string()),
+    };
+    [
+        match sweep.kind {
+            Kind::Array => sweep.key.clone(),
+            Kind::SharedName => "jobs".to_owned(),
+        },
+        format!("{}/{total}", sweep.finished),
+        failed,
+        count(sweep, State::is_running).to_string(),
+        count(sweep, State::is_waiting).to_string(),
+        sweep.elapsed.map(|elapsed| span(elapsed.median)).unwrap_or_default(),
+    ]
+}
+
+fn board(view: &View, sweep: &Sweep) -> String {
+    let what = match sweep.kind {
+        Kind::Array => format!("array job {}", sweep.key),
+        Kind::SharedName => format!("{} jobs that share this name", sweep.seen),
+    };
+    let user = sweep.user.as_deref().map(|user| format!(", user {}", one_line(user, 40))).unwrap_or_default();
+    let mut out = format!("{}  {what}{user}\n", paint(Style::Strong, &name(sweep, view.width / 2)));
+    let mut lines = Lines { out: &mut out, width: view.width };
+    if let Some(time) = sweep.submitted {
+        lines.add("submitted", &view.time(time));
+    }
+    if let Some(time) = sweep.ended {
+        lines.add("last end", &view.time(time));
+    }
+    tasks(&mut lines, sweep);
+    failures(&mut lines, sweep);
+    times(&mut lines, sweep);
+    for waiting in &sweep.waiting {
+        let (count, list) = match &waiting.tasks {
+            Some(tasks) => (tasks.len().to_string(), format!(": {}", list(tasks))),
+            None => ("an unknown number".to_owned(), String::new()),
+        };
+        let reason = if waiting.reason.is_empty() { "None" } else { &waiting.reason };
+        lines.add("waiting", &format!("{count} for {}{list}", one_line(reason, 100)));
+    }
+    if let Some(throttle) = sweep.throttle {
+        lines.add("limit", &format!("{throttle} tasks at once, by the array's own setting"));
+    }
+    for (attempts, tasks) in &sweep.look.attempts {
+        let what = format!("{} in {attempts} attempts: {}", tasks_of(sweep, tasks), list(tasks));
+        lines.add("requeued", &what);
+    }
+    look_at(&mut lines, sweep);
+    out
+}
+
+fn tasks(lines: &mut Lines, sweep: &Sweep) {
+    let total = match sweep.total {
+        Some(total) => format!("{} of {total} finished", sweep.finished),
+        None => format!("{} finished of at least {}", sweep.finished, sweep.seen),
+    };
+    let states: Vec<String> = sweep.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    lines.add("tasks", &format!("{total}: {}", states.join(", ")));
+    for why in &sweep.unknown {
+        lines.add("", &format!("total unknown: {}", escape(why)));
+    }
+}
+
+fn failures(lines: &mut Lines, sweep: &Sweep) {
+    let failed = sweep.failed_tasks.len();
+    if failed == 0 {
+        return lines.add("failed", "none");
+    }
+    let share = percent(failed, sweep.finished).map(|share| format!(" ({share})")).unwrap_or_default();
+    lines.add(
+        "failed",
+        &format!("{failed} of {} finished{share}: {}", sweep.finished, list(&sweep.failed_tasks)),
+    );
+    lines.add("", "by state and exit code, which is not the cause:");
+    let outcomes: Vec<String> = sweep.failures.iter().map(|group| group.outcome.to_string()).collect();
+    let width = outcomes.iter().map(String::len).max().unwrap_or(0);
+    for (group, outcome) in sweep.failures.iter().zip(outcomes) {
+        lines.add("", &format!("{:>6}  {outcome:<width$}  {}", group.count, list(&group.tasks)));
+    }
+    let wrapped = |status| matches!(status, 6 | 9 | 11 | 15);
+    if sweep
+        .failures
+        .iter()
+        .any(|group| group.outcome.exit.is_some_and(|e| e.signal == 0 && wrapped(e.status)))
+    {
+        lines.add("", "exit codes of 128 and more lose 128 in Slurm up to 25.05: 9:0 may be 137, signal 9");
+    }
+}
+
+fn times(lines: &mut Lines, sweep: &Sweep) {
+    let Some(Elapsed { count, min, q1, median, q3, max }) = sweep.elapsed else { return };
+    lines.add(
+        "run time",
+        &format!(
+            "{count} completed: min {}, quartiles {} / {} / {}, max {}",
+            span(min),
+            span(q1),
+            span(median),
+            span(q3),
+            span(max)
+        ),
+    );
+    match &sweep.fast {
+        Some(fast) if !fast.tasks.is_empty() => {
+            lines.add("fast", &format!("{}: {}", tasks_of(sweep, &fast.tasks), list(&fast.tasks)));
+            lines.add("", &format!("suspicious is {}", fast.rule));
+        }
+        Some(fast) => lines.add("fast", &format!("none was {}", fast.rule)),
+        None => lines.add("fast", "too few or too short tasks to say what is suspiciously fast"),
+    }
+}
+
+/// Where state and evidence do not agree.
+fn look_at(lines: &mut Lines, sweep: &Sweep) {
+    for (tasks, what) in [
+        (&sweep.completed_over_failed_steps, "COMPLETED, although a step failed or was cancelled"),
+        (&sweep.out_of_memory_steps, "a step ran out of memory"),
+        (&sweep.not_in_queue, "live by accounting, but not in the queue"),
+    ] {
+        if !tasks.is_empty() {
+            lines.add("look at", &format!("{what}: {}", list(tasks)));
+        }
+    }
+}
+
+fn foot(view: &View, outcome: &Outcome) -> String {
+    let mut out = String::from("\n");
+    let mut lines = Lines { out: &mut out, width: view.width };
+    if !outcome.others.is_empty() {
+        let others: Vec<String> = outcome.others.iter().map(|other| one_line(&other.key, 40)).collect();
+        lines.add("same name", &format!("also in {}", others.join(", ")));
+    }
+    let source = match &outcome.origin {
+        Origin::Nothing => "none".to_owned(),
+        Origin::Local => "Slurm's commands on this machine".to_owned(),
+        Origin::File { name } => escape(name),
+    };
+    let taken = outcome.taken_at.map(|time| format!(", taken {}", view.time(time))).unwrap_or_default();
+    lines.add("source", &format!("{source}{taken}"));
+    if outcome.single_jobs > 0 {
+        let jobs = if outcome.single_jobs == 1 { "job belongs" } else { "jobs belong" };
+        lines.add("others", &format!("{} {jobs} to no sweep", outcome.single_jobs));
+    }
+    for problem in &outcome.problems {
+        lines.add("not seen", &format!("{}: {}", escape(&problem.about), escape(&problem.what)));
+    }
+    out
+}
+
+/// Lines of a label and a value, which goes on below itself.
+struct Lines<'o> {
+    out: &'o mut String,
+    width: usize,
+}
+
+impl Lines<'_> {
+    fn add(&mut self, label: &str, value: &str) {
+        let room = self.width.saturating_sub(INDENT).max(20);
+        for (number, line) in wrapped(value, room).iter().enumerate() {
+            let label = if number == 0 { label } else { "" };
+            let label = format!("{label:<INDENT$}");
+            let line = format!("{}{line}", paint(Style::Faint, &label));
+            self.out.push_str(line.trim_end());
+            self.out.push('\n');
+        }
+    }
+}
+
+/// Breaks text after blanks and commas.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for piece in text.split_inclusive([' ', ',']) {
+        let line = lines.last().map_or(0, |line| width(line));
+        if line > 0 && line + width(piece.trim_end()) > room {
+            lines.push(String::new());
+        }
+        if let Some(last) = lines.last_mut() {
+            last.push_str(piece);
+        }
+    }
+    lines
+}
+
+fn name(sweep: &Sweep, most: usize) -> String {
+    let name = one_line(&sweep.name, most);
+    match (name.is_empty(), sweep.name_cut) {
+        (true, _) => "(no name)".to_owned(),
+        (_, true) => format!("{}…", clip(&name, most.saturating_sub(1)).trim_end_matches('…')),
+        _ => name,
+    }
+}
+
+fn list(tasks: &Members) -> String {
+    let list = tasks.to_string();
+    if list.len() <= LONGEST_LIST {
+        return list;
+    }
+    let end = list[..LONGEST_LIST].rfind(',').unwrap_or(LONGEST_LIST);
+    format!("{}, … (--json has all {})", &list[..end], tasks.len())
+}
+
+fn tasks_of(sweep: &Sweep, tasks: &Members) -> String {
+    let (one, more) = match sweep.kind {
+        Kind::Array => ("task", "tasks"),
+        Kind::SharedName => ("job", "jobs"),
+    };
+    format!("{} {}", tasks.len(), if tasks.len() == 1 { one } else { more })
+}
+
+fn count(sweep: &Sweep, wanted: fn(State) -> bool) -> usize {
+    sweep.states.iter().filter(|(state, _)| wanted(**state)).map(|(_, count)| count).sum()
+}
+
+/// What does not go together in a sweep, counted.
+fn flags(sweep: &Sweep) -> String {
+    let fast = sweep.fast.as_ref().map_or(0, |fast| fast.tasks.len());
+    [
+        (fast, "suspiciously fast"),
+        (sweep.completed_over_failed_steps.len(), "completed over failed steps"),
+        (sweep.out_of_memory_steps.len(), "with a step out of memory"),
+        (sweep.not_in_queue.len(), "not in the queue"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
+fn percent(part: usize, of: usize) -> Option<String> {
+    (of > 0).then(|| format!("{} %", (part * 100 + of / 2) / of))
+}
+
+fn span(seconds: u32) -> String {
+    Seconds(seconds.into()).to_string()
+}

@@ -1,0 +1,161 @@
+//! The sweeps that the cluster knows: counts, failures, run times.
+
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Context, Error, snapshot};
+use crate::cluster::{Accounting, Nothing, Origin, Problem, Scope, Snapshot, sacct};
+use crate::config::Source;
+use crate::safety;
+use crate::sweep::{self, Kind, Sweep};
+use crate::terms::{JobId, Known, Time};
+
+/// What `sweep` found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// Where the answers came from.
+    pub origin: Origin,
+    /// When they were taken; `None` if the source does not say.
+    pub taken_at: Option<Time>,
+    /// Which jobs were asked for and kept.
+    pub scope: Scope,
+    /// The one sweep that was asked for, with every task; or all of them,
+    /// newest first.
+    pub sweeps: Vec<Sweep>,
+    /// Older sweeps that the asked name fits too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Named>,
+    /// Jobs that belong to no sweep.
+    pub single_jobs: usize,
+    /// Everything that could not be seen, was cut, or was not understood.
+    pub problems: Vec<Problem>,
+    /// True if neither queue nor accounting gave an answer although one was due.
+    #[serde(skip)]
+    pub blind: bool,
+}
+
+/// A sweep by its key and name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// The array's id, or the name.
+    pub key: String,
+    /// The jobs' name.
+    pub name: String,
+}
+
+/// Looks at the cluster, as [`snapshot::take`] does.
+///
+/// # Errors
+/// As for [`snapshot::take`].
+pub fn look(context: &Context, source: Option<&Source>) -> Result<Snapshot, Error> {
+    snapshot::take(context, source)
+}
+
+/// Reads accounting from a saved text, `-` being standard input; the queue is
+/// not asked.
+///
+/// # Errors
+/// The text cannot be read.
+pub fn look_at_saved(path: &Path) -> Result<Snapshot, Error> {
+    let failed = |source| Error::Accounting { path: path.to_owned(), source };
+    let (name, read) = if path == Path::new("-") {
+        ("standard input".to_owned(), sacct::read(io::stdin().lock()))
+    } else {
+        (safety::escape_path(path), std::fs::File::open(path).and_then(sacct::read))
+    };
+    Ok(of_saved(name, read.map_err(failed)?))
+}
+
+fn of_saved(name: String, mut read: Accounting) -> Snapshot {
+    let nothing = Nothing::NotApplicable("a saved accounting text was given instead".to_owned());
+    Snapshot {
+        problems: std::mem::take(&mut read.problems),
+        accounting: Known::Known(read),
+        ..Snapshot::without(Origin::File { name }, Scope::default(), nothing)
+    }
+}
+
+/// Finds the sweeps of a snapshot, or the one that `wanted` names: the id of
+/// an array or of one of its jobs, the name, or the start of a name.
+///
+/// # Errors
+/// [`Error::NoSweep`] and [`Error::SeveralSweeps`] for what `wanted` names.
+pub fn find(snapshot: Snapshot, wanted: Option<&str>) -> Result<Outcome, Error> {
+    let found = sweep::sweeps(&snapshot);
+    let mut problems = snapshot.problems;
+    for (about, why) in [("queue", why_not(&snapshot.jobs)), ("accounting", why_not(&snapshot.accounting))] {
+        let said = |why: &String| problems.iter().any(|problem| problem.what.contains(why.as_str()));
+        if let Some(why) = why.filter(|why| !said(why)) {
+            problems.push(Problem { about: about.to_owned(), what: why });
+        }
+    }
+    let mut sweeps = found.sweeps;
+    let mut others = Vec::new();
+    match wanted {
+        None => sweeps.iter_mut().for_each(|sweep| sweep.per_task = None),
+        Some(wanted) => {
+            let fitting = fitting(&sweeps, wanted)?;
+            others = fitting[1..].iter().map(|at| named(&sweeps[*at])).collect();
+            sweeps = vec![sweeps.swap_remove(fitting[0])];
+        }
+    }
+    Ok(Outcome {
+        origin: snapshot.origin,
+        taken_at: snapshot.taken_at,
+        scope: snapshot.scope,
+        sweeps,
+        others,
+        single_jobs: found.single_jobs,
+        problems,
+        blind: snapshot.jobs.known().is_none()
+            && snapshot.accounting.known().is_none()
+            && (snapshot.jobs.is_unknown() || snapshot.accounting.is_unknown()),
+    })
+}
+
+fn why_not<T>(answer: &Known<T>) -> Option<String> {
+    match answer {
+        Known::Known(_) => None,
+        Known::Unknown(why) => Some(format!("not known: {why}")),
+        Known::NotApplicable(why) => Some(format!("not asked: {why}")),
+    }
+}
+
+/// The sweeps that `wanted` fits, newest first; never none.
+fn fitting(sweeps: &[Sweep], wanted: &str) -> Result<Vec<usize>, Error> {
+    let which = |fits: &dyn Fn(&Sweep) -> bool| -> Vec<usize> {
+        (0..sweeps.len()).filter(|at| fits(&sweeps[*at])).collect()
+    };
+    if let Ok(id) = wanted.parse::<JobId>() {
+        let array = which(&|sweep| sweep.kind == Kind::Array && sweep.key == id.base.to_string());
+        if !array.is_empty() {
+            return Ok(array);
+        }
+        let holding = which(&|sweep| sweep.kind == Kind::SharedName && sweep.look.all().contains(id.base));
+        if !holding.is_empty() {
+            return Ok(holding);
+        }
+    }
+    let named_so = which(&|sweep| sweep.name == wanted);
+    if !named_so.is_empty() {
+        return Ok(named_so);
+    }
+    let started_so = which(&|sweep| sweep.name.starts_with(wanted));
+    let mut names: Vec<&str> = started_so.iter().map(|at| sweeps[*at].name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    match names.len() {
+        0 => Err(Error::NoSweep { wanted: wanted.to_owned() }),
+        1 => Ok(started_so),
+        _ => Err(Error::SeveralSweeps {
+            wanted: wanted.to_owned(),
+            names: names.into_iter().map(str::to_owned).collect(),
+        }),
+    }
+}
+
+fn named(sweep: &Sweep) -> Named {
+    Named { key: sweep.key.clone(), name: sweep.name.clone() }
+}

@@ -1,0 +1,236 @@
+//! `handover sweep`: from saved accounting, from a state file, from a real Slurm.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Sandbox, cluster};
+
+const RELEASES: [&str; 3] = ["22.05", "23.02.8", "26.05.3"];
+
+fn fixture(release: &str, file: &str) -> Vec<u8> {
+    let path = format!("{}/tests/fixtures/slurm/{release}/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).unwrap()
+}
+
+/// One sweep with everything that can be odd about a sweep, one by name, and
+/// jobs of no sweep.
+fn odd_text() -> String {
+    let mut rows = vec![
+        "JobID|JobIDRaw|User|Partition|State|ExitCode|DerivedExitCode|ElapsedRaw|TimelimitRaw|Submit|Start|End|MaxRSS|NodeList|JobName"
+            .to_owned(),
+    ];
+    let mut row = |id: &str, state: &str, exit: &str, elapsed: u32, name: &str| {
+        let raw = 1000 + rows.len();
+        rows.push(format!(
+            "{id}|{raw}|ann|ai|{state}|{exit}|0:0|{elapsed}|1440|1795200000|1795200600|1795230000||gpu01|{name}"
+        ));
+        let step = if state == "CANCELLED by 1000" { "CANCELLED" } else { state };
+        rows.push(format!("{id}.batch|{raw}.batch|||{step}|{exit}||{elapsed}||1795200600|1795200600|1795230000|2G|gpu01|batch"));
+    };
+    for index in 0..60 {
+        let id = format!("900_{index}");
+        match index {
+            5 | 17 => row(&id, "COMPLETED", "0:0", 95, "train \u{1b}[31mred\u{202e}"),
+            7 => row(&id, "OUT_OF_MEMORY", "0:125", 3000, "train \u{1b}[31mred\u{202e}"),
+            i if i % 10 == 3 => row(&id, "FAILED", "9:0", 40, "train \u{1b}[31mred\u{202e}"),
+            i if i % 15 == 4 => row(&id, "FAILED", "1:0", 40, "train \u{1b}[31mred\u{202e}"),
+            44 => row(&id, "CANCELLED by 1000", "0:0", 40, "train \u{1b}[31mred\u{202e}"),
+            50 => {
+                row(&id, "PREEMPTED", "0:0", 800, "train \u{1b}[31mred\u{202e}");
+                row(&id, "RUNNING", "0:0", 900, "train \u{1b}[31mred\u{202e}");
+            }
+            i => row(&id, "COMPLETED", "0:0", 18_000 + i * 60, "train \u{1b}[31mred\u{202e}"),
+        }
+    }
+    for id in ["700", "710", "720", "730"] {
+        row(
+            id,
+            "COMPLETED",
+            "0:0",
+            60,
+            "eval `date` a very long name of a job that nobody will ever read to its end",
+        );
+    }
+    row("800", "FAILED", "1:0", 5, "alone");
+    rows.push(
+        "800.0|800.0|||OUT_OF_MEMORY|0:125||5||1795200600|1795200600|1795230000|9G|gpu01|python".into(),
+    );
+    rows.join("\n") + "\n"
+}
+
+fn of_text(sandbox: &Sandbox, text: impl Into<Vec<u8>>, words: &[&str]) -> Answer {
+    sandbox.call(["sweep", "--accounting", "-"].iter().chain(words)).stdin(text).run()
+}
+
+#[track_caller]
+fn fits_a_narrow_terminal(answer: &Answer) {
+    for line in answer.stdout().lines() {
+        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+    }
+}
+
+#[test]
+fn all_sweeps_of_a_saved_text_are_listed() {
+    let sandbox = Sandbox::empty();
+    std::fs::write(sandbox.root().join("sacct.psv"), fixture("22.05", "sacct-duplicates.psv")).unwrap();
+    let answer = sandbox.handover_in(sandbox.root(), ["sweep", "--accounting", "sacct.psv"]).expect(0);
+    fits_a_narrow_terminal(&answer);
+    insta::assert_snapshot!(answer);
+    let answer = of_text(&sandbox, odd_text(), &[]).expect(0);
+    fits_a_narrow_terminal(&answer);
+    insta::assert_snapshot!(answer);
+}
+
+#[test]
+fn one_sweep_shows_what_failed_what_was_fast_and_what_to_look_at() {
+    let sandbox = Sandbox::empty();
+    let answer = of_text(&sandbox, odd_text(), &["900"]).expect(0);
+    fits_a_narrow_terminal(&answer);
+    insta::assert_snapshot!(answer);
+    let answer = of_text(&sandbox, odd_text(), &["eval"]).expect(0);
+    fits_a_narrow_terminal(&answer);
+    insta::assert_snapshot!(answer);
+}
+
+#[test]
+fn no_name_of_a_job_reaches_the_terminal_raw() {
+    let sandbox = Sandbox::empty();
+    for words in [&[][..], &["900"], &["900", "--json"], &["train"], &["nothing \u{1b}[2J"]] {
+        let bytes = of_text(&sandbox, odd_text(), words).bytes();
+        let raw = bytes.iter().filter(|byte| byte.is_ascii_control() && **byte != b'\n').count();
+        assert_eq!(raw, 0, "{words:?}: {}", String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
+fn a_sweep_is_found_by_its_id_a_task_a_job_its_name_or_the_start_of_it() {
+    let sandbox = Sandbox::empty();
+    let key = |wanted: &str| {
+        let data = of_text(&sandbox, odd_text(), &[wanted, "--json"]).expect(0).data();
+        data["sweeps"][0]["key"].as_str().unwrap().to_owned()
+    };
+    for wanted in ["900", "900_17", "train", "tr"] {
+        assert_eq!(key(wanted), "900", "{wanted}");
+    }
+    assert!(key("720").starts_with("eval"));
+
+    let lost = of_text(&sandbox, odd_text(), &["800"]).expect(4);
+    insta::assert_snapshot!(lost);
+    let text = odd_text().replace("|alone", "|trailing").replace("900_1|", "901_1|").replace(
+        "901_1|1003|ann|ai|COMPLETED|0:0|0:0|18060|1440|1795200000|1795200600|1795230000||gpu01|train",
+        "901_1|1003|ann|ai|COMPLETED|0:0|0:0|18060|1440|1795200000|1795200600|1795230000||gpu01|trail",
+    );
+    insta::assert_snapshot!(of_text(&sandbox, text, &["tr"]).expect(4));
+    insta::assert_snapshot!(
+        sandbox.handover_in(sandbox.root(), ["sweep", "--accounting", "nowhere"]).expect(4)
+    );
+}
+
+#[test]
+fn several_arrays_of_one_name_show_the_newest_and_name_the_others() {
+    let sandbox = Sandbox::empty();
+    let text = "JobID|State|ExitCode|Elapsed|Submit|Start|JobName\n\
+                5_0|FAILED|1:0|00:00:09|1795200000|1795200000|lr\n\
+                9_0|COMPLETED|0:0|00:00:09|1795200000|1795200000|lr\n\
+                7_0|FAILED|1:0|00:00:09|1795200000|1795200000|lr\n";
+    let data = of_text(&sandbox, text, &["lr", "--json"]).expect(0).data();
+    assert_eq!(data["sweeps"][0]["key"], "9");
+    assert_eq!(data["others"], json!([{"key": "7", "name": "lr"}, {"key": "5", "name": "lr"}]));
+    let answer = of_text(&sandbox, text, &["lr"]).expect(0);
+    assert!(answer.stdout().contains("also in 7, 5"), "{answer}");
+}
+
+#[test]
+fn one_situation_in_three_releases_and_three_forms_has_one_answer() {
+    let sandbox = Sandbox::empty();
+    let mut answers: Vec<Value> = Vec::new();
+    for release in RELEASES {
+        for file in ["sacct-all.psv", "sacct-duplicates.psv", "sacct-fixed-width.txt"] {
+            let data = of_text(&sandbox, fixture(release, file), &["sweep_lr", "--json"]).expect(0).data();
+            let mut sweep = data["sweeps"][0].clone();
+            assert_eq!(sweep["kind"], "array");
+            // Ids and seconds differ between recordings, nothing else may.
+            for field in ["key", "user", "elapsed", "per_task"] {
+                sweep.as_object_mut().unwrap().remove(field).unwrap();
+            }
+            sweep["look"].as_object_mut().unwrap().remove("key");
+            answers.push(sweep);
+        }
+    }
+    assert_eq!(answers[0]["failures"][0]["outcome"], "FAILED 1:0");
+    assert_eq!(answers[0]["failed_tasks"], "3,7,9-17:4,19-27:4,29-37:4,39");
+    for answer in &answers {
+        assert_eq!(answer, &answers[0]);
+    }
+}
+
+#[test]
+fn a_state_file_gives_queue_and_accounting_together() {
+    let sandbox = Sandbox::new();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/cluster_state.txt");
+    sandbox.write("state.txt", std::fs::read(example).unwrap());
+    let answer = sandbox.handover(["sweep", "--cluster", "state.txt"]).expect(0);
+    fits_a_narrow_terminal(&answer);
+    assert!(answer.stdout().starts_with("sweep"), "{answer}");
+    insta::assert_snapshot!(answer);
+}
+
+#[test]
+fn a_cluster_that_gives_no_answer_is_no_empty_list() {
+    let sandbox = Sandbox::new();
+    for program in ["squeue", "sacct", "scontrol", "sinfo"] {
+        sandbox.fake(program).fails(1, "slurm_load_jobs error: Unable to contact slurm controller");
+    }
+    let answer = sandbox.handover(["sweep", "--cluster", "local"]).expect(7);
+    assert!(answer.stdout().contains("Unable to contact slurm controller"), "{answer}");
+    let answer = sandbox.handover(["sweep", "--cluster", "none"]).expect(0);
+    insta::assert_snapshot!(answer);
+}
+
+/// Each sweep of the planted truth, counted from it: array, tasks by state and
+/// exit code for what is over, by state for what is not.
+#[test]
+fn the_sweeps_of_a_real_slurm_are_what_was_planted() {
+    let Some(cluster) = cluster::Cluster::or_skip("the_sweeps_of_a_real_slurm_are_what_was_planted") else {
+        return;
+    };
+    let Some(array) = cluster.scenario.get("SWEEP_JOB") else {
+        return cluster::skipped(
+            "the_sweeps_of_a_real_slurm_are_what_was_planted",
+            "no scenario was planted",
+        );
+    };
+    let sandbox = Sandbox::new();
+    cluster.open_to(&sandbox);
+    let data = sandbox.handover(["sweep", array, "--cluster", "local", "--json"]).expect(0).data();
+    let sweep = &data["sweeps"][0];
+    let truth = std::fs::read_to_string(cluster.dir.join("scenario.truth")).unwrap();
+    let mut planted: std::collections::BTreeMap<String, Vec<u32>> = Default::default();
+    for line in truth.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let Some((base, index)) = fields[0].split_once('_') else { continue };
+        if base == array {
+            planted.entry(format!("{} {}", fields[1], fields[2])).or_default().push(index.parse().unwrap());
+        }
+    }
+    assert_eq!(planted.values().map(Vec::len).sum::<usize>(), 40, "{truth}");
+    let planted: Value = planted
+        .into_iter()
+        .map(|(outcome, tasks)| {
+            let list: handover::terms::TaskIds = tasks.into_iter().collect();
+            (outcome, Value::String(list.to_string()))
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    assert_eq!(sweep["look"]["tasks"], planted, "{sweep:#}");
+    assert_eq!(sweep["total"], 40);
+    // The throttled array waits in the queue alone; its total is known all the same.
+    let slow = &cluster.scenario["SLOW_JOB"];
+    let data = sandbox.handover(["sweep", slow, "--cluster", "local", "--json"]).expect(0).data();
+    let sweep = &data["sweeps"][0];
+    assert_eq!(sweep["total"], 50, "{sweep:#}");
+    assert_eq!(
+        (&sweep["states"]["RUNNING"], &sweep["states"]["PENDING"]),
+        (&json!(3), &json!(47)),
+        "{sweep:#}"
+    );
+}
