@@ -120,7 +120,7 @@ impl Claim {
     }
 
     /// Reads a claim; what is wrong with it, in words, otherwise.
-    pub(super) fn read(bytes: &[u8], key: &AnyKey) -> Result<Claim, String> {
+    pub fn read(bytes: &[u8], key: &AnyKey) -> Result<Claim, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
         let text = text.strip_suffix('\n').ok_or("its line has no end")?;
         let value: serde_json::Value = serde_json::from_str(text).map_err(|e| e.to_string())?;

@@ -12,6 +12,7 @@ mod look;
 mod node;
 mod nodes;
 mod problems;
+pub mod readers;
 mod reason;
 pub mod sacct;
 mod scope;

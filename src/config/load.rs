@@ -46,25 +46,40 @@ pub fn load(files: &[PathBuf]) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
+/// Reads settings that stand alone; `path` is for the error's words.
+///
+/// # Errors
+/// [`ConfigError::Wrong`] if the text is not what the schema says.
+pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let wrong = |e: NotA| ConfigError::Wrong { path: path.to_owned(), text: e.to_string() };
+    let mut config = Config::default();
+    merge(&mut config, file(path, text)?).map_err(wrong)?;
+    Ok(config)
+}
+
 fn read(path: &Path) -> Result<Option<File>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let wrong = |text: String| ConfigError::Wrong { path: path.to_owned(), text };
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
+    let open = match std::fs::File::open(path) {
+        Ok(open) => open,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(e) => return Err(unreadable(e)),
     };
     let mut text = String::new();
-    file.take(MOST + 1).read_to_string(&mut text).map_err(unreadable)?;
+    open.take(MOST + 1).read_to_string(&mut text).map_err(unreadable)?;
+    file(path, &text).map(Some)
+}
+
+fn file(path: &Path, text: &str) -> Result<File, ConfigError> {
+    let wrong = |text: String| ConfigError::Wrong { path: path.to_owned(), text };
     if text.len() as u64 > MOST {
         return Err(wrong(format!("it is larger than {MOST} bytes")));
     }
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(Some(File::default()));
+        return Ok(File::default());
     }
-    serde_yaml::from_str(&text).map(Some).map_err(|e| wrong(e.to_string()))
+    serde_yaml::from_str(text).map_err(|e| wrong(e.to_string()))
 }
 
 fn merge(config: &mut Config, file: File) -> Result<(), NotA> {

@@ -9,5 +9,5 @@
 mod load;
 mod schema;
 
-pub use load::{ConfigError, load};
+pub use load::{ConfigError, load, parse};
 pub use schema::{Cluster, Config, Retention, Source, Worktrees};

@@ -17,4 +17,4 @@ pub use operation::Operation;
 pub use program::{Git, GitError, GitVersion};
 pub use repository::Repository;
 pub use status::{Change, ChangeKind, Status, Untracked};
-pub use worktrees::{Listed, list};
+pub use worktrees::{Listed, list, parse as parse_worktrees};

@@ -34,7 +34,8 @@ pub fn list(git: &Git) -> Result<Vec<Listed>, GitError> {
     parse(&git.run(&["worktree", "list", "--porcelain"])?, b'\n')
 }
 
-fn parse(bytes: &[u8], end: u8) -> Result<Vec<Listed>, GitError> {
+/// Reads what `git worktree list --porcelain` prints; `end` ends its lines.
+pub fn parse(bytes: &[u8], end: u8) -> Result<Vec<Listed>, GitError> {
     let mut all: Vec<Listed> = Vec::new();
     for line in bytes.split(|b| *b == end).filter(|line| !line.is_empty()) {
         let unreadable = || GitError::Unreadable {

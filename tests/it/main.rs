@@ -7,6 +7,7 @@ mod context;
 mod crash;
 mod crash_baton;
 mod create;
+mod fuzz;
 mod lock;
 mod naughty;
 mod remove;

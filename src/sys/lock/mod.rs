@@ -14,6 +14,7 @@ mod holder;
 mod owner;
 
 pub use holder::Holder;
+pub use owner::Owner;
 
 use std::fs;
 use std::io;
@@ -27,7 +28,7 @@ use std::time::{Duration, SystemTime};
 use rustix::io::Errno;
 
 use self::holder::Note;
-use self::owner::{Here, Life, Owner};
+use self::owner::{Here, Life};
 use super::{Clock, FileError, Files, Stopwatch, World, nonce};
 use crate::terms::{Seconds, Time};
 

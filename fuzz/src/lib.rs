@@ -1,0 +1,169 @@
+//! One entry point per reader of text from outside. None may panic, whatever
+//! it is given; what was read is printed and, where it can be, read again.
+//!
+//! `cargo fuzz run NAME` calls them (nightly Rust), and so does
+//! `tests/it/fuzz.rs` with every test, for a bounded number of inputs.
+
+use std::path::Path;
+
+use handover::cluster::{Scope, StateFile, readers, sacct};
+use handover::git::Status;
+use handover::safety;
+use handover::terms::{AnyKey, Bytes, JobId, KeyPrefix, Seconds, TaskIds, Time};
+use handover::worktree::{Entry, markers};
+use handover::{baton, config, document, git, sys};
+
+/// A reader, by the name of its target.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 15] = [
+    ("key", key),
+    ("words", words),
+    ("task_ids", task_ids),
+    ("front_matter", front_matter),
+    ("body", body),
+    ("git_status", git_status),
+    ("git_worktrees", git_worktrees),
+    ("squeue", squeue),
+    ("sacct", accounting),
+    ("scontrol", scontrol),
+    ("state_file", state_file),
+    ("config", settings),
+    ("markers", context_block),
+    ("owner", owner),
+    ("safety", harmless),
+];
+
+/// Keys and their prefixes, new form and old.
+pub fn key(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(key) = text.parse::<AnyKey>() {
+        assert_eq!(key.to_string().parse::<AnyKey>().as_ref(), Ok(&key));
+        if let Ok(prefix) = key.to_string().parse::<KeyPrefix>() {
+            assert!(prefix.fits(&key), "{prefix} is the whole key");
+        }
+    }
+    let _ = text.parse::<KeyPrefix>();
+}
+
+/// Times, spans, sizes, job ids.
+pub fn words(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let _ = Seconds::from_slurm(&text);
+    let _ = Seconds::from_person(&text);
+    let _ = text.parse::<Bytes>();
+    if let Some(time) = Time::from_wall_clock(data) {
+        assert_eq!(time.to_string().parse(), Ok(time));
+    }
+    if let Ok(time) = text.parse::<Time>() {
+        assert_eq!(time.to_string().parse(), Ok(time));
+    }
+    if let Ok(id) = text.parse::<JobId>() {
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+}
+
+/// Lists of array tasks: `1-3,7,9-21:4%2`.
+pub fn task_ids(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(ids) = text.parse::<TaskIds>() {
+        assert_eq!(ids.to_string().parse::<TaskIds>().as_ref(), Ok(&ids), "{text:?}");
+    }
+}
+
+/// Documents: front matter, title, proof of the key.
+pub fn front_matter(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let _ = document::title_of(&text);
+    let _ = document::body_of(&text);
+    if let Ok((facts, _)) = document::read(&text) {
+        let _ = document::prove(facts.key, data, None);
+    }
+}
+
+/// Bodies that an agent wrote, as markdown or JSON.
+pub fn body(data: &[u8]) {
+    let _ = document::Body::read(data);
+}
+
+/// `git status --porcelain=v2 -z`.
+pub fn git_status(data: &[u8]) {
+    let _ = Status::parse(data);
+}
+
+/// `git worktree list --porcelain`, with and without `-z`.
+pub fn git_worktrees(data: &[u8]) {
+    let _ = git::parse_worktrees(data, 0);
+    let _ = git::parse_worktrees(data, b'\n');
+}
+
+/// `squeue` with our own separators.
+pub fn squeue(data: &[u8]) {
+    let _ = readers::queue(data);
+}
+
+/// `sacct`, in the forms that people save it in.
+pub fn accounting(data: &[u8]) {
+    let whole = sacct::read_bytes(data);
+    if let Ok(blocks) = sacct::read(data) {
+        assert_eq!(blocks.attempts(), whole.attempts());
+        assert_eq!(blocks.problems, whole.problems);
+    }
+}
+
+/// `scontrol show node`.
+pub fn scontrol(data: &[u8]) {
+    let _ = readers::nodes_of(&String::from_utf8_lossy(data));
+}
+
+/// Both forms of `cluster_state.txt`.
+pub fn state_file(data: &[u8]) {
+    let file = StateFile { name: "fuzz".to_owned(), bytes: data.to_vec(), committed_at: None };
+    let _ = file.taken_at();
+    let _ = readers::state(&file, &Scope::default());
+}
+
+/// Settings in YAML.
+pub fn settings(data: &[u8]) {
+    let _ = config::parse(Path::new("fuzz"), &String::from_utf8_lossy(data));
+}
+
+/// Context files with our markers in them.
+pub fn context_block(data: &[u8]) {
+    let _ = markers::is_blank(data);
+    let _ = markers::find(data);
+    if let Ok(Some(rest)) = markers::take(data) {
+        assert_eq!(markers::find(&rest), Ok(None), "one block, and it was taken");
+    }
+    if let Ok(put) = markers::put(data, "body\n") {
+        assert!(matches!(markers::find(&put), Ok(Some(_))), "what was put is found");
+    }
+}
+
+/// Who holds a lock, a baton, a worktree.
+pub fn owner(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(owner) = text.parse::<sys::lock::Owner>() {
+        let _ = owner.to_string();
+    }
+    if let Ok(key) = "HO-20261121-0341-7f3a9c2e".parse() {
+        let _ = baton::Claim::read(data, &key);
+    }
+    let _ = serde_json::from_slice::<Entry>(data);
+}
+
+/// What comes from outside is harmless afterwards.
+pub fn harmless(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let is_bad = |c: char| c.is_control();
+    for shown in [safety::escape(&text), safety::escape_bytes(data), safety::one_line(&text, 80)] {
+        assert!(!shown.contains(is_bad), "{shown:?}");
+    }
+    assert!(!safety::code_span(&text).contains(is_bad));
+    let fenced = safety::fence("log", "0123456789abcdef", &[text.to_string()]);
+    assert!(!fenced.replace('\n', "").contains(is_bad), "{fenced:?}");
+    let _ = safety::shell_word(&text);
+    let _ = safety::redact(&text, &mut safety::Redactions::default());
+    let _ = safety::url_without_credentials(&text);
+}

@@ -1,0 +1,23 @@
+//! The readers of Slurm's text as plain functions, for whoever holds a
+//! recording: nothing is asked, nothing is written.
+
+use super::problems::Problems;
+use super::{Job, Node, Problem, Scope, Snapshot, StateFile, nodes, squeue, state_file};
+
+/// Reads the jobs of `squeue`, printed with our own fields and separators.
+pub fn queue(bytes: &[u8]) -> (Vec<Job>, Vec<Problem>) {
+    let mut problems = Problems::default();
+    let read = squeue::read(bytes, &squeue::LONG, "squeue", &mut problems);
+    (read.jobs, problems.into_vec())
+}
+
+/// Reads the nodes of `scontrol show node`.
+pub fn nodes_of(text: &str) -> (Vec<Node>, Vec<Problem>) {
+    let mut problems = Problems::default();
+    (nodes::read(text, "scontrol", &mut problems), problems.into_vec())
+}
+
+/// Reads a state file, whichever form it has.
+pub fn state(file: &StateFile, scope: &Scope) -> Snapshot {
+    state_file::read(file, scope)
+}
