@@ -6,6 +6,7 @@ mod baton;
 mod context;
 mod crash;
 mod crash_baton;
+mod crash_start;
 mod create;
 mod fuzz;
 mod lock;

@@ -24,7 +24,7 @@ pub struct Story<'s> {
     pub done: &'s (dyn Fn(&Sandbox) + Sync),
     /// Tries again, unaided, and panics unless that works.
     pub again: &'s (dyn Fn(&Sandbox) + Sync),
-    /// Paths whose loss loses nothing: copies, caches. Parts of paths.
+    /// Paths whose loss loses nothing: copies, caches. Parts of paths; `$` is the end of one.
     pub expendable: &'s [&'s str],
 }
 
@@ -73,7 +73,7 @@ impl Story<'_> {
                 (self.done)(sandbox);
                 let is_sync = event.call.ends_with("sync");
                 let target = target(&all, event);
-                let is_expendable = self.expendable.iter().any(|part| target.contains(part));
+                let is_expendable = matches(self.expendable, &target);
                 assert!(!is_sync || is_expendable, "exit 0, but the bytes may not be on disk: {answer:?}");
             }
         });
@@ -197,7 +197,7 @@ fn wrong_order(events: &[Event], root: &str, expendable: &[&str]) -> Vec<String>
         if !publishes || !event.succeeded() || !to.starts_with(root) {
             continue;
         }
-        if expendable.iter().any(|part| to.contains(part)) {
+        if matches(expendable, to) {
             continue;
         }
         let is_sync_of =
@@ -217,6 +217,11 @@ fn wrong_order(events: &[Event], root: &str, expendable: &[&str]) -> Vec<String>
         }
     }
     wrong
+}
+
+fn matches(parts: &[&str], path: &str) -> bool {
+    let path = format!("{path}$");
+    parts.iter().any(|part| path.contains(part))
 }
 
 /// The name that the synced file gets later, or its own.
