@@ -190,7 +190,12 @@ impl Processes {
                 // A child that does not read its input closes the pipe; that is its right.
                 threads.spawn(move || stdin.write_all(input).ok());
             }
-            let collected = collect(&mut child, spawn);
+            let deadline = Instant::now() + spawn.limit;
+            let collected = match collect(&mut child, spawn, deadline) {
+                // Closed outputs are no end: a process may close them and hang.
+                Ok(Some(_)) if !ends_before(&child, deadline) => Ok(None),
+                collected => collected,
+            };
             if !matches!(collected, Ok(Some(_))) {
                 kill_group(&child);
             }
@@ -207,18 +212,13 @@ impl Processes {
 type Collected = (Vec<u8>, Vec<u8>, bool);
 
 /// Reads both outputs until they close; `None` if the limit comes first.
-fn collect(child: &mut Child, spawn: &Spawn) -> io::Result<Option<Collected>> {
-    let deadline = Instant::now() + spawn.limit;
+fn collect(child: &mut Child, spawn: &Spawn, deadline: Instant) -> io::Result<Option<Collected>> {
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut cut = false;
     let mut block = vec![0; 64 * 1024];
     while out.is_some() || err.is_some() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(None);
-        }
-        let wait = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        let Some(wait) = left_until(deadline) else { return Ok(None) };
         let mut ready = [false; 2];
         {
             let mut fds = Vec::with_capacity(2);
@@ -272,9 +272,49 @@ fn drain<P: Read + AsFd>(
     }
 }
 
+/// The time left, if there is any.
+fn left_until(deadline: Instant) -> Option<Timespec> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let span = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+    (!left.is_zero()).then_some(span)
+}
+
+/// Waits for the end of a process without taking its status; true where the
+/// kernel cannot tell (before Linux 5.3).
+fn ends_before(child: &Child, deadline: Instant) -> bool {
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let Some(Ok(handle)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return true };
+    while let Some(wait) = left_until(deadline) {
+        match poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&wait)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(_) => return true,
+        }
+    }
+    false
+}
+
 fn kill_group(child: &Child) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
         // The group may have ended by itself in the meantime.
         let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_ends_whatever_hangs() {
+        for script in
+            ["sleep 60", "exec >&- 2>&-; sleep 60", "sleep 60 & exit 0", "sleep 60 >/dev/null & sleep 60"]
+        {
+            let spawn = Spawn::new("sh").args(["-c", script]).limit(Duration::from_millis(200));
+            let ended = Processes::new().run(&spawn);
+            assert!(matches!(ended, Err(SpawnError::TimedOut { .. })), "{script}: {ended:?}");
+        }
+        let spawn = Spawn::new("sh").args(["-c", "exec >&- 2>&-; exit 3"]);
+        assert_eq!(Processes::new().run(&spawn).unwrap().code, 3);
     }
 }
