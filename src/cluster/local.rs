@@ -96,6 +96,7 @@ impl Asker<'_> {
         let (answer, layout) = match long {
             // An older or newer release that lacks one of the fields.
             Err(Nothing::Unknown(why)) if why.contains("format specification") => {
+                problems = Problems::default();
                 problems
                     .say("squeue", "it does not know all fields: output paths and submit times are unknown");
                 (self.ask("squeue", self.squeue(scope, "-o", short_format()), &mut problems), &SHORT[..])
@@ -131,6 +132,7 @@ impl Asker<'_> {
                 Known::Known(accounting)
             }
             Err(Nothing::Unknown(why)) if why.contains("accounting storage is disabled") => {
+                problems = Problems::default();
                 problems.say("sacct", "this cluster keeps no accounting: finished jobs are forgotten");
                 Known::Unknown("this cluster keeps no accounting".to_owned())
             }

@@ -33,10 +33,20 @@ impl Node {
     /// True if new work can start here as far as the state says: it answers, is
     /// not drained, not reserved, not planned for somebody else.
     pub fn is_available(&self) -> bool {
-        const USABLE: [&str; 6] = ["IDLE", "MIXED", "ALLOCATED", "COMPLETING", "CLOUD", "DYNAMIC_NORM"];
         !self.state.is_empty() && self.state.iter().all(|flag| USABLE.contains(&flag.as_str()))
     }
+
+    /// True if it could take work, but the scheduler keeps what is free there
+    /// for a job that waits. Releases before 23.11 say so of idle nodes alone.
+    pub fn is_planned(&self) -> bool {
+        let flags = || self.state.iter().map(String::as_str);
+        flags().any(|flag| flag == "PLANNED")
+            && flags().all(|flag| flag == "PLANNED" || USABLE.contains(&flag))
+    }
 }
+
+/// States in which a node takes work.
+const USABLE: [&str; 6] = ["IDLE", "MIXED", "ALLOCATED", "COMPLETING", "CLOUD", "DYNAMIC_NORM"];
 
 /// The GPUs of one type in one partition.
 ///
@@ -54,6 +64,9 @@ pub struct Supply {
     /// How many a job could have now: not used, on nodes that take work;
     /// `None` where the source does not say it of every such node.
     pub free: Option<u32>,
+    /// How many are not used and kept by the scheduler for a job that waits;
+    /// another one gets them only if it ends before.
+    pub planned: u32,
     /// How many are on nodes that take no work: drained, down, reserved.
     pub unavailable: u32,
 }
@@ -78,12 +91,16 @@ fn supply<'n>(nodes: impl Iterator<Item = (&'n str, &'n Node)>) -> Vec<Supply> {
                 kind: gpus.kind.clone(),
                 total: 0,
                 free: Some(0),
+                planned: 0,
                 unavailable: 0,
             });
             supply.total = supply.total.saturating_add(gpus.total);
             if node.is_available() {
                 let free = gpus.used.map(|used| gpus.total.saturating_sub(used));
                 supply.free = supply.free.zip(free).map(|(all, more)| all.saturating_add(more));
+            } else if node.is_planned() {
+                let unused = gpus.used.map_or(0, |used| gpus.total.saturating_sub(used));
+                supply.planned = supply.planned.saturating_add(unused);
             } else {
                 supply.unavailable = supply.unavailable.saturating_add(gpus.total);
             }
@@ -111,11 +128,14 @@ mod tests {
             kind: "a100".into(),
             total: 8,
             free,
+            planned: 0,
             unavailable,
         };
         assert_eq!(gpus_by_partition(&nodes), [supply("ai", Some(3), 4), supply("scavenge", Some(3), 4)]);
         assert_eq!(gpus_by_type(&nodes), [supply("", Some(3), 4)]);
         nodes[0].gpus[0].used = None;
         assert_eq!(gpus_by_type(&nodes), [supply("", None, 4)]);
+        nodes[0] = node("g1", "MIXED+PLANNED", Some(1));
+        assert_eq!(gpus_by_type(&nodes), [Supply { planned: 3, ..supply("", Some(0), 4) }]);
     }
 }

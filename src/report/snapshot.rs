@@ -1,7 +1,8 @@
 //! The cluster's state as a board.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::style::width;
 use super::{Align, Style, Table, View, paint};
 use crate::cluster::{Accounting, Attempt, Job, Origin, Outlook, Scope, Snapshot, State, Whose};
 use crate::safety::{clip, escape, one_line};
@@ -195,12 +196,12 @@ fn waiting(view: &View, jobs: &[Job], reasons: &Known<Vec<Waiting>>) -> String {
 /// Arrays with their tasks by state, queue and accounting together.
 fn arrays(view: &View, jobs: &[Job], accounting: Option<&Accounting>) -> String {
     let mut tasks: BTreeMap<u32, (String, BTreeMap<State, usize>)> = BTreeMap::new();
-    let mut queued = Vec::new();
+    let mut queued = BTreeSet::new();
     for job in jobs.iter().filter(|job| job.is_of_array()) {
         let (name, counts) = tasks.entry(job.id.base).or_insert_with(|| (job.name.clone(), BTreeMap::new()));
         name.clone_from(&job.name);
         *counts.entry(job.state).or_default() += job.count().unwrap_or(0);
-        queued.push(job.id);
+        queued.insert(job.id);
     }
     for (id, (attempt, name)) in accounting.map(newest).unwrap_or_default() {
         // What the queue shows is newer than what accounting knows.
@@ -281,18 +282,20 @@ fn gpus(outcome: &Outcome) -> String {
         ("type", Align::Left),
         ("free", Align::Right),
         ("of", Align::Right),
+        ("planned", Align::Right),
         ("out of service", Align::Right),
     ]);
     for supply in gpus {
         let free = supply.free.map_or_else(|| "?".to_owned(), |count| count.to_string());
         let kind = if supply.kind.is_empty() { "gpu" } else { &supply.kind };
-        let gone = if supply.unavailable == 0 { String::new() } else { supply.unavailable.to_string() };
+        let unless_zero = |count: u32| if count == 0 { String::new() } else { count.to_string() };
         table.row([
             one_line(&supply.partition, 24),
             one_line(kind, 24),
             free,
             supply.total.to_string(),
-            gone,
+            unless_zero(supply.planned),
+            unless_zero(supply.unavailable),
         ]);
     }
     titled("GPUs (a node counts in each of its partitions)", indented(&table))
@@ -322,14 +325,18 @@ fn history(view: &View, accounting: &Known<Accounting>) -> String {
             failed.push((*id, *attempt, *name));
         }
     }
-    let counts: Vec<String> =
-        counts.iter().map(|(state, count)| format!("{count} {}", colored(*state))).collect();
+    let last = counts.len().saturating_sub(1);
+    let counts: Vec<String> = (counts.iter().enumerate())
+        .map(|(at, (state, count))| {
+            format!("{count} {}{}", colored(*state), if at < last { "," } else { "" })
+        })
+        .collect();
     let since =
         accounting.since.map(|since| format!(" since {}", since.local(view.zone))).unwrap_or_default();
     if counts.is_empty() {
         return titled("History", format!("  nothing finished{since}\n"));
     }
-    let mut out = format!("  finished{since}: {}\n", counts.join(", "));
+    let mut out = wrapped(&format!("  finished{since}:"), "    ", &counts, view);
     failed.sort_by_key(|(id, attempt, _)| (std::cmp::Reverse(attempt.ended), *id));
     let rows = failed.iter().map(|(id, attempt, name)| {
         let ended = accounting.moment(attempt.ended).map(|time| time.local(view.zone)).unwrap_or_default();
@@ -357,13 +364,31 @@ fn history(view: &View, accounting: &Known<Accounting>) -> String {
 fn problems(view: &View, snapshot: &Snapshot) -> String {
     let mut out = String::new();
     for problem in snapshot.problems.iter().take(MOST) {
-        let line = format!("{}: {}", escape(&problem.about), escape(&problem.what));
-        out.push_str(&format!("  {}\n", one_line(&line, view.width.max(60) * 2)));
+        let line = one_line(&format!("{}: {}", problem.about, problem.what), 400);
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        out.push_str(&wrapped(" ", "    ", &words, view));
     }
     if snapshot.problems.len() > MOST {
         out.push_str(&format!("  and {} more\n", snapshot.problems.len() - MOST));
     }
     titled("Not seen, or not sure", out)
+}
+
+/// Parts one after the other, on as many lines as the terminal needs.
+fn wrapped(first: &str, next: &str, parts: &[String], view: &View) -> String {
+    let mut out = first.to_owned();
+    let mut used = width(first);
+    for part in parts {
+        if used + 1 + width(part) > view.width && used > width(next) {
+            out.push_str(&format!("\n{next}{part}"));
+            used = width(next) + width(part);
+        } else {
+            out.push_str(&format!(" {part}"));
+            used += 1 + width(part);
+        }
+    }
+    out.push('\n');
+    out
 }
 
 fn titled(title: &str, body: String) -> String {
@@ -383,14 +408,10 @@ fn rows_of<const N: usize>(
     }
     let count = rows.len();
     let shown = || rows.iter().take(most);
-    let width = |column: usize| {
-        shown()
-            .map(|row| super::style::width(&row[column]))
-            .chain([columns[column].0.len()])
-            .max()
-            .unwrap_or(0)
+    let widest = |column: usize| {
+        shown().map(|row| width(&row[column])).chain([columns[column].0.len()]).max().unwrap_or(0)
     };
-    let others: usize = (0..N).filter(|column| *column != flexible).map(|column| width(column) + 2).sum();
+    let others: usize = (0..N).filter(|column| *column != flexible).map(|column| widest(column) + 2).sum();
     let room = view.width.saturating_sub(others + 2).max(8);
     let mut table = Table::new(columns);
     for row in shown() {

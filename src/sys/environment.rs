@@ -72,11 +72,6 @@ impl Environment {
         rustix::process::getuid().as_raw()
     }
 
-    /// True if a program of this name is on `PATH`.
-    pub fn has_program(&self, name: &str) -> bool {
-        self.value("PATH").is_some_and(|path| std::env::split_paths(path).any(|dir| dir.join(name).is_file()))
-    }
-
     /// The name of the user, or the number where there is no name.
     pub fn user(&self) -> String {
         ["HANDOVER_USER", "USER", "LOGNAME"]

@@ -14,6 +14,7 @@ mod naughty;
 mod remove;
 mod resume;
 mod sandbox;
+mod snapshot;
 mod start;
 mod support;
 mod sweep;
