@@ -11,10 +11,14 @@ use serde::Serialize;
 use super::drift::{self, JobsNow, Moved};
 use super::{Body, Facts, JobFact, Section};
 use crate::safety::{clip, code_span, escape, fence, one_line, shell_word};
-use crate::terms::{AnyKey, CommitId, JobId, Known, TaskIds, Time};
+use crate::terms::{AnyKey, CommitId, JobId, Known, Part as JobPart, TaskIds, Time};
 
 /// The most lines that a briefing has.
 pub const MOST_LINES: usize = 60;
+/// The most groups of jobs that have a line of their own.
+const MOST_GROUPS: usize = 8;
+/// How many ids of further groups stand in one line.
+const IDS_IN_A_LINE: usize = 60;
 /// The most characters of a line that was said; a command may be long.
 const MOST_COLUMNS: usize = 400;
 
@@ -117,7 +121,7 @@ pub fn brief(material: &Material) -> Briefing {
     let cd = shell_word(material.worktree).ok().map(|path| format!("cd {path}"));
     let mut parts = vec![
         Part::new("place", place(material, cd.as_deref()), usize::MAX, usize::MAX),
-        Part::new("jobs", jobs(facts, &live_jobs), 6, 12),
+        Part::new("jobs", jobs(facts, &live_jobs), 15, 12),
         Part::new("moved", moved(material), 5, 10),
         Part::new("not checked", listed("not checked", material.unchecked), 2, 3),
         Part::new("remarks", listed("remark", material.notes), 1, 2),
@@ -255,28 +259,78 @@ fn jobs(facts: &Facts, live: &[JobFact]) -> Vec<String> {
             "- jobs: all jobs that the document names have ended".to_owned()
         }];
     }
-    let mut lines = vec!["- do not cancel, requeue, or overwrite the files of these jobs:".to_owned()];
-    lines.extend(live.iter().map(|job| format!("  - {}", job_line(job))));
+    let taken = facts.cluster.taken_at.map(|taken| format!(" (states as of {taken})")).unwrap_or_default();
+    let mut lines = vec![format!("- do not cancel, requeue, or overwrite the files of these jobs{taken}:")];
+    let groups = groups(live);
+    lines.extend(groups.iter().take(MOST_GROUPS).map(|group| format!("  - {}", group.line())));
+    // Whatever is cut, the ids are named.
+    let rest: Vec<String> =
+        groups.iter().skip(MOST_GROUPS).map(|group| format!("`{}`", group.id())).collect();
+    for ids in rest.chunks(IDS_IN_A_LINE) {
+        lines.push(format!("  - and {}", ids.join(" ")));
+    }
     if known.omitted > 0 {
         lines.push(format!("  - and {} more that the document does not list", known.omitted));
     }
     lines
 }
 
-fn job_line(job: &JobFact) -> String {
-    let id = match &job.tasks {
-        Some(tasks) => format!("{}_[{}]", job.id.base, clip(&tasks.to_string(), 60)),
-        None if job.tasks_cut => format!("{}_[...]", job.id.base),
-        None => job.id.to_string(),
-    };
-    let mut text = format!("`{id}` {} {}", one_line(&job.state, 30), code_span(&clip(&job.name, 60)));
-    if !job.nodes.is_empty() {
-        text.push_str(&format!(" on {}", code_span(&clip(&job.nodes, 40))));
+/// Jobs that differ in nothing but their tasks.
+struct Group<'j> {
+    first: &'j JobFact,
+    tasks: TaskIds,
+    nodes: Vec<&'j str>,
+}
+
+fn groups(jobs: &[JobFact]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for job in jobs {
+        let own = |index| job.tasks.clone().unwrap_or_else(|| std::iter::once(index).collect());
+        let tasks = match job.id.part {
+            JobPart::Task(index) => own(index),
+            _ => job.tasks.clone().unwrap_or_default(),
+        };
+        let is_same = |group: &&mut Group| {
+            let of = |job: &JobFact| (job.id.base, job.state.clone(), job.name.clone(), job.work_dir.clone());
+            of(group.first) == of(job) && !group.tasks.is_empty() && !job.tasks_cut
+        };
+        match groups.iter_mut().find(is_same).filter(|_| !tasks.is_empty()) {
+            Some(group) => {
+                group.tasks = group.tasks.iter().chain(tasks.iter()).collect();
+                group
+                    .nodes
+                    .extend((!group.nodes.contains(&job.nodes.as_str())).then_some(job.nodes.as_str()));
+            }
+            None => groups.push(Group { first: job, tasks, nodes: vec![&job.nodes] }),
+        }
     }
-    if let Some(dir) = &job.work_dir {
-        text.push_str(&format!(", works in {}", code_span(&clip(dir, 100))));
+    groups
+}
+
+impl Group<'_> {
+    fn id(&self) -> String {
+        match self.tasks.len() {
+            0 if self.first.tasks_cut => format!("{}_[...]", self.first.id.base),
+            0 => self.first.id.to_string(),
+            1 => format!("{}_{}", self.first.id.base, self.tasks),
+            _ => format!("{}_[{}]", self.first.id.base, clip(&self.tasks.to_string(), 120)),
+        }
     }
-    text
+
+    fn line(&self) -> String {
+        let job = self.first;
+        let mut text =
+            format!("`{}` {} {}", self.id(), one_line(&job.state, 30), code_span(&clip(&job.name, 60)));
+        match self.nodes.as_slice() {
+            [""] => {}
+            [node] => text.push_str(&format!(" on {}", code_span(&clip(node, 40)))),
+            nodes => text.push_str(&format!(" on {} nodes or groups of nodes", nodes.len())),
+        }
+        if let Some(dir) = &job.work_dir {
+            text.push_str(&format!(", works in {}", code_span(&clip(dir, 100))));
+        }
+        text
+    }
 }
 
 fn moved(material: &Material) -> Vec<String> {
@@ -461,6 +515,24 @@ mod tests {
         assert!(briefing.text.contains("Next action: a line of Next action"));
         assert!(briefing.omitted.iter().any(|omitted| omitted.part == "Pending" && omitted.lines > 90));
         assert_eq!(briefing.live_jobs.len(), 39);
+        assert!(
+            briefing.text.contains("  - and `9` `10` `11`") && briefing.text.contains(" `39`\n"),
+            "{}",
+            briefing.text
+        );
+    }
+
+    #[test]
+    fn tasks_of_an_array_share_a_line() {
+        let jobs = vec![
+            job("48_3", None, "RUNNING"),
+            job("48_4", None, "RUNNING"),
+            job("48_5", None, "COMPLETING"),
+            job("49", None, "RUNNING"),
+            job("48", Some("6-9"), "PENDING"),
+        ];
+        let live: Vec<String> = groups(&jobs).iter().map(Group::id).collect();
+        assert_eq!(live, ["48_[3,4]", "48_5", "49", "48_[6-9]"]);
     }
 
     #[test]
