@@ -16,9 +16,9 @@ use crate::verbs::archive::{self, Options};
   handover archive --dry-run
   handover archive --older-than 14d")]
 pub struct ArchiveArgs {
-    /// How old a handover must be, by the date in its key
-    #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = Seconds::from_person)]
-    older_than: Seconds,
+    /// How old a handover must be, by the date in its key; by default what the settings say, 7d
+    #[arg(long, value_name = "SPAN", value_parser = Seconds::from_person)]
+    older_than: Option<Seconds>,
     /// Say what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -31,7 +31,8 @@ pub struct ArchiveArgs {
 pub fn run(session: &Session, args: ArchiveArgs) -> Result<Exit, Failure> {
     let context = session.context()?;
     let cluster = args.cluster.map(|text| create::source(session, &text));
-    let options = Options { older_than: args.older_than, cluster };
+    let older_than = args.older_than.unwrap_or(context.config.retention.archive_after);
+    let options = Options { older_than, cluster };
     let outcome = if args.dry_run {
         archive::dry_run(&archive::plan(&context, &options)?)
     } else {

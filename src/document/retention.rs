@@ -7,9 +7,6 @@ use serde::Serialize;
 
 use crate::terms::{AnyKey, Known, Seconds, Time};
 
-/// How old a document is, by its key, before it is archived.
-pub const USUAL_AGE: Seconds = Seconds(7 * 86_400);
-
 /// What the policy has to know of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -172,7 +169,7 @@ mod tests {
     }
 
     fn judge(candidates: &[Candidate]) -> (Vec<String>, Vec<Reason>) {
-        let plan = plan(candidates, USUAL_AGE, NOW.parse().unwrap());
+        let plan = plan(candidates, Seconds(7 * 86_400), NOW.parse().unwrap());
         (
             plan.archive.iter().map(AnyKey::to_string).collect(),
             plan.kept.into_iter().flat_map(|kept| kept.reasons).collect(),

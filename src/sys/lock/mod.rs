@@ -333,12 +333,11 @@ impl<'w> Contender<'w> {
             self.watched = Some(Watched { name: name.to_owned(), beat, since: self.world.clock.stopwatch() });
         }
         let watched = self.watched.as_ref().map_or(Duration::ZERO, |seen| seen.since.elapsed());
-        if watched < WATCH {
-            return false;
-        }
         let own = self.prepared.join(&self.name);
+        // The clock of the file system, as the time that it gives to a file of ours.
         let now = self.world.files.touch(&own).ok().and_then(|()| beat_of(&own));
-        now.and_then(|now| now.duration_since(beat).ok()).is_some_and(|age| age > LEASE)
+        let silent = now.and_then(|now| now.duration_since(beat).ok()).unwrap_or_default();
+        is_forfeited(silent, watched)
     }
 
     /// Removes prepared locks whose owners died before they could take or remove them.
@@ -363,6 +362,12 @@ impl<'w> Contender<'w> {
             }
         }
     }
+}
+
+/// True if an owner that cannot be looked at has lost the lock: it gave no
+/// heartbeat for the whole lease, and one contender has seen it silent for a while.
+fn is_forfeited(silent: Duration, watched: Duration) -> bool {
+    silent > LEASE && watched >= WATCH
 }
 
 /// The names in a directory; none if it is not there.
@@ -390,4 +395,19 @@ fn entries(dir: &Path) -> Result<Vec<String>, FileError> {
 fn jitter(span: Duration) -> Duration {
     let random = nonce::<1>().ok().and_then(|hex| u8::from_str_radix(&hex, 16).ok()).unwrap_or(128);
     span.mul_f64(0.75 + f64::from(random) / 512.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_forfeited_by_long_silence_that_was_watched_and_by_nothing_less() {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        assert!(is_forfeited(minutes(11), minutes(1)));
+        assert!(!is_forfeited(minutes(10), minutes(5)), "a heartbeat within the lease");
+        assert!(!is_forfeited(minutes(1_000_000), minutes(0)), "an old file alone proves nothing");
+        // A holder notices that it is overdue before anybody may take its lock.
+        assert!(Duration::from_secs(OVERDUE.0) + 2 * HEARTBEAT < LEASE);
+    }
 }
