@@ -232,7 +232,10 @@ fn place(material: &Material, cd: Option<&str>) -> Vec<String> {
         ));
     }
     if let Some(operation) = &facts.operation {
-        lines.push(format!("- a {} was in progress when the document was made", one_line(operation, 40)));
+        let of =
+            facts.operation_branch.as_deref().map(|branch| format!(" of {}", code_span(&clip(branch, 120))));
+        let (operation, of) = (one_line(operation, 40), of.unwrap_or_default());
+        lines.push(format!("- a {operation}{of} was in progress when the document was made"));
     }
     if !facts.files.is_clean() {
         let files = &facts.files;
@@ -418,6 +421,7 @@ mod tests {
             head: Some("1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".parse().unwrap()),
             base: None,
             operation: None,
+            operation_branch: None,
             state_id: Digest::of(b""),
             files: FilesFact::default(),
             stashes: 0,

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::safety::Redactions;
+use crate::safety::{Redactions, code_span};
 use crate::terms::{AnyKey, CommitId, Digest, JobId, Key, Seconds, TaskIds, Time};
 
 /// The schema of the documents that this program writes.
@@ -48,6 +48,9 @@ pub struct Facts {
     pub base: Option<Base>,
     /// A merge, rebase or the like that was in progress.
     pub operation: Option<String>,
+    /// The branch that this moves when it ends, while HEAD is detached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_branch: Option<String>,
     /// One digest over HEAD, status, and the changed files.
     pub state_id: Digest,
     /// The files that differ from HEAD.
@@ -344,6 +347,17 @@ pub struct Sizes {
 }
 
 impl Facts {
+    /// The branch in words: its name in a code span, or why there is none.
+    pub fn branch_in_words(&self) -> String {
+        match (&self.branch, &self.operation, &self.operation_branch) {
+            (Some(branch), ..) => code_span(branch),
+            (None, Some(operation), Some(branch)) => {
+                format!("a detached HEAD, in a {operation} of {}", code_span(branch))
+            }
+            _ => "a detached HEAD".to_owned(),
+        }
+    }
+
     /// Takes the longest lists shorter until the front matter fits; what is
     /// left out is counted in the list's `omitted`.
     pub fn shorten(&mut self) {

@@ -195,7 +195,8 @@ fn changed(facts: &Facts) -> String {
         });
     }
     if let Some(operation) = &facts.operation {
-        lines.push(format!("a {operation} is in progress"));
+        let of = facts.operation_branch.as_deref().map(|branch| format!(" of {}", code_span(branch)));
+        lines.push(format!("a {operation}{} is in progress", of.unwrap_or_default()));
     }
     let files = &facts.files;
     if files.is_clean() {
@@ -436,7 +437,7 @@ fn job(group: &[&JobFact]) -> String {
 pub fn startup(facts: &Facts) -> String {
     let place = match &facts.branch {
         Some(branch) => format!("branch {}", json_line(&branch.as_str().into())),
-        None => "a detached HEAD".to_owned(),
+        None => facts.branch_in_words(),
     };
     let head =
         facts.head.as_ref().map_or("no commit yet".to_owned(), |head| format!("commit {}", head.short()));

@@ -13,7 +13,7 @@ mod status;
 mod worktrees;
 
 pub use history::{Divergence, History, Subject};
-pub use operation::Operation;
+pub use operation::{Operation, rebased_branch};
 pub use program::{Git, GitError, GitVersion};
 pub use repository::Repository;
 pub use status::{Change, ChangeKind, Status, Untracked};

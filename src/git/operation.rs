@@ -45,6 +45,15 @@ impl Operation {
     }
 }
 
+/// The branch that a rebase in progress will move when it ends; HEAD is
+/// detached meanwhile.
+pub fn rebased_branch(git_dir: &Path) -> Option<String> {
+    ["rebase-merge/head-name", "rebase-apply/head-name"].into_iter().find_map(|name| {
+        let text = std::fs::read_to_string(git_dir.join(name)).ok()?;
+        text.trim_end().strip_prefix("refs/heads/").map(str::to_owned)
+    })
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use super::{Context, Error};
 use crate::document::{Base, FileFact, FilesFact, RepositoryFact, WorktreeFact};
-use crate::git::{Change, ChangeKind, Operation, Status, Untracked};
+use crate::git::{Change, ChangeKind, Operation, Status, Untracked, rebased_branch};
 use crate::safety::{escape, escape_path, url_without_credentials};
 use crate::terms::{Bytes, CommitId, Digest, Time};
 use crate::worktree::registry;
@@ -37,6 +37,8 @@ pub struct Place {
     pub head: Option<CommitId>,
     /// Something that git has begun and not ended.
     pub operation: Option<Operation>,
+    /// The branch that this moves when it ends, escaped.
+    pub operation_branch: Option<String>,
     /// The files that differ from HEAD.
     pub files: FilesFact,
     /// One digest over HEAD, status, and the changed files.
@@ -82,6 +84,7 @@ pub fn place(context: &Context) -> Result<Place, Error> {
         upstream_ahead_behind: status.ahead_behind,
         head: status.head,
         operation: Operation::in_progress(repository.git_dir()),
+        operation_branch: rebased_branch(repository.git_dir()).as_deref().map(escape),
         files,
         state_id,
     })

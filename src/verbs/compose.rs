@@ -145,6 +145,7 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
         upstream_ahead_behind: place.upstream_ahead_behind,
         head: place.head,
         operation: place.operation.map(|operation| operation.to_string()),
+        operation_branch: place.operation_branch,
         state_id: place.state_id,
         files: place.files,
         cluster,
@@ -223,6 +224,7 @@ fn redact_facts(facts: &mut Facts, counts: &mut Redactions) {
     }
     facts.files.listed.iter_mut().for_each(|file| clean(&mut file.path));
     facts.branch.as_mut().map(&mut clean);
+    facts.operation_branch.as_mut().map(&mut clean);
     for sweep in facts.sweeps.iter_mut().flat_map(|sweeps| &mut sweeps.listed) {
         clean(&mut sweep.name);
         clean(&mut sweep.key);

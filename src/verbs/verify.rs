@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::lookup::Shelf;
 use super::moved::{self, ClusterNow};
 use super::{Context, Error, capture, cluster_facts, snapshot};
-use crate::cluster::Job;
+use crate::cluster::{Job, Origin, Snapshot};
 use crate::config::Source;
 use crate::document::drift::{Class, JobsNow, Moved};
 use crate::document::{self, Edited, Facts, FrontError, JobFact, Lineage, Proof, StoreError, Verdict};
@@ -387,14 +387,35 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
     }
     let snapshot = snapshot::take(context, cluster)?;
     // A state file that is not newer than the document can show no drift.
-    if let (crate::cluster::Origin::File { .. }, Some(taken), Some(then)) =
+    if let (Origin::File { .. }, Some(taken), Some(then)) =
         (&snapshot.origin, snapshot.taken_at, facts.cluster.taken_at)
         && taken <= then
     {
         let why = "the newest state file is the one that the document was made from";
         return Ok(ClusterNow::of_jobs(Known::Unknown(why.to_owned())));
     }
+    if let Some(why) = another_cluster(facts, &snapshot, &ids) {
+        return Ok(ClusterNow::of_jobs(Known::Unknown(why)));
+    }
     Ok(ClusterNow::of(facts, &snapshot))
+}
+
+/// Why this is not the cluster that the document speaks of: another name, or
+/// another source that knows none of its jobs. Job ids mean nothing elsewhere.
+fn another_cluster(facts: &Facts, snapshot: &Snapshot, ids: &[JobId]) -> Option<String> {
+    let name = snapshot.cluster.as_deref().map(crate::safety::escape);
+    if let (Some(then), Some(now)) = (&facts.cluster.name, &name) {
+        return (then != now).then(|| format!("this is the cluster {now}, the document speaks of {then}"));
+    }
+    let is_local = matches!(snapshot.origin, Origin::Local);
+    let same_kind = is_local == (facts.cluster.source == "local");
+    let now = cluster_facts::now(snapshot, ids);
+    let knows_one = now.known().is_none_or(|now| {
+        let base: Vec<u32> = ids.iter().map(|id| id.base).collect();
+        now.jobs.iter().any(|job| base.contains(&job.id.base))
+    });
+    (!same_kind && !knows_one)
+        .then(|| "the document was made from another source, and none of its jobs is known here".to_owned())
 }
 
 /// True if an entry of the queue is this job, or waits for this task among others.
