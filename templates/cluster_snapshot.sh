@@ -194,7 +194,8 @@ queue() {
     fi
 }
 
-# block NAME FORM COMMAND...: the answer in a form that git and people can read, and how the command ended.
+# block NAME FORM COMMAND...: the answer in a form that git and people can read, how the command ended, and how many
+# lines there are: a merge may drop some.
 block() {
     local text status=0
     text=$(ask "${@:3}") || status=$?
@@ -202,13 +203,14 @@ block() {
 }
 
 show_block() {
+    count=0
     printf 'begin %s\n' "$1"
     "$2" <<<"$4"
     if (($3 != 0)); then
         failed=1
         printf 'error %s\n' "$(printable "$(complaint)")"
     fi
-    printf 'end %s %s\n' "${1%% *}" "$3"
+    printf 'end %s %s %s\n' "${1%% *}" "$3" "$count"
 }
 
 # shellcheck disable=SC2317 # called by show_block
@@ -250,6 +252,7 @@ visible() {
     text=${text//"$return"/?}
     text=${text//[$'\x01'-$'\x08'$'\x0b'$'\x0c'$'\x0e'-$'\x1e'$'\x7f']/?}
     printf ':%s\n' "${text//"$field"/"$tab"}"
+    count=$((count + 1))
 }
 
 main "$@"

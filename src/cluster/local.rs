@@ -7,7 +7,7 @@ use super::squeue::{self, Field, LONG, SHORT};
 use super::{Accounting, Job, Look, Node, Nothing, Origin, Problem, Scope, Snapshot, Whose, nodes, sacct};
 use crate::safety;
 use crate::sys::{Finished, Spawn, SpawnError, World};
-use crate::terms::Known;
+use crate::terms::{Known, Time};
 
 /// Variables with which users change what Slurm's commands print begin so.
 const FOREIGN: [&str; 5] = ["SLURM_", "SQUEUE_", "SINFO_", "SACCT_", "SCONTROL_"];
@@ -21,6 +21,11 @@ const MOST: usize = 256 << 20;
 /// The jobs of a queue, as far as they could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
+    /// Where the answer came from.
+    pub origin: Origin,
+    /// When it was taken; `None` if the source does not say. An old answer
+    /// does not prove that a job is gone.
+    pub taken_at: Option<Time>,
     /// The jobs within the scope.
     pub jobs: Known<Vec<Job>>,
     /// True if jobs may be missing although the question was answered.
@@ -61,8 +66,8 @@ pub(super) fn look(world: &World, look: &Look) -> Snapshot {
 }
 
 /// Asks for the jobs alone: one question.
-pub(super) fn queue(world: &World, scope: &Scope, limit: Duration) -> Queue {
-    Asker { world, limit }.queue(scope)
+pub(super) fn queue(world: &World, look: &Look) -> Queue {
+    Queue { taken_at: Some(look.now), ..Asker { world, limit: look.limit }.queue(&look.scope) }
 }
 
 /// An answer to one question with what was odd about it.
@@ -113,7 +118,7 @@ impl Asker<'_> {
             }
             Err(nothing) => (nothing.known(), false),
         };
-        Queue { jobs, partial, problems: problems.into_vec() }
+        Queue { origin: Origin::Local, taken_at: None, jobs, partial, problems: problems.into_vec() }
     }
 
     /// Everything that accounting knows of the window, requeued attempts too.
@@ -190,7 +195,15 @@ impl Asker<'_> {
                 return Err(Nothing::NotApplicable("Slurm's commands are not installed here".to_owned()));
             }
             Err(error) => {
-                problems.say(about, error.to_string());
+                problems.say(
+                    about,
+                    match &error {
+                        SpawnError::TimedOut { limit, .. } => {
+                            format!("no answer within {} s", limit.as_secs_f32())
+                        }
+                        error => error.to_string(),
+                    },
+                );
                 return Err(Nothing::Unknown(error.to_string()));
             }
         };

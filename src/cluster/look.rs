@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::local::{self, Queue};
-use super::{Job, Scope, Snapshot, StateFile, squeue, state_file};
+use super::{Job, Scope, Snapshot, StateFile, squeue};
 use crate::sys::World;
 use crate::terms::{Seconds, Time};
 
@@ -39,7 +39,7 @@ pub enum Source {
 pub fn look(world: &World, look: &Look) -> Snapshot {
     match &look.source {
         Source::Local => local::look(world, look),
-        Source::File(file) => state_file::read(file, &look.scope),
+        Source::File(file) => file.read(&look.scope),
     }
 }
 
@@ -49,10 +49,16 @@ pub fn look(world: &World, look: &Look) -> Snapshot {
 /// source has them.
 pub fn queue(world: &World, look: &Look) -> Queue {
     match &look.source {
-        Source::Local => local::queue(world, &look.scope, look.limit),
+        Source::Local => local::queue(world, look),
         Source::File(file) => {
-            let snapshot = state_file::read(file, &look.scope);
-            Queue { jobs: snapshot.jobs, partial: snapshot.jobs_partial, problems: snapshot.problems }
+            let snapshot = file.read(&look.scope);
+            Queue {
+                origin: snapshot.origin,
+                taken_at: snapshot.taken_at,
+                jobs: snapshot.jobs,
+                partial: snapshot.jobs_partial,
+                problems: snapshot.problems,
+            }
         }
     }
 }

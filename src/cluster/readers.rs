@@ -2,7 +2,7 @@
 //! recording: nothing is asked, nothing is written.
 
 use super::problems::Problems;
-use super::{Job, Node, Problem, Scope, Snapshot, StateFile, nodes, squeue, state_file};
+use super::{Job, Node, Problem, Scope, Snapshot, StateFile, nodes, squeue};
 
 /// Reads the jobs of `squeue`, printed with our own fields and separators.
 pub fn queue(bytes: &[u8]) -> (Vec<Job>, Vec<Problem>) {
@@ -19,5 +19,5 @@ pub fn nodes_of(text: &str) -> (Vec<Node>, Vec<Problem>) {
 
 /// Reads a state file, whichever form it has.
 pub fn state(file: &StateFile, scope: &Scope) -> Snapshot {
-    state_file::read(file, scope)
+    file.read(scope)
 }

@@ -93,7 +93,7 @@ pub fn take(context: &Context, source: Option<&Source>) -> Result<Snapshot, Erro
 /// As for [`take`].
 pub fn queue(context: &Context, source: Option<&Source>) -> Result<Queue, Error> {
     match source.unwrap_or(&context.config.cluster.source) {
-        Source::Off => Ok(Queue { jobs: off().known(), partial: false, problems: Vec::new() }),
+        Source::Off => Ok(unanswered(Origin::Nothing, off().known(), Vec::new())),
         Source::Local | Source::Auto => {
             let mut queue = cluster::queue(context.world, &local(context));
             let here = queue.jobs.known().is_some();
@@ -116,7 +116,7 @@ pub fn queue(context: &Context, source: Option<&Source>) -> Result<Queue, Error>
             Err(error) if source.is_some() => Err(error),
             Err(error) => {
                 let snapshot = unreadable(context, path, &error);
-                Ok(Queue { jobs: snapshot.jobs, partial: false, problems: snapshot.problems })
+                Ok(unanswered(snapshot.origin, snapshot.jobs, snapshot.problems))
             }
         },
     }
@@ -138,6 +138,10 @@ fn auto(context: &Context) -> Snapshot {
         snapshot.problems.insert(0, Problem { about: "source".into(), what });
     }
     snapshot
+}
+
+fn unanswered(origin: Origin, jobs: Known<Vec<Job>>, problems: Vec<Problem>) -> Queue {
+    Queue { origin, taken_at: None, jobs, partial: false, problems }
 }
 
 fn off() -> Nothing {

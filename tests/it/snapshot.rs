@@ -392,7 +392,7 @@ fn the_script_writes_what_failed_and_leaves_nothing_else() {
     let _ = script(&sandbox, "state.txt").expect(1);
     let text = sandbox.read("state.txt");
     assert!(text.contains("=== GPU AVAILABILITY ===\nsinfo: error: no sinfo today\n"), "{text}");
-    assert!(text.contains("error Slurm accounting storage is disabled\nend sacct 1\n"), "{text}");
+    assert!(text.contains("error Slurm accounting storage is disabled\nend sacct 1 0\n"), "{text}");
     assert!(text.ends_with("end of cluster state\n"));
     let here: Vec<String> = sandbox.tree(sandbox.project());
     assert!(!here.iter().any(|name| name.contains(".new")), "{here:?}");

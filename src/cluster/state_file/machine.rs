@@ -30,7 +30,15 @@ struct Block<'t> {
     lines: Vec<&'t str>,
     /// Its exit status; `None` if the block has no end.
     status: Option<i32>,
+    /// How many lines it had when it was written.
+    count: Option<usize>,
     complaint: &'t str,
+}
+
+impl Block<'_> {
+    fn is_whole(&self) -> bool {
+        self.status.is_some() && self.count == Some(self.lines.len())
+    }
 }
 
 /// True if the section is a machine part of whatever version.
@@ -63,7 +71,9 @@ impl<'t> Machine<'t> {
                 (Some((_, block)), "error") => block.complaint = rest,
                 (Some(_), "end") => {
                     if let Some((name, mut block)) = open.take() {
-                        block.status = rest.rsplit(' ').next().and_then(|status| status.parse().ok());
+                        let mut words = rest.split(' ').skip(1);
+                        block.status = words.next().and_then(|status| status.parse().ok());
+                        block.count = words.next().and_then(|count| count.parse().ok());
                         machine.blocks.insert(name, block);
                     }
                 }
@@ -115,7 +125,7 @@ impl<'t> Machine<'t> {
         let text: Vec<String> = block.lines.iter().map(|line| raw(line)).collect();
         let separator = char::from(squeue::RECORD).to_string();
         let mut queue = squeue::read(text.join(&separator).as_bytes(), layout, "squeue", problems);
-        queue.partial |= block.status.is_none();
+        queue.partial |= !block.is_whole();
         queue.jobs.retain(|job| scope.takes(job));
         Known::Known(queue)
     }
@@ -152,7 +162,12 @@ impl<'t> Machine<'t> {
             return Err(format!("the state file has no answer of {name}"));
         };
         match block.status {
-            Some(0) => Ok(block),
+            Some(0) => {
+                if !block.is_whole() {
+                    problems.say(name, "lines of its answer are missing, or there are too many");
+                }
+                Ok(block)
+            }
             Some(status) => {
                 let complaint = safety::one_line(block.complaint, 160);
                 let why = format!("{name} failed on the cluster with exit status {status}: {complaint}");
@@ -210,7 +225,7 @@ mod tests {
             "taken_at 1795230900",
             "begin squeue short",
             r":7_[1-3]	7	7	1-3	ai	PENDING	0:00	1:00	1	Priority		/p\\q	a|b\nend squeue 0\t\\n",
-            "end squeue 0",
+            "end squeue 0 1",
             "end of cluster state",
         ]);
         let machine = machine.unwrap();
@@ -226,7 +241,7 @@ mod tests {
         let (cut, mut problems) = machine(&[
             "begin squeue long",
             "error squeue: error: Unable to contact slurm controller",
-            "end squeue 1",
+            "end squeue 1 0",
             "begin nodes",
             ":NodeName=g1",
             ":State=IDLE",
@@ -239,6 +254,14 @@ mod tests {
         let said: Vec<String> = problems.into_vec().into_iter().map(|problem| problem.what).collect();
         assert_eq!(said.len(), 4, "{said:?}");
         assert!(said[0].contains("the file is cut") && said[3].contains("its answer is cut"));
+    }
+
+    #[test]
+    fn lines_that_a_merge_dropped_are_missed() {
+        let (machine, mut problems) =
+            machine(&["begin squeue short", "end squeue 0 1", "end of cluster state"]);
+        let queue = machine.unwrap().jobs(&Scope::default(), &mut problems).into_known().unwrap();
+        assert!(queue.partial && problems.into_vec()[0].what.contains("missing"));
     }
 
     #[test]

@@ -38,25 +38,25 @@ impl StateFile {
         let written = machine.and_then(|part| part.time("taken_at"));
         when(self, written.or_else(|| written::find(sections.preamble).0))
     }
-}
 
-/// Reads a state file; what is missing, cut or not understood is said in the
-/// snapshot.
-///
-/// Each answer comes from the part for programs if that has it, else from the
-/// section for people.
-pub fn read(file: &StateFile, scope: &Scope) -> Snapshot {
-    let mut problems = Problems::default();
-    let text = text(&file.bytes);
-    if matches!(text, Cow::Owned(_)) {
-        problems.say("state file", "it holds bytes that are not UTF-8; they are replaced");
-    }
-    let sections = Sections::split(&text);
-    sections.complain(&mut problems);
-    let machine = sections.machine().and_then(|part| Machine::of(part, &mut problems));
-    match &machine {
-        Some(machine) => of_machine(file, scope, machine, &sections, problems),
-        None => of_sections(file, scope, &sections, problems),
+    /// Reads the file; what is missing, cut or not understood is said in the
+    /// snapshot.
+    ///
+    /// Each answer comes from the part for programs if the file has one, else
+    /// from the section for people.
+    pub fn read(&self, scope: &Scope) -> Snapshot {
+        let mut problems = Problems::default();
+        let text = text(&self.bytes);
+        if matches!(text, Cow::Owned(_)) {
+            problems.say("state file", "it holds bytes that are not UTF-8; they are replaced");
+        }
+        let sections = Sections::split(&text);
+        sections.complain(&mut problems);
+        let machine = sections.machine().and_then(|part| Machine::of(part, &mut problems));
+        match &machine {
+            Some(machine) => of_machine(self, scope, machine, &sections, problems),
+            None => of_sections(self, scope, &sections, problems),
+        }
     }
 }
 
@@ -183,11 +183,12 @@ fn load(sections: &Sections, problems: &mut Problems) -> Vec<Load> {
 mod tests {
     use super::*;
     use crate::cluster::{State, gpus_by_type};
+    use proptest::prelude::*;
 
     const EXAMPLE: &str = include_str!("../../../examples/cluster_state.txt");
 
     fn snapshot(text: &str, scope: &Scope) -> Snapshot {
-        read(&StateFile { name: "cluster_state.txt".into(), bytes: text.into(), committed_at: None }, scope)
+        StateFile { name: "cluster_state.txt".into(), bytes: text.into(), committed_at: None }.read(scope)
     }
 
     #[test]
@@ -249,6 +250,24 @@ mod tests {
         assert!(matches!(&failed.jobs, Known::Unknown(why) if why.contains("Socket timed out")));
         assert!(matches!(&failed.accounting, Known::Unknown(why) if why.contains("storage is disabled")));
         assert!(failed.problems.iter().any(|problem| problem.about == "QUOTA"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_file_never_makes_the_reader_panic(
+            from in 0usize..20_000,
+            length in 0usize..4_000,
+            put in "[\\x00-\\xff=:_\\[%\\]\\\\\t\n ]{0,40}",
+        ) {
+            let mut bytes = EXAMPLE.as_bytes().to_vec();
+            let from = from.min(bytes.len());
+            bytes.splice(from..(from + length).min(EXAMPLE.len()), put.into_bytes());
+            let file = StateFile { name: "x".into(), bytes, committed_at: None };
+            let snapshot = file.read(&Scope::default());
+            // Whatever is lost on the way is said.
+            let whole = snapshot.jobs.known().is_some_and(|jobs| jobs.len() == 13);
+            prop_assert!(whole || snapshot.jobs.is_unknown() || snapshot.jobs_partial || !snapshot.problems.is_empty());
+        }
     }
 
     #[test]
