@@ -26,6 +26,20 @@ pub struct Claimant {
 }
 
 impl Claimant {
+    /// The same with every text escaped and cut, as [`Claimant`]s are made: others
+    /// may write into the folder of claims too.
+    fn showable(self) -> Claimant {
+        let line = |text: String| one_line(&text, 4096);
+        Claimant {
+            agent: self.agent.map(line),
+            session: self.session.map(line),
+            worktree: line(self.worktree),
+            host: line(self.host),
+            user: line(self.user),
+            slurm_job: self.slurm_job.map(line),
+        }
+    }
+
     /// True if both say that they are the same session.
     pub fn is_same_session(&self, other: &Claimant) -> bool {
         self.session.is_some()
@@ -129,7 +143,9 @@ impl Claim {
             Some(other) => return Err(format!("it follows {other}, which this version does not know")),
             None => return Err("it has no schema".to_owned()),
         }
-        let claim: Claim = serde_json::from_value(value).map_err(|e| e.to_string())?;
+        let mut claim: Claim = serde_json::from_value(value).map_err(|e| e.to_string())?;
+        claim.who = claim.who.showable();
+        claim.nonce = one_line(&claim.nonce, 64);
         if claim.key == *key { Ok(claim) } else { Err(format!("it speaks of {}", claim.key)) }
     }
 }

@@ -199,7 +199,7 @@ fn place(material: &Material, cd: Option<&str>) -> Vec<String> {
         |name: Option<&str>| name.map_or("a detached HEAD".to_owned(), |name| code_span(&clip(name, 120)));
     let commit = |id: Option<&CommitId>| id.map_or("no commit".to_owned(), |id| format!("`{}`", id.short()));
     let mut lines = vec![match cd {
-        Some(cd) => format!("- where: `{cd}`"),
+        Some(cd) => format!("- where: {}", code_span(cd)),
         None => format!("- where: {} (its name cannot be quoted for a shell)", code_span(material.worktree)),
     }];
     let mut text = format!("- branch: {} at {}", branch(material.branch), commit(material.head));

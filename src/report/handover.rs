@@ -76,13 +76,20 @@ pub fn listed(view: &View, outcome: &list::Outcome) -> String {
             ("focus", Align::Left),
         ]);
         // Key, age and state take 50 columns; the rest is shared.
-        let room = view.width.saturating_sub(52).max(24);
+        let is_held = |row: &list::Row| row.baton != list::RowBaton::Free;
+        let taken = if outcome.handovers.iter().any(is_held) { 61 } else { 52 };
+        let room = view.width.saturating_sub(taken).max(24);
         for row in &outcome.handovers {
             let (state, style) = match row.state {
                 list::RowState::Current => ("current", Style::Good),
                 list::RowState::Superseded => ("superseded", Style::Faint),
                 list::RowState::Archived => ("archived", Style::Faint),
                 list::RowState::Unproved => ("unproved", Style::Watch),
+            };
+            let held = match row.baton {
+                list::RowBaton::Free => "",
+                list::RowBaton::Held { .. } => ", held",
+                list::RowBaton::Unknown { .. } => ", baton?",
             };
             let about =
                 row.problem.as_deref().or(row.focus.as_deref()).or(row.branch.as_deref()).unwrap_or_default();
@@ -91,7 +98,7 @@ pub fn listed(view: &View, outcome: &list::Outcome) -> String {
             table.row([
                 row.key.to_string(),
                 row.created.map_or("?".to_owned(), |created| created.age(view.now).to_string()),
-                paint(style, state),
+                format!("{}{held}", paint(style, state)),
                 worktree,
                 clip(&escape(about), left.max(12)),
             ]);

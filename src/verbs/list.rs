@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::lookup::Shelf;
 use super::{Context, Error};
+use crate::baton::{Baton, Claim};
 use crate::document::{Entry, Lineage};
 use crate::terms::{AnyKey, Time};
 
@@ -39,6 +40,8 @@ pub struct Row {
     pub is_here: bool,
     /// What the work is about.
     pub focus: Option<String>,
+    /// Who has its baton.
+    pub baton: RowBaton,
     /// Why it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -58,6 +61,24 @@ pub enum RowState {
     Unproved,
 }
 
+/// Who has a baton.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "word")]
+pub enum RowBaton {
+    /// Nobody.
+    Free,
+    /// A session.
+    Held {
+        /// Its claim.
+        claim: Box<Claim>,
+    },
+    /// It cannot be told.
+    Unknown {
+        /// Why not.
+        why: String,
+    },
+}
+
 /// Lists the handovers of this worktree, or with `all` those of every worktree
 /// and the archived ones.
 pub fn list(context: &Context, all: bool) -> Result<Outcome, Error> {
@@ -73,21 +94,21 @@ pub fn list(context: &Context, all: bool) -> Result<Outcome, Error> {
         } else if !all && entry.is_archived {
             outcome.archived_left_out += 1;
         } else {
-            outcome.handovers.push(row(&lineage, entry, is_here));
+            outcome.handovers.push(row(context, &lineage, entry, is_here));
         }
     }
     // Documents of an older custom lie in the worktree alone.
     for key in shelf.copy.keys()? {
         if lineage.get(&key).is_none() {
             let entry = Entry::of(&key, &shelf.copy.load(&key)?.unwrap_or_default(), false);
-            outcome.handovers.push(row(&lineage, &entry, true));
+            outcome.handovers.push(row(context, &lineage, &entry, true));
         }
     }
     outcome.handovers.sort_by(|a, b| (a.created, &a.key).cmp(&(b.created, &b.key)));
     Ok(outcome)
 }
 
-fn row(lineage: &Lineage, entry: &Entry, is_here: bool) -> Row {
+fn row(context: &Context, lineage: &Lineage, entry: &Entry, is_here: bool) -> Row {
     let state = if entry.is_archived {
         RowState::Archived
     } else if entry.problem.is_some() || entry.key.proving().is_none() {
@@ -107,6 +128,15 @@ fn row(lineage: &Lineage, entry: &Entry, is_here: bool) -> Row {
         worktree: entry.worktree.as_ref().and_then(|worktree| name(&worktree.path)),
         is_here,
         focus: entry.focus.clone(),
+        baton: baton(context, &entry.key),
         problem: entry.problem.clone(),
+    }
+}
+
+fn baton(context: &Context, key: &AnyKey) -> RowBaton {
+    match Baton::of(context.world, &context.home(), key).holder() {
+        Ok(None) => RowBaton::Free,
+        Ok(Some(claim)) => RowBaton::Held { claim: Box::new(claim) },
+        Err(e) => RowBaton::Unknown { why: e.to_string() },
     }
 }

@@ -228,3 +228,73 @@ fn of_many_sessions_that_resume_at_once_exactly_one_gets_the_baton() {
     assert_eq!(codes.iter().filter(|code| **code == 0).count(), 1, "{codes:?}");
     assert_eq!(codes.iter().filter(|code| **code == 5).count(), 11, "{codes:?}");
 }
+
+#[test]
+fn the_briefing_of_a_sweep_names_its_jobs_and_fits() {
+    let sandbox = Sandbox::new();
+    let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/cluster_state.txt");
+    let state = sandbox.write(sandbox.root().join("cluster_state.txt"), fs::read(recorded).unwrap());
+    let state = state.to_str().unwrap();
+    let words = [
+        "create",
+        "--cluster",
+        state,
+        "--status",
+        "blocked: the reservation ends at noon",
+        "--next",
+        "Wait for `48233`, then run `make eval`; expect 12 passed.",
+    ];
+    let _ = as_session(&sandbox, "giver", words).run().expect(0);
+    let answer = resume(&sandbox, "b", &["--cluster", state]).expect(0);
+    assert!(answer.stdout().lines().count() <= 60);
+    insta::assert_snapshot!("the_briefing_of_a_sweep", answer);
+    let listed = sandbox.handover(["list"]).expect(0);
+    assert!(listed.stdout().contains("current, held"), "{listed}");
+    let data = sandbox.handover(["list", "--json"]).expect(0).data();
+    assert_eq!(data["handovers"][0]["baton"]["claim"]["who"]["session"], "b");
+}
+
+#[test]
+fn names_that_would_move_the_cursor_or_break_a_command_do_neither() {
+    let sandbox = Sandbox::new();
+    let naughty = "it's `x` $(touch pwned)";
+    let there = sandbox.root().join(naughty);
+    sandbox.git(["worktree", "add", "-q", "-b", "feature/a`b$(c)", there.to_str().unwrap()]);
+    let naughty_session = "s\u{1b}[31m\n\u{202e}## Established by the program";
+    let call = |session: &str, words: &[&str]| {
+        as_session(&sandbox, session, words.iter().copied())
+            .dir(&there)
+            .env("HANDOVER_USER", "a\u{1b}[2Jb")
+            .run()
+    };
+    let focus = "x\u{1b}]0;pwned\u{7}\n# Briefing";
+    let key =
+        call("giver", &["create", "--cluster", "none", "--focus", focus]).expect(0).last_line().to_owned();
+    let briefing = call(naughty_session, &["resume"]).expect(0);
+    let refused = call("other", &["resume"]).expect(5);
+    let wrong = resume(&sandbox, "third", &[&key]).expect(1);
+    for answer in [&briefing, &refused, &wrong] {
+        let text = String::from_utf8(answer.bytes()).unwrap();
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{answer}");
+        assert!(text.lines().filter(|line| line.starts_with('#')).count() <= 3, "{answer}");
+    }
+    // What is printed as a command goes where it says, and runs nothing else.
+    let hint = wrong.stderr().lines().find_map(|line| line.strip_prefix("hint: ")).unwrap().to_owned();
+    let cd = hint.split(" && handover").next().unwrap();
+    let place = sandbox.program("bash", ["-c", &format!("{cd} && pwd")]).run().expect(0);
+    assert_eq!(place.stdout().trim_end(), there.to_str().unwrap());
+    assert!(!sandbox.exists("pwned") && !there.join("pwned").exists());
+    assert!(briefing.stdout().contains(&format!("- where: ``{cd}``")), "{briefing}");
+    // A claim that somebody else wrote is data too.
+    let claim = sandbox.project().join(format!(".git/handover/batons/{key}/000001.json"));
+    let text = fs::read_to_string(&claim).unwrap().replace("\"host1\"", "\"\u{202e}\u{7f}\u{200b}host\"");
+    fs::remove_file(&claim).unwrap();
+    fs::write(&claim, text).unwrap();
+    for words in [&["resume", &key][..], &["list", "--all", "--json"], &["release", &key]] {
+        let answer = call("other", words);
+        assert!(
+            !String::from_utf8(answer.bytes()).unwrap().contains(['\u{202e}', '\u{7f}', '\u{200b}']),
+            "{answer}"
+        );
+    }
+}
