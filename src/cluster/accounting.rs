@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -230,8 +231,14 @@ impl Accounting {
 /// Texts, each kept once; number zero is the empty one.
 #[derive(Debug, Clone)]
 struct Texts {
-    list: Vec<String>,
-    numbers: HashMap<Vec<u8>, Text>,
+    /// All of them one after the other: a million names are one allocation.
+    all: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+    /// The number of the text with this hash. Two texts of one hash, which
+    /// nobody can plan, cost a second number for one of them.
+    numbers: HashMap<u64, Text>,
+    hashes: RandomState,
     /// The numbers handed out last: in accounting the next row mostly repeats them.
     recent: [Text; 4],
 }
@@ -239,8 +246,10 @@ struct Texts {
 impl Default for Texts {
     fn default() -> Texts {
         Texts {
-            list: vec![String::new()],
-            numbers: HashMap::from([(Vec::new(), Text(0))]),
+            all: String::new(),
+            ends: vec![0],
+            numbers: HashMap::new(),
+            hashes: RandomState::new(),
             recent: [Text(0); 4],
         }
     }
@@ -248,7 +257,9 @@ impl Default for Texts {
 
 impl Texts {
     fn get(&self, text: Text) -> &str {
-        self.list.get(text.0 as usize).map_or("", String::as_str)
+        let at = text.0 as usize;
+        let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.ends.get(at).and_then(|end| self.all.get(start..*end)).unwrap_or("")
     }
 
     fn intern(&mut self, bytes: &[u8]) -> Text {
@@ -256,16 +267,20 @@ impl Texts {
             return Text(0);
         }
         for text in self.recent {
-            if self.list[text.0 as usize].as_bytes() == bytes {
+            if self.get(text).as_bytes() == bytes {
                 return text;
             }
         }
-        let number = match self.numbers.get(bytes) {
-            Some(number) => *number,
-            None => {
-                let number = Text(self.list.len() as u32);
-                self.list.push(String::from_utf8_lossy(bytes).into_owned());
-                self.numbers.insert(bytes.to_vec(), number);
+        // Bytes that are no UTF-8 are looked up as what they become.
+        let new = String::from_utf8_lossy(bytes);
+        let hash = self.hashes.hash_one(new.as_bytes());
+        let number = match self.numbers.get(&hash) {
+            Some(number) if self.get(*number) == new => *number,
+            _ => {
+                let number = Text(self.ends.len() as u32);
+                self.all.push_str(&new);
+                self.ends.push(self.all.len());
+                self.numbers.insert(hash, number);
                 number
             }
         };

@@ -1,5 +1,6 @@
 //! Which jobs and tasks belong together, and what is newest about each.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -27,21 +28,26 @@ pub struct Found {
 pub fn sweeps(snapshot: &Snapshot) -> Found {
     let accounting = &snapshot.accounting;
     let queue = snapshot.jobs.known().map_or(&[][..], Vec::as_slice);
-    let singles = queue.iter().map(|job| (job.id.base, None)).collect();
-    let mut groups = Groups { singles, ..Groups::default() };
-    let mut entries = Vec::new();
-    if let Some(accounting) = accounting.known() {
-        entries = groups.sort_in(accounting);
-    }
-    groups.overlay(queue);
+    let mut groups = Groups {
+        singles: queue.iter().map(|job| (job.id.base, None)).collect(),
+        names: queue.iter().map(|job| (plain(&job.name), Vec::new())).collect(),
+        ..Groups::default()
+    };
     let nothing = Accounting::default();
     let attempts = accounting.known().unwrap_or(&nothing);
+    let entries = groups.sort_in(attempts);
+    groups.overlay(queue);
     let mut found = Found { sweeps: Vec::new(), single_jobs: 0 };
     let mut start = 0;
     for (number, group) in groups.list.into_iter().enumerate() {
         let end = start + entries[start..].partition_point(|entry: &Entry| entry.group == number as u32);
-        let gathered = group.gather(attempts, &entries[start..end], snapshot);
+        let own = &entries[start..end];
         start = end;
+        if group.array.is_none() && group.queue.is_empty() && own.len() < SHARED_NAME_AT_LEAST {
+            found.single_jobs += own.chunk_by(|one, other| one.member == other.member).count();
+            continue;
+        }
+        let gathered = group.gather(attempts, own, snapshot);
         if gathered.array.is_none() && gathered.tasks.len() < SHARED_NAME_AT_LEAST {
             found.single_jobs += gathered.tasks.len();
         } else {
@@ -50,6 +56,12 @@ pub fn sweeps(snapshot: &Snapshot) -> Found {
     }
     found.sweeps.sort_by_cached_key(|sweep| std::cmp::Reverse(sweep.newest_id()));
     found
+}
+
+/// A name as accounting would have it, which stores a double quote as a
+/// backtick.
+fn plain(name: &str) -> Cow<'_, str> {
+    if name.contains('"') { Cow::Owned(name.replace('"', "`")) } else { Cow::Borrowed(name) }
 }
 
 /// One attempt, with the place where it belongs.
@@ -64,24 +76,25 @@ struct Entry {
 struct Groups<'a> {
     list: Vec<Group<'a>>,
     arrays: HashMap<u32, u32>,
-    /// By name as accounting would have it, and user.
-    names: HashMap<(String, String), u32>,
+    /// The groups of each name that the queue has, with their users; of a
+    /// million other names no list is needed.
+    names: HashMap<Cow<'a, str>, Vec<(&'a str, u32)>>,
     /// The group that accounting has for each job of the queue that is no array.
     singles: HashMap<u32, Option<u32>>,
 }
 
 struct Group<'a> {
     array: Option<u32>,
-    name: String,
+    name: &'a str,
     name_cut: bool,
-    user: String,
+    user: &'a str,
     queue: Vec<&'a Job>,
 }
 
 impl<'a> Groups<'a> {
     /// Gives every attempt its group; the result is sorted by group, member and
     /// from oldest to newest attempt.
-    fn sort_in(&mut self, accounting: &Accounting) -> Vec<Entry> {
+    fn sort_in(&mut self, accounting: &'a Accounting) -> Vec<Entry> {
         let attempts = accounting.attempts();
         let mut entries = Vec::with_capacity(attempts.len());
         let mut by_text: HashMap<(Text, Text), u32> = HashMap::new();
@@ -96,7 +109,7 @@ impl<'a> Groups<'a> {
                 (Some((same, group)), key) if same == key => group,
                 (_, Err(base)) => self.array(base, || Group::of(accounting, attempt, Some(base))),
                 (_, Ok(texts)) => {
-                    *by_text.entry(texts).or_insert_with(|| self.name(Group::of(accounting, attempt, None)))
+                    *by_text.entry(texts).or_insert_with(|| self.add(Group::of(accounting, attempt, None)))
                 }
             };
             last = Some((key, group));
@@ -122,9 +135,9 @@ impl<'a> Groups<'a> {
         for job in queue {
             let group = |array| Group {
                 array,
-                name: job.name.clone(),
+                name: &job.name,
                 name_cut: job.name_cut,
-                user: job.user.clone(),
+                user: &job.user,
                 queue: Vec::new(),
             };
             let base = job.id.base;
@@ -133,13 +146,13 @@ impl<'a> Groups<'a> {
                 _ if job.pending_tasks.is_some() || job.tasks_cut => self.array(base, || group(Some(base))),
                 _ => match self.singles.get(&base) {
                     Some(Some(number)) => *number,
-                    _ => self.name(group(None)),
+                    _ => self.named(job).unwrap_or_else(|| self.add(group(None))),
                 },
             };
             let Some(group) = self.list.get_mut(number as usize) else { continue };
             // The queue has the name as it was given, accounting may not.
             if !job.name_cut {
-                group.name.clone_from(&job.name);
+                group.name = &job.name;
                 group.name_cut = false;
             }
             group.queue.push(job);
@@ -153,23 +166,32 @@ impl<'a> Groups<'a> {
         })
     }
 
-    fn name(&mut self, new: Group<'a>) -> u32 {
-        // Accounting stores a double quote as a backtick.
-        let key = (new.name.replace('"', "`"), new.user.clone());
-        *self.names.entry(key).or_insert_with(|| {
-            self.list.push(new);
-            self.list.len() as u32 - 1
-        })
+    /// Adds a group of jobs that share a name.
+    fn add(&mut self, new: Group<'a>) -> u32 {
+        let number = self.list.len() as u32;
+        if let Some(known) = self.names.get_mut(&plain(new.name)) {
+            known.push((new.user, number));
+        }
+        self.list.push(new);
+        number
+    }
+
+    /// The group of a job's name and user; a source without users fits any.
+    fn named(&self, job: &Job) -> Option<u32> {
+        let known = self.names.get(&plain(&job.name))?;
+        let fits = |user: &str| known.iter().find(|(own, _)| *own == user);
+        let other = || fits("").or_else(|| known.first().filter(|_| job.user.is_empty()));
+        fits(&job.user).or_else(other).map(|(_, number)| *number)
     }
 }
 
 impl<'a> Group<'a> {
-    fn of(accounting: &Accounting, attempt: &Attempt, array: Option<u32>) -> Group<'a> {
+    fn of(accounting: &'a Accounting, attempt: &Attempt, array: Option<u32>) -> Group<'a> {
         Group {
             array,
-            name: accounting.text(attempt.name).to_owned(),
+            name: accounting.text(attempt.name),
             name_cut: attempt.name_cut,
-            user: accounting.text(attempt.user).to_owned(),
+            user: accounting.text(attempt.user),
             queue: Vec::new(),
         }
     }
@@ -249,9 +271,9 @@ impl<'a> Group<'a> {
         }
         Gathered {
             array: self.array,
-            name: self.name,
+            name: self.name.to_owned(),
             name_cut: self.name_cut,
-            user: Some(self.user).filter(|user| !user.is_empty()),
+            user: Some(self.user.to_owned()).filter(|user| !user.is_empty()),
             tasks: overlay(tasks, queued),
             waiting,
             throttle,

@@ -206,6 +206,22 @@ fn jobs_that_share_a_name_are_a_sweep_from_three_on() {
 }
 
 #[test]
+fn a_source_without_users_joins_the_queue_that_has_them() {
+    let text = b"JobID|State|ExitCode|Elapsed|JobName\n1|FAILED|1:0|00:00:09|lr\n2|FAILED|1:0|00:00:09|lr\n";
+    let queued = job(JobId::whole(3), State::Pending);
+    let sweep = only(sweeps(&snapshot(text, vec![queued.clone()])));
+    assert_eq!(sweep.look.all().to_string(), "1-3");
+    // Another user's jobs of that name are another sweep.
+    let rows =
+        [row("1", 1, "FAILED", "1:0", 9), row("2", 2, "FAILED", "1:0", 9), row("4", 4, "FAILED", "1:0", 9)];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let queued = Job { user: "eve".into(), ..queued };
+    let found = sweeps(&snapshot(&accounting(&rows), vec![queued]));
+    assert_eq!(found.single_jobs, 1);
+    assert_eq!(only(found).look.all().to_string(), "1,2,4");
+}
+
+#[test]
 fn a_heterogeneous_job_is_one_job_and_fails_with_its_parts() {
     let rows: Vec<String> = (1..=3)
         .flat_map(|n| {
