@@ -146,6 +146,20 @@ fn a_living_holder_is_named_and_never_robbed() {
 }
 
 #[test]
+fn who_waits_hears_once_for_whom() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::real();
+    let lock = lock::acquire(&world, home.path(), "start a worktree", Seconds(0), &mut |_| {}).unwrap();
+    let mut heard = Vec::new();
+    let waited = lock::acquire(&world, home.path(), "test", Seconds(2), &mut |holder| {
+        heard.push(holder.purpose.clone());
+    });
+    assert!(matches!(waited, Err(LockError::Busy { .. })));
+    assert_eq!(heard, [Known::Known("start a worktree".to_owned())]);
+    lock.confirm().unwrap();
+}
+
+#[test]
 fn a_name_that_nobody_understands_counts_as_alive_until_a_person_breaks_it() {
     let home = tempfile::tempdir().unwrap();
     let world = World::real();

@@ -264,12 +264,12 @@ impl<'w> Contender<'w> {
             };
             seen_free = 0;
             let waited = watch.elapsed();
-            if waited >= patience {
-                return Err(LockError::Busy { purpose: self.purpose.clone(), holder: Box::new(holder) });
-            }
             if waited >= Duration::from_secs(1) && told != holder.id {
                 on_wait(&holder);
-                told = holder.id;
+                told.clone_from(&holder.id);
+            }
+            if waited >= patience {
+                return Err(LockError::Busy { purpose: self.purpose.clone(), holder: Box::new(holder) });
             }
             self.world.clock.pause(jitter(pause).min(patience - waited));
             pause = (pause * 2).min(Duration::from_secs(1));
