@@ -14,7 +14,7 @@ use super::{Context, Error, Identity, pointer};
 use crate::baton::{Baton, BatonError, Claim, Claimant};
 use crate::config::Source;
 use crate::document::briefing::{self, Briefing, Material};
-use crate::document::{self, Body, Facts, Section, Verdict};
+use crate::document::{self, Body, Facts, Section, Store, Verdict};
 use crate::safety::{escape_path, one_line};
 use crate::sys::{FileError, nonce};
 use crate::terms::{AnyKey, KeyPrefix};
@@ -173,13 +173,17 @@ fn brief(
     let repository = &context.repository;
     let nonce = nonce::<8>().map_err(|e| FileError::new("read", "/dev/urandom".as_ref(), e))?;
     let place = found.place.as_ref();
+    let key = AnyKey::Proving(facts.key);
+    let stored = Store::new(context.home()).load(&key).ok().flatten();
+    let proved = match stored.and_then(|stored| stored.digest) {
+        Some(_) => "intact",
+        None => "matches its key only; nobody here kept its full digest",
+    };
     let verdict = match &found.outcome.verdict {
-        Verdict::Intact => "intact".to_owned(),
-        Verdict::MatchesKeyOnly => "matches its key only; nobody here kept its full digest".to_owned(),
         Verdict::PlaceUnknown { why } => {
-            format!("intact; whether this is its place is unknown: {}", one_line(why, 200))
+            format!("{proved}; whether this is its place is unknown: {}", one_line(why, 200))
         }
-        _ => "not intact".to_owned(),
+        _ => proved.to_owned(),
     };
     let notes: Vec<String> = found.outcome.notes.iter().chain(&outcome.not_written).cloned().collect();
     Ok(briefing::brief(&Material {

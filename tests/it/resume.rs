@@ -298,3 +298,24 @@ fn names_that_would_move_the_cursor_or_break_a_command_do_neither() {
         );
     }
 }
+
+#[test]
+fn a_copy_alone_is_resumed_in_another_clone_and_says_how_little_proves_it() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    sandbox.commit("A second commit");
+    let source = format!("file://{}", sandbox.project().display());
+    let name = format!("CLAUDE/{key}.md");
+    for (clone, depth) in [("whole", None), ("shallow", Some("--depth=1"))] {
+        let args = ["clone", "-q"].into_iter().chain(depth).chain([source.as_str(), clone]);
+        sandbox.git_in(sandbox.root(), args);
+        let there = sandbox.root().join(clone);
+        sandbox.write(there.join(&name), sandbox.read(&name));
+        let answer = as_session(&sandbox, "b", ["resume", &key]).dir(&there).run().expect(0);
+        assert!(answer.stdout().contains("- document: matches its key only;"), "{answer}");
+        assert_eq!(answer.stdout().contains("this clone is shallow"), depth.is_some(), "{answer}");
+        assert!(there.join(format!(".git/handover/batons/{key}/000001.json")).exists());
+    }
+    // Claims of clones do not know each other; the first clone still can.
+    ends(resume(&sandbox, "a", &[]), 0);
+}
