@@ -78,35 +78,39 @@ pub fn split(text: &str) -> Result<(&str, &str), FrontError> {
 /// Reads the facts and the body of a document.
 pub fn read(text: &str) -> Result<(Facts, &str), FrontError> {
     let (block, body) = split(text)?;
+    let map = values(block, |_| true)?;
+    let facts = serde_json::from_value(Value::Object(map));
+    Ok((facts.map_err(|e| FrontError::Value { text: e.to_string() })?, body))
+}
+
+/// The values of the names that are wanted, once the schema is known to be ours.
+fn values(block: &str, wanted: impl Fn(&str) -> bool) -> Result<Map<String, Value>, FrontError> {
     let mut map = Map::new();
+    let mut broken = None;
     for (index, line) in block.lines().enumerate() {
         let number = index + 2;
         let (name, value) = line.split_once(": ").ok_or(FrontError::Line { line: number })?;
-        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if name.is_empty() || !plain {
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Err(FrontError::Line { line: number });
         }
-        // A document of an older custom has plain YAML here; its lack of a
-        // schema says more than its first odd value.
-        let value = serde_json::from_str(value).unwrap_or(Value::Null);
+        if !wanted(name) {
+            continue;
+        }
+        let value = serde_json::from_str(value).unwrap_or_else(|_| {
+            broken.get_or_insert(number);
+            Value::Null
+        });
         if map.insert(name.to_owned(), value).is_some() {
             return Err(FrontError::Repeated { line: number });
         }
     }
+    // A document of an older custom has plain YAML here; its lack of a schema
+    // says more than its first odd value, so that is looked at first.
     match map.get("schema").and_then(Value::as_str) {
-        Some(SCHEMA) => {}
-        Some(other) => return Err(FrontError::Newer { schema: other.to_owned() }),
-        None => return Err(FrontError::NoSchema),
+        Some(SCHEMA) => broken.map_or(Ok(map), |line| Err(FrontError::Line { line })),
+        Some(other) => Err(FrontError::Newer { schema: other.to_owned() }),
+        None => Err(FrontError::NoSchema),
     }
-    for (index, line) in block.lines().enumerate() {
-        let value = line.split_once(": ").map_or("", |(_, value)| value);
-        if serde_json::from_str::<Value>(value).is_err() {
-            return Err(FrontError::Line { line: index + 2 });
-        }
-    }
-    let facts =
-        serde_json::from_value(Value::Object(map)).map_err(|e| FrontError::Value { text: e.to_string() })?;
-    Ok((facts, body))
 }
 
 /// What a list of documents needs, read from a few lines: a long list of files
@@ -132,24 +136,8 @@ pub struct Peek {
 pub fn peek(text: &str) -> Result<(Peek, bool, &str), FrontError> {
     const NAMES: [&str; 7] = ["schema", "parent", "created", "host", "worktree", "branch", "head"];
     let (block, body) = split(text)?;
-    let mut map = Map::new();
-    let mut has_jobs = false;
-    for (index, line) in block.lines().enumerate() {
-        let number = index + 2;
-        let (name, value) = line.split_once(": ").ok_or(FrontError::Line { line: number })?;
-        has_jobs |= name == "jobs" && value.contains("\"listed\":[{");
-        if NAMES.contains(&name) {
-            let value = serde_json::from_str(value).unwrap_or(Value::Null);
-            if map.insert(name.to_owned(), value).is_some() {
-                return Err(FrontError::Repeated { line: number });
-            }
-        }
-    }
-    match map.get("schema").and_then(Value::as_str) {
-        Some(SCHEMA) => {}
-        Some(other) => return Err(FrontError::Newer { schema: other.to_owned() }),
-        None => return Err(FrontError::NoSchema),
-    }
+    let map = values(block, |name| NAMES.contains(&name))?;
+    let has_jobs = block.lines().any(|line| line.starts_with("jobs: ") && line.contains("\"listed\":[{"));
     let peek =
         serde_json::from_value(Value::Object(map)).map_err(|e| FrontError::Value { text: e.to_string() })?;
     Ok((peek, has_jobs, body))
