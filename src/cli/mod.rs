@@ -17,6 +17,7 @@ mod remove;
 mod resume;
 mod snapshot;
 mod start;
+mod status;
 mod sweep;
 mod unlock;
 mod verify;
@@ -97,6 +98,7 @@ enum Verb {
     List(verify::ListArgs),
     Archive(archive::ArchiveArgs),
     Start(start::StartArgs),
+    Status(status::StatusArgs),
     Snapshot(snapshot::SnapshotArgs),
     Remove(remove::RemoveArgs),
     Sweep(sweep::SweepArgs),
@@ -191,6 +193,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::List(args) => verify::run_list(session, args),
         Verb::Archive(args) => archive::run(session, args),
         Verb::Start(args) => start::run(session, args),
+        Verb::Status(args) => status::run(session, &args),
         Verb::Snapshot(args) => snapshot::run(session, &args),
         Verb::Remove(args) => remove::run(session, args),
         Verb::Sweep(args) => sweep::run(session, &args),

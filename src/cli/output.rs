@@ -54,7 +54,8 @@ impl Output {
         }
         let value = envelope(schema, data)
             .map_err(|e| Failure::new(super::Exit::Bug, format!("cannot write JSON: {e}")))?;
-        self.print(&format!("{value}\n"))
+        // Names keep what they hold, and the terminal gets nothing that it would obey.
+        self.print(&format!("{}\n", crate::safety::json_line(&value)))
     }
 
     /// Text on standard output as it is, colours aside.

@@ -115,6 +115,22 @@ impl<'w> History<'w> {
         })
     }
 
+    /// True if every path that changed between `fork` and `tip` has at `goal`
+    /// the content that it has at `tip`: merging would bring nothing new.
+    pub fn has_contents(&self, fork: &CommitId, tip: &CommitId, goal: &CommitId) -> Result<bool, GitError> {
+        if let Some(library) = &self.library
+            && let Some(answer) = has_contents(library, fork, tip, goal)
+        {
+            return Ok(answer);
+        }
+        let args = ["diff-tree", "-r", "--name-only", "--no-renames", "-z", fork.as_str(), tip.as_str()];
+        let names = self.git.run(&args)?;
+        let between = ["diff-tree", "-r", "--name-only", "--no-renames", "-z", tip.as_str(), goal.as_str()];
+        let differ = self.git.run(&between)?;
+        let differ: std::collections::HashSet<&[u8]> = differ.split(|b| *b == 0).collect();
+        Ok(!names.split(|b| *b == 0).any(|name| !name.is_empty() && differ.contains(name)))
+    }
+
     /// The newest `most` commits that `new` has and `old` lacks, newest first.
     ///
     /// Messages are as their authors wrote them: escape before showing.
@@ -154,6 +170,27 @@ impl<'w> History<'w> {
     fn both(&self, one: &CommitId, two: &CommitId) -> Option<(&git2::Repository, git2::Oid, git2::Oid)> {
         Some((self.library.as_ref()?, oid(one)?, oid(two)?))
     }
+}
+
+fn has_contents(
+    library: &git2::Repository,
+    fork: &CommitId,
+    tip: &CommitId,
+    goal: &CommitId,
+) -> Option<bool> {
+    let tree = |id: &CommitId| library.find_commit(oid(id)?).ok()?.tree().ok();
+    let (fork, tip, goal) = (tree(fork)?, tree(tip)?, tree(goal)?);
+    let diff = library.diff_tree_to_tree(Some(&fork), Some(&tip), None).ok()?;
+    let entry =
+        |tree: &git2::Tree, path: &Path| tree.get_path(path).ok().map(|entry| (entry.id(), entry.filemode()));
+    for delta in diff.deltas() {
+        for path in [delta.old_file().path(), delta.new_file().path()].into_iter().flatten() {
+            if entry(&tip, path) != entry(&goal, path) {
+                return Some(false);
+            }
+        }
+    }
+    Some(true)
 }
 
 fn oid(id: &CommitId) -> Option<git2::Oid> {

@@ -10,6 +10,7 @@ pub mod remove;
 pub mod resume;
 pub mod snapshot;
 pub mod start;
+pub mod status;
 mod style;
 pub mod sweep;
 mod table;

@@ -115,7 +115,7 @@ fn inside(top: &Path, path: &Path) -> String {
 }
 
 /// The same context, asking for every job of our user.
-fn everything_of_ours<'w>(context: &Context<'w>) -> Context<'w> {
+pub(super) fn everything_of_ours<'w>(context: &Context<'w>) -> Context<'w> {
     let mut config = context.config.clone();
     config.cluster.names.clear();
     config.cluster.ids.clear();
@@ -124,7 +124,7 @@ fn everything_of_ours<'w>(context: &Context<'w>) -> Context<'w> {
 }
 
 /// The job with its paths as they are without links, as far as they exist here.
-fn through_links(mut job: Job) -> Job {
+pub(super) fn through_links(mut job: Job) -> Job {
     for path in [&mut job.work_dir, &mut job.stdout].into_iter().flatten() {
         let existing = path.ancestors().find_map(|dir| Some((dir.canonicalize().ok()?, dir)));
         if let Some((real, dir)) = existing

@@ -23,6 +23,7 @@ pub mod resume;
 pub mod show;
 pub mod snapshot;
 pub mod start;
+pub mod status;
 pub mod sweep;
 pub mod unlock;
 pub mod verify;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Error;
 use super::base::{self, Base};
-use crate::git::{GitError, Repository};
+use crate::git::{GitError, History, Repository};
 use crate::sys::World;
 use crate::terms::CommitId;
 
@@ -60,18 +60,38 @@ pub fn of(
     start: Option<&CommitId>,
     goals: &[Base],
 ) -> Result<Landing, Error> {
-    let history = repository.history();
+    let landing = quick(&repository.history(), tip, start, goals)?;
+    if let Landing::Not { .. } = landing {
+        for goal in goals {
+            if is_picked(world, repository, tip, goal)? {
+                return Ok(Landing::Picked { on: goal.name.clone() });
+            }
+        }
+    }
+    Ok(landing)
+}
+
+/// The same without comparing patches, for a look at many branches: work that
+/// landed as one commit, and was changed again there, counts as not landed.
+pub fn quick(
+    history: &History,
+    tip: &CommitId,
+    start: Option<&CommitId>,
+    goals: &[Base],
+) -> Result<Landing, Error> {
     let Some(first) = goals.first() else { return Ok(Landing::Unknown) };
     for goal in goals {
         if history.is_ancestor(tip, &goal.commit)? {
-            if start == Some(tip) {
+            if start == Some(tip) || goal.commit == *tip {
                 return Ok(Landing::Fresh);
             }
             return Ok(Landing::Merged { on: goal.name.clone() });
         }
     }
     for goal in goals {
-        if is_picked(world, repository, tip, goal)? {
+        let Some(fork) = history.merge_base(tip, &goal.commit)? else { continue };
+        // Where nothing happened since the fork, nothing can have arrived.
+        if fork != goal.commit && history.has_contents(&fork, tip, &goal.commit)? {
             return Ok(Landing::Picked { on: goal.name.clone() });
         }
     }

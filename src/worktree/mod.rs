@@ -6,6 +6,7 @@
 
 pub mod base;
 pub mod block;
+pub mod board;
 pub mod context;
 pub mod create;
 mod error;
@@ -26,7 +27,7 @@ pub mod trash;
 pub use block::Block;
 pub use error::Error;
 pub use registry::{Entry, WorktreeId};
-pub use target::Target;
+pub use target::{Target, private_dir};
 
 use std::path::Path;
 

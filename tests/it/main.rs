@@ -16,6 +16,7 @@ mod resume;
 mod sandbox;
 mod snapshot;
 mod start;
+mod status;
 mod support;
 mod sweep;
 mod unlock;

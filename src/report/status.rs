@@ -1,0 +1,139 @@
+//! The board as a table, and what does not fit into one below it.
+
+use super::{Align, Style, Table, View, paint};
+use crate::safety::{clip, escape, escape_path, one_line};
+use crate::terms::Known;
+use crate::verbs::status::{Board, Handover, Jobs, Line};
+use crate::worktree::board::{AheadBehind, Files, Row};
+use crate::worktree::landing::Landing;
+
+/// The longest name in the table, in characters.
+const NAME: usize = 26;
+
+/// The board.
+pub fn text(view: &View, board: &Board) -> String {
+    let mut table = Table::new([
+        ("", Align::Left),
+        ("worktree", Align::Left),
+        ("commits", Align::Left),
+        ("files", Align::Left),
+        ("handover", Align::Left),
+        ("jobs", Align::Left),
+    ]);
+    for line in &board.worktrees {
+        table.row([
+            if line.row.is_here { "*".to_owned() } else { String::new() },
+            name(&line.row),
+            commits(&line.row),
+            files(&line.row),
+            handovers(view, &line.handovers),
+            line.jobs.map(jobs_cell).unwrap_or_default(),
+        ]);
+    }
+    let mut out = table.render();
+    for line in &board.worktrees {
+        for note in notes(line) {
+            out.push_str(&format!("{}: {note}\n", clip(&escape(&line.row.name), NAME)));
+        }
+    }
+    if let Some(count) = board.jobs_elsewhere.filter(|count| *count > 0) {
+        out.push_str(&format!(
+            "{count} live {} of ours in no worktree of this repository\n",
+            if count == 1 { "job" } else { "jobs" }
+        ));
+    }
+    if let Some(why) = &board.jobs_unseen {
+        out.push_str(&format!("{}: {}\n", paint(Style::Watch, "jobs unknown"), one_line(why, 200)));
+    }
+    if let Some(why) = &board.handovers_unseen {
+        out.push_str(&format!("{}: {}\n", paint(Style::Watch, "handovers unknown"), one_line(why, 200)));
+    }
+    out
+}
+
+fn name(row: &Row) -> String {
+    let name = clip(&escape(&row.name), NAME);
+    if row.is_here { paint(Style::Strong, &name) } else { name }
+}
+
+fn commits(row: &Row) -> String {
+    let Some(base) = row.base.as_ref().or(row.upstream.as_ref()) else { return String::new() };
+    let counts = counts(base);
+    match &row.landing {
+        Some(Landing::Merged { .. } | Landing::Picked { .. }) => {
+            format!("{counts} {}", paint(Style::Good, "landed"))
+        }
+        Some(Landing::Fresh) => format!("{counts} {}", paint(Style::Faint, "none yet")),
+        _ => counts,
+    }
+}
+
+fn counts(counts: &AheadBehind) -> String {
+    format!("+{} -{}", counts.ahead, counts.behind)
+}
+
+fn files(row: &Row) -> String {
+    let operation = row.operation.map(|operation| paint(Style::Bad, &operation.to_string()));
+    let state = match &row.files {
+        Known::Known(Files { changed: 0, untracked: 0, conflicts: 0 }) => paint(Style::Faint, "clean"),
+        Known::Known(files) => {
+            let parts =
+                [(files.conflicts, "in conflict"), (files.changed, "changed"), (files.untracked, "new")];
+            let parts: Vec<String> =
+                parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+            paint(Style::Watch, &parts.join(", "))
+        }
+        Known::Unknown(_) | Known::NotApplicable(_) => paint(Style::Watch, "unknown"),
+    };
+    operation.into_iter().chain([state]).collect::<Vec<_>>().join(" ")
+}
+
+fn handovers(view: &View, handovers: &[Handover]) -> String {
+    let [first, rest @ ..] = handovers else { return String::new() };
+    let key = first.key.to_string();
+    let hash = key.rsplit('-').next().unwrap_or_default().to_owned();
+    let age = first.created.map(|created| format!(", {} ago", created.age(view.now))).unwrap_or_default();
+    let held = if first.holder.is_some() { ", held" } else { "" };
+    let more = if rest.is_empty() { String::new() } else { format!(", {} more", rest.len()) };
+    format!("{hash}{age}{held}{more}")
+}
+
+fn jobs_cell(jobs: Jobs) -> String {
+    let pending =
+        if jobs.more_pending { format!("over {} PD", jobs.pending) } else { format!("{} PD", jobs.pending) };
+    match (jobs.running, jobs.pending) {
+        (0, 0) => String::new(),
+        (running, 0) => format!("{running} R"),
+        (0, _) => pending,
+        (running, _) => format!("{running} R, {pending}"),
+    }
+}
+
+/// What a table has no room for.
+fn notes(line: &Line) -> Vec<String> {
+    let row = &line.row;
+    let mut notes = Vec::new();
+    match (&row.branch, &row.head) {
+        (None, Some(head)) => notes.push(format!("HEAD is detached at {}", head.short())),
+        (Some(branch), _) if *branch != row.name => notes.push(format!("branch {}", one_line(branch, 60))),
+        _ => {}
+    }
+    if let Some(upstream) =
+        row.upstream.as_ref().filter(|upstream| row.base.is_some() && upstream.ahead + upstream.behind > 0)
+    {
+        notes.push(format!("{} against {}", counts(upstream), one_line(&upstream.of, 60)));
+    }
+    if let Some(reason) = &row.locked {
+        notes.push(format!(
+            "locked: {}",
+            if reason.is_empty() { "no reason given".to_owned() } else { one_line(reason, 120) }
+        ));
+    }
+    if let Known::Unknown(why) | Known::NotApplicable(why) = &row.files {
+        notes.push(format!("{} ({})", one_line(why, 160), escape_path(&row.path)));
+    }
+    if let Some(holder) = line.handovers.iter().find_map(|handover| handover.holder.as_ref()) {
+        notes.push(format!("baton held by {}", escape(holder)));
+    }
+    notes
+}

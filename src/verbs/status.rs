@@ -1,0 +1,154 @@
+//! The board: every worktree with its branch, files, handover and jobs.
+
+use serde::Serialize;
+
+use super::hindrances::{everything_of_ours, through_links};
+use super::{Context, Error, Identity, snapshot};
+use crate::baton::Baton;
+use crate::cluster::{Job, jobs_under};
+use crate::config::Source;
+use crate::document::{Here, Lineage, Store};
+use crate::terms::{AnyKey, Known, Seconds, Time};
+use crate::worktree::board::{self, Row};
+
+/// How long the board waits for the cluster, in seconds, unless it was named.
+const PATIENCE: Seconds = Seconds(2);
+
+/// The whole board.
+#[derive(Debug, Clone, Serialize)]
+pub struct Board {
+    /// One line for each worktree, the main one first.
+    pub worktrees: Vec<Line>,
+    /// Why the jobs could not be seen, if they could not.
+    pub jobs_unseen: Option<String>,
+    /// Live jobs of ours that belong to none of these worktrees.
+    pub jobs_elsewhere: Option<usize>,
+    /// Why the handovers could not be read, if they could not.
+    pub handovers_unseen: Option<String>,
+}
+
+/// One worktree.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line {
+    /// What git says.
+    #[serde(flatten)]
+    pub row: Row,
+    /// Its newest handovers; more than one if the line of them forked.
+    pub handovers: Vec<Handover>,
+    /// Jobs that work or write in it; `None` if they could not be seen.
+    pub jobs: Option<Jobs>,
+}
+
+/// The newest handover of a worktree.
+#[derive(Debug, Clone, Serialize)]
+pub struct Handover {
+    /// Its key.
+    pub key: AnyKey,
+    /// When it was made.
+    pub created: Option<Time>,
+    /// Who holds its baton, in words.
+    pub holder: Option<String>,
+}
+
+/// Live jobs, by what they do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Jobs {
+    /// Have nodes.
+    pub running: usize,
+    /// Wait: tasks of arrays are counted one by one.
+    pub pending: usize,
+    /// True if Slurm cut a list of tasks, so that more are pending.
+    pub more_pending: bool,
+}
+
+/// Looks at everything at once; the cluster gets a short limit.
+pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error> {
+    let mut wide = everything_of_ours(context);
+    if cluster.is_none() {
+        wide.config.cluster.limit = wide.config.cluster.limit.min(PATIENCE);
+    }
+    let (rows, jobs, lineage) = std::thread::scope(|threads| {
+        let jobs = threads.spawn(|| snapshot::queue(&wide, cluster).map(|queue| queue.jobs));
+        let lineage = threads.spawn(|| Lineage::load(&Store::new(context.home())));
+        let rows = board::look(&context.repository);
+        (rows, jobs.join(), lineage.join())
+    });
+    let rows = rows?;
+    let jobs = match jobs {
+        Ok(Ok(jobs)) => jobs.map(|jobs| jobs.into_iter().map(through_links).collect::<Vec<Job>>()),
+        Ok(Err(e)) if cluster.is_some() => return Err(e),
+        Ok(Err(e)) => Known::Unknown(e.to_string()),
+        Err(_) => Known::Unknown("the look ended early".to_owned()),
+    };
+    let (lineage, handovers_unseen) = match lineage {
+        Ok(Ok(lineage)) => (lineage, None),
+        Ok(Err(e)) => (Lineage::default(), Some(e.to_string())),
+        Err(_) => (Lineage::default(), Some("the look ended early".to_owned())),
+    };
+    let live: Option<Vec<Job>> =
+        jobs.known().map(|jobs| jobs.iter().filter(|job| !job.state.is_finished()).cloned().collect());
+    let mut worktrees = Vec::new();
+    for row in &rows {
+        worktrees.push(Line {
+            handovers: handovers(context, &lineage, row)?,
+            jobs: live.as_ref().map(|live| count(&inner(live, row, &rows))),
+            row: row.clone(),
+        });
+    }
+    let elsewhere =
+        |live: &Vec<Job>| live.iter().filter(|job| !rows.iter().any(|row| belongs(job, row))).count();
+    Ok(Board {
+        worktrees,
+        jobs_elsewhere: live.as_ref().map(elsewhere),
+        jobs_unseen: match jobs {
+            Known::Known(_) => None,
+            Known::Unknown(why) => Some(why),
+            // Without a cluster there is nothing to say about jobs.
+            Known::NotApplicable(_) => None,
+        },
+        handovers_unseen,
+    })
+}
+
+fn handovers(context: &Context, lineage: &Lineage, row: &Row) -> Result<Vec<Handover>, Error> {
+    let host = Identity::of(&context.world.environment).host;
+    let here = Here { path: &row.path, id: row.id.as_ref().map(|id| id.as_str()), host: &host };
+    let leaves = lineage.leaves(&here).into_iter().filter(|leaf| !leaf.is_archived);
+    leaves
+        .map(|leaf| {
+            let holder = Baton::of(context.world, &context.home(), &leaf.key).holder()?;
+            Ok(Handover {
+                key: leaf.key.clone(),
+                created: leaf.created,
+                holder: holder.map(|claim| claim.who.to_string()),
+            })
+        })
+        .collect()
+}
+
+fn belongs(job: &Job, row: &Row) -> bool {
+    !jobs_under(std::slice::from_ref(job), &row.path).is_empty()
+}
+
+/// The jobs of a worktree, those of worktrees inside it aside.
+fn inner<'j>(live: &'j [Job], row: &Row, rows: &[Row]) -> Vec<&'j Job> {
+    let deeper = |job: &Job| {
+        rows.iter()
+            .any(|other| other.path != row.path && other.path.starts_with(&row.path) && belongs(job, other))
+    };
+    jobs_under(live, &row.path).into_iter().filter(|job| !deeper(job)).collect()
+}
+
+fn count(jobs: &[&Job]) -> Jobs {
+    let mut counted = Jobs::default();
+    for job in jobs {
+        let tasks = job.count();
+        if job.state.is_waiting() {
+            counted.pending += tasks.unwrap_or(1);
+            counted.more_pending |= tasks.is_none();
+        } else {
+            counted.running += tasks.unwrap_or(1);
+        }
+    }
+    counted
+}
