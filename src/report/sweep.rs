@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::style::width;
 use super::{Align, Style, Table, View, paint};
-use crate::cluster::{Origin, State};
+use crate::cluster::{Origin, Outlook, Reason, State};
 use crate::safety::{clip, escape, one_line};
 use crate::sweep::{Elapsed, Kind, Members, SHARED_NAME_AT_LEAST, Sweep};
 use crate::terms::Seconds;
@@ -113,11 +113,21 @@ fn board(view: &View, sweep: &Sweep) -> String {
     times(&mut lines, sweep);
     for waiting in &sweep.waiting {
         let (count, list) = match &waiting.tasks {
-            Some(tasks) => (tasks.len().to_string(), format!(": {}", list(tasks))),
-            None => ("an unknown number".to_owned(), String::new()),
+            Some(tasks) => (tasks_of(sweep, tasks), format!(", {}", list(tasks))),
+            None => ("an unknown number of tasks".to_owned(), String::new()),
         };
-        let reason = if waiting.reason.is_empty() { "None" } else { &waiting.reason };
-        lines.add("waiting", &format!("{count} for {}{list}", one_line(reason, 100)));
+        let (reason, shown) = (Reason::of(&waiting.reason), one_line(&waiting.reason, 100));
+        let words = match (shown.is_empty(), reason.words) {
+            (true, words) => words.to_owned(),
+            (_, "") => shown,
+            (_, words) => format!("{shown}, {words}"),
+        };
+        lines.add("waiting", &format!("{count}{list}: {words}"));
+        match waiting.outlook {
+            Outlook::Never => lines.add("", &paint(Style::Bad, "will never start as it is")),
+            Outlook::Held => lines.add("", &paint(Style::Watch, "starts only when it is released")),
+            Outlook::Waits | Outlook::Unknown => {}
+        }
     }
     if let Some(throttle) = sweep.throttle {
         lines.add("limit", &format!("{throttle} tasks at once, by the array's own setting"));

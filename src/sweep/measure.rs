@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Look, Members, Outcome};
-use crate::cluster::{Attempt, ExitCode, Job, State};
+use crate::cluster::{Attempt, ExitCode, Job, Outlook, Reason, State};
 use crate::terms::{Part, Seconds, TaskIds, Time};
 
 /// A sweep, counted.
@@ -94,6 +94,8 @@ pub struct Failures {
 pub struct Waiting {
     /// Slurm's reason.
     pub reason: String,
+    /// What can come of it.
+    pub outlook: Outlook,
     /// Which tasks; `None` if Slurm cut their list.
     pub tasks: Option<Members>,
 }
@@ -251,7 +253,11 @@ impl Gathered {
             waiting: self
                 .reasons
                 .iter()
-                .map(|(reason, tasks)| Waiting { reason: reason.clone(), tasks: tasks.clone().map(Members) })
+                .map(|(reason, tasks)| Waiting {
+                    reason: reason.clone(),
+                    outlook: Reason::of(reason).outlook,
+                    tasks: tasks.clone().map(Members),
+                })
                 .collect(),
             key,
             name: self.name,

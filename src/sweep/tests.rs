@@ -1,5 +1,5 @@
 use super::*;
-use crate::cluster::{Job, Nothing, Origin, Scope, Snapshot, State, sacct};
+use crate::cluster::{Job, Nothing, Origin, Outlook, Scope, Snapshot, State, sacct};
 use crate::terms::{JobId, Known, TaskIds, Time};
 
 const RELEASES: [&str; 3] = ["22.05", "23.02.8", "26.05.3"];
@@ -113,7 +113,10 @@ fn the_queue_knows_what_runs_and_waits_and_accounting_what_ended() {
         r#"{"COMPLETED 0:0":"0","PENDING":"4-9","RUNNING":"1-3"}"#
     );
     assert_eq!(sweep.not_in_queue.to_string(), "2");
-    assert_eq!(sweep.waiting[0].reason, "JobArrayTaskLimit");
+    assert_eq!(
+        (sweep.waiting[0].reason.as_str(), sweep.waiting[0].outlook),
+        ("JobArrayTaskLimit", Outlook::Waits)
+    );
     assert_eq!(sweep.throttle, Some(3));
 
     let partial = Snapshot { jobs_partial: true, ..snapshot(&accounting(&rows), jobs) };

@@ -172,6 +172,9 @@ fn a_state_file_gives_queue_and_accounting_together() {
     fits_a_narrow_terminal(&answer);
     assert!(answer.stdout().starts_with("sweep"), "{answer}");
     insta::assert_snapshot!(answer);
+    let answer = sandbox.handover(["sweep", "sweep_lr_wd", "--cluster", "state.txt"]).expect(0);
+    fits_a_narrow_terminal(&answer);
+    insta::assert_snapshot!(answer);
 }
 
 #[test]
