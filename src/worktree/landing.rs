@@ -52,7 +52,7 @@ pub fn goals(repository: &Repository) -> Result<Vec<Base>, Error> {
     Ok(std::iter::once(default).chain(upstream).collect())
 }
 
-/// Asks from cheap to dear, and no more than [`MOST`] commits.
+/// Asks from cheap to dear, and of no more than 500 commits.
 pub fn of(
     world: &World,
     repository: &Repository,

@@ -193,15 +193,9 @@ fn a_cluster_that_gives_no_answer_is_no_empty_list() {
 /// exit code for what is over, by state for what is not.
 #[test]
 fn the_sweeps_of_a_real_slurm_are_what_was_planted() {
-    let Some(cluster) = cluster::Cluster::or_skip("the_sweeps_of_a_real_slurm_are_what_was_planted") else {
-        return;
-    };
-    let Some(array) = cluster.scenario.get("SWEEP_JOB") else {
-        return cluster::skipped(
-            "the_sweeps_of_a_real_slurm_are_what_was_planted",
-            "no scenario was planted",
-        );
-    };
+    let name = "the_sweeps_of_a_real_slurm_are_what_was_planted";
+    let Some(cluster) = cluster::Cluster::with_scenario_or_skip(name) else { return };
+    let array = &cluster.scenario["SWEEP_JOB"];
     let sandbox = Sandbox::new();
     cluster.open_to(&sandbox);
     let data = sandbox.handover(["sweep", array, "--cluster", "local", "--json"]).expect(0).data();
