@@ -10,6 +10,7 @@ mod confirm;
 mod create;
 mod exit;
 mod failure;
+mod finish;
 mod output;
 mod progress;
 mod questions;
@@ -100,6 +101,7 @@ enum Verb {
     Start(start::StartArgs),
     Status(status::StatusArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Finish(finish::FinishArgs),
     Remove(remove::RemoveArgs),
     Sweep(sweep::SweepArgs),
     Unlock(unlock::UnlockArgs),
@@ -195,6 +197,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Start(args) => start::run(session, args),
         Verb::Status(args) => status::run(session, &args),
         Verb::Snapshot(args) => snapshot::run(session, &args),
+        Verb::Finish(args) => finish::run(session, args),
         Verb::Remove(args) => remove::run(session, args),
         Verb::Sweep(args) => sweep::run(session, &args),
         Verb::Unlock(args) => unlock::run(session, &args),

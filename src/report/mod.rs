@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod envelope;
+pub mod finish;
 pub mod handover;
 pub mod remove;
 pub mod resume;

@@ -84,6 +84,18 @@ pub fn held_by_another(context: &Context, target: &Target) -> Result<Option<(Any
     Ok(None)
 }
 
+/// Lets the batons go that we hold on the handovers of a worktree.
+pub fn release_ours(context: &Context, target: &Target) {
+    let identity = Identity::of(&context.world.environment);
+    let Ok(lineage) = Lineage::load(&Store::new(context.home())) else { return };
+    let id = target.id.as_ref().map(|id| id.as_str());
+    let here = Here { path: &target.path, id, host: &identity.host };
+    for leaf in lineage.leaves(&here) {
+        // One that is free, or another's, is none of ours.
+        let _ = Baton::of(context.world, &context.home(), &leaf.key).release(&identity.at(&target.path));
+    }
+}
+
 /// What lies in `CLAUDE/` and exists nowhere else.
 fn papers(context: &Context, top: &Path) -> Result<Vec<String>, Error> {
     let copy = Copy::of(top);

@@ -160,6 +160,31 @@ pub enum Error {
         /// What to do instead, for what cannot be waived.
         hints: Vec<String>,
     },
+    /// The commits were not brought over; nothing was changed.
+    #[error("will not integrate {}: {why}", one_line(name, 80))]
+    NotIntegrated {
+        /// The feature.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// Git stopped in the middle, and left its own state.
+    #[error(
+        "git stopped while it integrated {} in {}: {}",
+        one_line(name, 80),
+        escape_path(checkout),
+        one_line(complaint, 200)
+    )]
+    Stopped {
+        /// The feature.
+        name: String,
+        /// Where.
+        checkout: PathBuf,
+        /// What is in progress there, as git's subcommand.
+        operation: Option<String>,
+        /// What git said.
+        complaint: String,
+    },
     /// The trash holds no such entry.
     #[error("there is nothing in the trash with the id {id}")]
     NotInTrash {

@@ -8,6 +8,7 @@ mod crash;
 mod crash_baton;
 mod crash_start;
 mod create;
+mod finish;
 mod fuzz;
 mod lock;
 mod naughty;

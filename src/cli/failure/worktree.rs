@@ -1,4 +1,7 @@
+use std::path::Path;
+
 use super::{Exit, judge_file, judge_git, judge_lock};
+use crate::safety::{shell_path, shell_word};
 use crate::worktree::Error;
 
 /// What to do when something about a worktree was not done.
@@ -67,6 +70,10 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
             }
             (Exit::Refused, hints)
         }
+        Error::NotIntegrated { .. } => (Exit::Refused, Vec::new()),
+        Error::Stopped { name, checkout, operation, .. } => {
+            (Exit::Partial, after_a_stop(name, checkout, operation.as_deref()))
+        }
         Error::NotInTrash { .. } => {
             (Exit::NotFound, vec!["see what is there: handover remove --list-trash".into()])
         }
@@ -79,4 +86,21 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
             (Exit::Damaged, vec!["look at that file; move it away to go on without it".into()])
         }
     }
+}
+
+/// How to go on or back, with git's own commands.
+fn after_a_stop(name: &str, checkout: &Path, operation: Option<&str>) -> Vec<String> {
+    let Some(operation) = operation else {
+        return vec!["nothing is in progress there; see what git says: git status".to_owned()];
+    };
+    let git = match shell_path(checkout) {
+        Ok(path) => format!("git -C {path} {operation}"),
+        Err(_) => format!("git {operation}"),
+    };
+    let name = shell_word(name).unwrap_or_else(|_| "FEATURE".to_owned());
+    vec![
+        format!("to go on: resolve the conflicts, git add them, then: {git} --continue"),
+        format!("... and after that: handover remove {name} --waive unlanded"),
+        format!("to go back: {git} --abort"),
+    ]
 }
