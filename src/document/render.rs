@@ -1,12 +1,11 @@
-use std::collections::BTreeSet;
-
 use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::body::{OWN_BEGIN, OWN_END};
-use super::{Body, Facts, JobFact, Lint, Section, SweepFact, front};
+use super::group::{Times, groups};
+use super::{Body, Facts, Lint, Section, SweepFact, front};
 use crate::safety::{clip, code_span, escape, json_line};
-use crate::terms::{Part, Seconds, TaskIds};
+use crate::terms::Seconds;
 
 /// What happened between the parent and this document, as the program saw it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -261,8 +260,10 @@ fn jobs(facts: &Facts) -> String {
         Some(jobs) if !jobs.listed.is_empty() => {
             out.push_str("\n\nLive jobs. Do not cancel, requeue or overwrite what belongs to them:\n\n");
             const SHOWN: usize = 30;
-            let groups = grouped(&jobs.listed);
-            out.push_str(&bullets(&groups.iter().take(SHOWN).map(|group| job(group)).collect::<Vec<_>>()));
+            let groups = groups(&jobs.listed);
+            out.push_str(&bullets(
+                &groups.iter().take(SHOWN).map(|group| group.line(Times::Told)).collect::<Vec<_>>(),
+            ));
             let more = groups.len().saturating_sub(SHOWN) + jobs.omitted as usize;
             if more > 0 {
                 out.push_str(&format!("\n- and {more} more (the front matter lists {})", jobs.listed.len()));
@@ -372,65 +373,6 @@ fn source(facts: &Facts) -> String {
     }
     out.push('.');
     out
-}
-
-/// Running tasks of one array, or one entry by itself.
-fn grouped(jobs: &[JobFact]) -> Vec<Vec<&JobFact>> {
-    let mut groups: Vec<Vec<&JobFact>> = Vec::new();
-    for job in jobs {
-        let fits = |group: &&mut Vec<&JobFact>| {
-            let first = group[0];
-            let are_tasks = matches!((first.id.part, job.id.part), (Part::Task(_), Part::Task(_)));
-            are_tasks && first.id.base == job.id.base && first.state == job.state && first.name == job.name
-        };
-        match groups.iter_mut().find(fits) {
-            Some(group) => group.push(job),
-            None => groups.push(vec![job]),
-        }
-    }
-    groups
-}
-
-/// One line for a group of jobs.
-fn job(group: &[&JobFact]) -> String {
-    let first = group[0];
-    let tasks: TaskIds = match &first.tasks {
-        Some(tasks) => tasks.clone(),
-        None => group
-            .iter()
-            .filter_map(|job| if let Part::Task(index) = job.id.part { Some(index) } else { None })
-            .collect(),
-    };
-    let id = match (tasks.len(), &first.tasks) {
-        _ if first.tasks_cut => format!("{}_[...]", first.id.base),
-        (0 | 1, None) => first.id.to_string(),
-        _ => format!("{}_[{}]", first.id.base, clip(&tasks.to_string(), 60)),
-    };
-    let mut text = format!("`{id}` {} {}", escape(&first.state), code_span(&clip(&first.name, 60)));
-    let mut add = |part: String| text.push_str(&format!(", {part}"));
-    if tasks.len() > 1 {
-        add(count(tasks.len() as u64, "task", "tasks"));
-    }
-    let elapsed = || group.iter().filter_map(|job| job.elapsed);
-    if let (Some(least), Some(most), true) = (elapsed().min(), elapsed().max(), first.reason.is_empty()) {
-        let span = if least == most { most.to_string() } else { format!("{least} to {most}") };
-        add(first.limit.map_or(span.clone(), |limit| format!("{span} of {limit}")));
-    }
-    let nodes: BTreeSet<&str> =
-        group.iter().map(|job| job.nodes.as_str()).filter(|nodes| !nodes.is_empty()).collect();
-    if !nodes.is_empty() {
-        let nodes: Vec<&str> = nodes.into_iter().collect();
-        add(format!("on {}", code_span(&clip(&nodes.join(","), 60))));
-    }
-    if !first.reason.is_empty() {
-        let never = if first.never_starts { ", and will not start by itself" } else { "" };
-        add(format!("waits: {}{never}", escape(&clip(&first.reason, 100))));
-    }
-    let restarts: u32 = group.iter().filter_map(|job| job.restarts).sum();
-    if restarts > 0 {
-        add(format!("requeued {}", count(restarts.into(), "time", "times")));
-    }
-    text
 }
 
 /// Facts, not orders; key and path last, so that a script can take them.

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use super::{Context, Error};
 use crate::document::{Base, FileFact, FilesFact, RepositoryFact, WorktreeFact};
 use crate::git::{Change, ChangeKind, Operation, Status, Untracked, rebased_branch};
-use crate::safety::{escape, escape_path, url_without_credentials};
+use crate::safety::{clip, code_span, escape, escape_path, url_without_credentials};
 use crate::terms::{Bytes, CommitId, Digest, Time};
 use crate::worktree::registry;
 
@@ -43,6 +43,15 @@ pub struct Place {
     pub files: FilesFact,
     /// One digest over HEAD, status, and the changed files.
     pub state_id: Digest,
+}
+
+impl Place {
+    /// What git has begun and not ended: `rebase of `fix/loader``.
+    pub fn operation_in_words(&self) -> Option<String> {
+        let of =
+            self.operation_branch.as_deref().map(|branch| format!(" of {}", code_span(&clip(branch, 120))));
+        self.operation.map(|operation| format!("{operation}{}", of.unwrap_or_default()))
+    }
 }
 
 /// The URL of `origin`, without credentials, escaped.

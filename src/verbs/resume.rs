@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::lookup::Shelf;
 use super::verify::{self, Found};
-use super::{Context, Error, Identity, pointer};
+use super::{Context, Error, Identity, capture, pointer};
 use crate::baton::{Baton, BatonError, Claim, Claimant};
 use crate::config::Source;
 use crate::document::briefing::{self, Briefing, Material};
@@ -192,6 +192,8 @@ fn brief(
         worktree: &escape_path(repository.worktree()),
         branch: place.and_then(|place| place.branch.as_deref()),
         head: place.and_then(|place| place.head.as_ref()),
+        operation: place.and_then(capture::Place::operation_in_words).as_deref(),
+        files: place.map(|place| &place.files),
         verdict: &verdict,
         baton: &outcome.baton.sentence(),
         jobs: &found.jobs,

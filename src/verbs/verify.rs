@@ -405,7 +405,10 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
 fn another_cluster(facts: &Facts, snapshot: &Snapshot, ids: &[JobId]) -> Option<String> {
     let name = snapshot.cluster.as_deref().map(crate::safety::escape);
     if let (Some(then), Some(now)) = (&facts.cluster.name, &name) {
-        return (then != now).then(|| format!("this is the cluster {now}, the document speaks of {then}"));
+        return (then != now).then(|| {
+            let (now, then) = (crate::safety::code_span(now), crate::safety::code_span(then));
+            format!("the Slurm here is cluster {now}, the document's jobs are on cluster {then}; their ids mean nothing here")
+        });
     }
     let is_local = matches!(snapshot.origin, Origin::Local);
     let same_kind = is_local == (facts.cluster.source == "local");
