@@ -10,6 +10,7 @@ mod crash_start;
 mod create;
 mod finish;
 mod fuzz;
+mod lifecycle;
 mod lock;
 mod naughty;
 mod remove;
