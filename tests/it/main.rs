@@ -14,6 +14,7 @@ mod lifecycle;
 mod lock;
 mod naughty;
 mod remove;
+mod readme;
 mod resume;
 mod sandbox;
 mod snapshot;
