@@ -100,7 +100,7 @@ fn the_handover_on_the_page_is_a_real_one() {
             "--focus",
             "learning-rate sweep for the segmenter",
             "--status",
-            "watch: two tasks of the sweep failed alike",
+            "watch: four tasks of the sweep failed alike",
             "--next",
             "Run `pytest tests/test_schedule.py`; 12 tests pass",
         ])
