@@ -184,8 +184,17 @@ fn a_feature_lives_from_start_to_archive() {
     }
     let _ = life.agent("b", &["verify", &first, "--cluster", "none"]).expect(3);
 
-    // The work lands, the worktree goes, the documents stay.
+    // The work lands, the worktree goes, the documents stay. The logs of the jobs
+    // are nowhere else, so they are in the way until somebody has dealt with them.
     let _ = life.agent("b", &["release"]);
+    let refused = life.sandbox.handover(["finish", "lr-schedule", "--yes"]).expect(5);
+    assert!(refused.stderr().contains(&format!("slurm-{}_6.out", life.job)), "{refused:?}");
+    for entry in std::fs::read_dir(&life.worktree).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("slurm-") {
+            std::fs::rename(&path, life.sandbox.root().join(path.file_name().unwrap())).unwrap();
+        }
+    }
     let finished = life.sandbox.handover(["finish", "lr-schedule", "--yes"]);
     assert_eq!(finished.code, 0, "{finished:?}");
     assert!(!life.worktree.exists());
