@@ -16,6 +16,8 @@ use crate::terms::{CommitId, Seconds};
 
 /// How long git, with the project's hooks, may take.
 const LIMIT: Duration = Duration::from_secs(3600);
+/// How many files are named.
+const SHOWN: usize = 5;
 
 /// How the commits are brought over.
 #[derive(Debug, Clone, Default)]
@@ -176,13 +178,19 @@ fn must_be_clean(
         .changes
         .iter()
         .filter(|change| counts(change.kind))
-        .take(5)
         .map(|change| escape_path(&change.path))
         .collect();
     if changes.is_empty() {
         return Ok(());
     }
-    Err(refused(format!("{} has changes that are not committed: {}", escape_path(dir), changes.join(", "))))
+    let more =
+        if changes.len() > SHOWN { format!(" and {} more", changes.len() - SHOWN) } else { String::new() };
+    let changes = &changes[..changes.len().min(SHOWN)];
+    Err(refused(format!(
+        "{} has changes that are not committed: {}{more}",
+        escape_path(dir),
+        changes.join(", ")
+    )))
 }
 
 /// What is to come over, oldest first, without what is there under another id.
