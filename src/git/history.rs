@@ -76,6 +76,42 @@ impl<'w> History<'w> {
         Ok(finished.success().then(|| finished.text().trim().parse().ok()).flatten())
     }
 
+    /// The branch of `origin` that a clone checks out, as far as it is known here.
+    pub fn origin_head(&self) -> Result<Option<String>, GitError> {
+        let prefix = "refs/remotes/origin/";
+        let target = if let Some(library) = &self.library {
+            let reference = library.find_reference("refs/remotes/origin/HEAD").ok();
+            reference.and_then(|reference| Some(reference.symbolic_target().ok()??.to_owned()))
+        } else {
+            let remote = self.git.try_run(&["symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"])?;
+            remote.success().then(|| remote.text().trim().to_owned())
+        };
+        Ok(target.and_then(|target| Some(target.strip_prefix(prefix)?.to_owned())))
+    }
+
+    /// True if a ref of this full name exists.
+    pub fn has_ref(&self, name: &str) -> Result<bool, GitError> {
+        match &self.library {
+            Some(library) => Ok(library.find_reference(name).is_ok()),
+            None => self.git.yes(&["show-ref", "--verify", "--quiet", name]),
+        }
+    }
+
+    /// The full name of the ref that a local branch follows, there or not.
+    pub fn upstream(&self, branch: &str) -> Result<Option<String>, GitError> {
+        let full = format!("refs/heads/{branch}");
+        if let Some(library) = &self.library {
+            match library.branch_upstream_name(&full) {
+                Ok(name) => return Ok(std::str::from_utf8(&name).ok().map(str::to_owned)),
+                Err(e) if e.code() == git2::ErrorCode::NotFound => return Ok(None),
+                // A setting that only the program understands.
+                Err(_) => {}
+            }
+        }
+        let name = self.git.line(&["for-each-ref", "--format=%(upstream)", &full])?;
+        Ok((!name.is_empty()).then_some(name))
+    }
+
     /// The best common ancestor; `None` if the histories are unrelated.
     pub fn merge_base(&self, one: &CommitId, two: &CommitId) -> Result<Option<CommitId>, GitError> {
         if let Some((library, one, two)) = self.both(one, two) {
@@ -170,6 +206,11 @@ impl<'w> History<'w> {
     fn both(&self, one: &CommitId, two: &CommitId) -> Option<(&git2::Repository, git2::Oid, git2::Oid)> {
         Some((self.library.as_ref()?, oid(one)?, oid(two)?))
     }
+}
+
+/// True if git allows a branch of this name.
+pub fn is_branch_name(name: &str) -> bool {
+    git2::Reference::is_valid_name(&format!("refs/heads/{name}"))
 }
 
 fn has_contents(

@@ -12,7 +12,7 @@ mod repository;
 mod status;
 mod worktrees;
 
-pub use history::{Divergence, History, Subject};
+pub use history::{Divergence, History, Subject, is_branch_name};
 pub use operation::{Operation, rebased_branch};
 pub use program::{Git, GitError, GitVersion};
 pub use repository::Repository;

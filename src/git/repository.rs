@@ -70,6 +70,29 @@ impl<'w> Repository<'w> {
         }
     }
 
+    /// The same repository, seen from a worktree that git has just made at `path`.
+    ///
+    /// # Errors
+    /// As [`Repository::discover`], which answers where git's link is of an unknown form.
+    pub fn at_new(&self, world: &'w World, path: &Path) -> Result<Repository<'w>, GitError> {
+        let link = std::fs::read(path.join(".git")).ok();
+        let git_dir = link.as_deref().and_then(|link| link.strip_prefix(b"gitdir: "));
+        let git_dir = git_dir.map(|dir| PathBuf::from(OsStr::from_bytes(dir.trim_ascii_end())));
+        // Relative, where the user wants links that survive a move.
+        match git_dir
+            .filter(|dir| dir.is_absolute() && dir.parent() == Some(&self.common_dir.join("worktrees")))
+        {
+            Some(git_dir) => Ok(Repository {
+                git: self.git.at(path),
+                worktree: path.to_owned(),
+                git_dir,
+                common_dir: self.common_dir.clone(),
+                is_shallow: self.is_shallow,
+            }),
+            None => Repository::discover(world, path),
+        }
+    }
+
     /// The git program in this worktree.
     pub fn git(&self) -> &Git<'w> {
         &self.git
@@ -122,15 +145,16 @@ impl<'w> Repository<'w> {
     /// `origin` calls its head, else `init.defaultBranch`, `main` or `master`,
     /// whichever exists.
     pub fn default_branch(&self) -> Result<Option<String>, GitError> {
-        let remote = self.git.try_run(&["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"])?;
-        let mut names = Vec::new();
-        if remote.success() {
-            names.extend(remote.text().trim().strip_prefix("origin/").map(str::to_owned));
+        let history = self.history();
+        let exists = |name: &str| history.has_ref(&format!("refs/heads/{name}"));
+        if let Some(name) = history.origin_head()?
+            && exists(&name)?
+        {
+            return Ok(Some(name));
         }
-        names.extend(self.git.config("init.defaultBranch")?);
-        names.extend(["main".to_owned(), "master".to_owned()]);
-        for name in names {
-            if self.git.yes(&["show-ref", "--verify", "--quiet", &format!("refs/heads/{name}")])? {
+        let configured = self.git.config("init.defaultBranch")?;
+        for name in configured.into_iter().chain(["main".to_owned(), "master".to_owned()]) {
+            if exists(&name)? {
                 return Ok(Some(name));
             }
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Context, Error};
-use crate::git::{self, Status, Untracked};
+use crate::git::{Status, Untracked};
 use crate::sys::lock::Holder;
 use crate::terms::Known;
 use crate::worktree::context::{self, Written};
@@ -57,11 +57,10 @@ pub fn execute(context: &Context, wish: &Wish, on_wait: &mut dyn FnMut(&Holder))
         };
         (made, left_behind)
     });
-    let Made { plan, repository: tree, mut entry, mut notes } = made?;
+    let Made { plan, listed, repository: tree, mut entry, mut notes } = made?;
     notes.splice(..0, plan.notes.iter().cloned());
     let mut failed = Vec::new();
 
-    let listed = git::list(repository.git())?;
     let shared = match create::source_of_links(repository, &listed)? {
         Some(source) => share::link(world, &tree, &source, &config.worktrees),
         None => Ok(Shared::default()),
@@ -87,7 +86,7 @@ pub fn execute(context: &Context, wish: &Wish, on_wait: &mut dyn FnMut(&Holder))
     // A block that is there names the newest handover; it is not for us to take that away.
     let written = match context::present(&tree) {
         Ok(Some(_)) => Ok(None),
-        Ok(None) => context::update(world, &tree, base.as_deref(), &block).map(Some),
+        Ok(None) => context::update_among(world, &tree, base.as_deref(), &block, Some(&listed)).map(Some),
         Err(e) => Err(e),
     };
     let written = written.unwrap_or_else(|e| {

@@ -49,12 +49,9 @@ pub fn default(repository: &Repository) -> Result<Option<Base>, Error> {
 
 /// The remote branch that a local one follows, as far as it is here.
 pub fn upstream(repository: &Repository, branch: &str) -> Result<Option<Base>, Error> {
-    let format = "--format=%(upstream)";
-    let name = repository.git().line(&["for-each-ref", format, &format!("refs/heads/{branch}")])?;
-    if name.is_empty() {
-        return Ok(None);
-    }
-    let commit = repository.history().resolve(&name)?;
+    let history = repository.history();
+    let Some(name) = history.upstream(branch)? else { return Ok(None) };
+    let commit = history.resolve(&name)?;
     let short =
         name.strip_prefix("refs/remotes/").or_else(|| name.strip_prefix("refs/heads/")).unwrap_or(&name);
     Ok(commit.map(|commit| Base { name: short.to_owned(), commit }))

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Block, Error, exclude, markers, registry};
-use crate::git::{GitError, Repository, list};
+use crate::git::{GitError, Listed, Repository, list};
 use crate::safety::escape_path;
 use crate::sys::{TEMPORARY_PREFIX, World};
-use crate::terms::Digest;
+use crate::terms::{CommitId, Digest};
 
 /// How often a file that keeps changing is tried again.
 pub(super) const TRIES: usize = 8;
@@ -83,7 +83,7 @@ pub(super) struct Bytes {
 /// `base` is the revision that the branch started from; without it, the one
 /// that we wrote down when the worktree was made.
 pub fn place(repository: &Repository, base: Option<&str>) -> Result<Placed, Error> {
-    best_place(repository, &tracked(repository, base)?)
+    best_place(repository, &tracked(repository, base)?, None)
 }
 
 /// Writes the block where it belongs, takes it away where it no longer does,
@@ -98,8 +98,19 @@ pub fn update(
     base: Option<&str>,
     block: &Block,
 ) -> Result<Written, Error> {
+    update_among(world, repository, base, block, None)
+}
+
+/// The same for a caller who has just listed the worktrees.
+pub fn update_among(
+    world: &World,
+    repository: &Repository,
+    base: Option<&str>,
+    block: &Block,
+    others: Option<&[Listed]>,
+) -> Result<Written, Error> {
     let tracked = tracked(repository, base)?;
-    let Placed { mut place, mut noticed } = best_place(repository, &tracked)?;
+    let Placed { mut place, mut noticed } = best_place(repository, &tracked, others)?;
     // A rule of the project that takes a file back in is stronger than ours.
     while place != Place::Folder && !hide(world, repository, place, &mut noticed)? {
         noticed
@@ -184,7 +195,11 @@ pub fn ensure_folder(world: &World, repository: &Repository) -> Result<PathBuf, 
     }
 }
 
-fn best_place(repository: &Repository, tracked: &Tracked) -> Result<Placed, Error> {
+fn best_place(
+    repository: &Repository,
+    tracked: &Tracked,
+    others: Option<&[Listed]>,
+) -> Result<Placed, Error> {
     let mut noticed = Vec::new();
     let here = repository.worktree().join(Place::Shared.file());
     if tracked.shared {
@@ -193,7 +208,7 @@ fn best_place(repository: &Repository, tracked: &Tracked) -> Result<Placed, Erro
         }
     } else if holds_block(&here)? == Some(false) {
         noticed.push("CLAUDE.md is the user's own file".to_owned());
-    } else if let Some(other) = users_own_elsewhere(repository)? {
+    } else if let Some(other) = users_own_elsewhere(repository, others)? {
         noticed.push(format!(
             "{} is the user's own file, which an exclude entry for CLAUDE.md would hide",
             escape_path(other)
@@ -252,8 +267,7 @@ fn tracked(repository: &Repository, base: Option<&str>) -> Result<Tracked, Error
     let git = repository.git();
     let mut trees = vec!["HEAD".to_owned(), String::new()];
     // Asked by itself, because a branch without one ends the batch below.
-    let upstream = git.try_run(&["rev-parse", "--verify", "--quiet", "@{upstream}"])?;
-    trees.extend(upstream.success().then(|| upstream.text().trim().to_owned()));
+    trees.extend(upstream(repository)?.map(|commit| commit.to_string()));
     // A newline would be a second question.
     trees.extend(known.filter(|base| !base.contains('\n')));
     let mut questions = String::new();
@@ -272,6 +286,22 @@ fn tracked(repository: &Repository, base: Option<&str>) -> Result<Tracked, Error
     }
     let (shared, local) = found.split_at(trees.len());
     Ok(Tracked { shared: shared.contains(&true), local: local.contains(&true) })
+}
+
+/// The commit that the branch checked out here follows, as far as it is known here.
+fn upstream(repository: &Repository) -> Result<Option<CommitId>, Error> {
+    let history = repository.history();
+    if !history.has_library() {
+        let found = repository.git().try_run(&["rev-parse", "--verify", "--quiet", "@{upstream}"])?;
+        return Ok(found.success().then(|| found.text().trim().parse().ok()).flatten());
+    }
+    let head = repository.git_dir().join("HEAD");
+    let head = std::fs::read_to_string(&head).map_err(|e| Error::read(&head, e))?;
+    let Some(branch) = head.trim_end().strip_prefix("ref: refs/heads/") else { return Ok(None) };
+    match history.upstream(branch)? {
+        Some(name) => Ok(history.resolve(&name)?),
+        None => Ok(None),
+    }
 }
 
 /// Whether a file holds our block; `None` if there is no such file.
@@ -330,8 +360,12 @@ fn entry_of(place: Place) -> Vec<u8> {
 }
 
 /// A `CLAUDE.md` of the user's that is not tracked, in another worktree.
-fn users_own_elsewhere(repository: &Repository) -> Result<Option<PathBuf>, Error> {
-    for other in list(repository.git())? {
+fn users_own_elsewhere(repository: &Repository, others: Option<&[Listed]>) -> Result<Option<PathBuf>, Error> {
+    let listed = match others {
+        Some(listed) => listed,
+        None => &list(repository.git())?[..],
+    };
+    for other in listed {
         let path = other.path.join(Place::Shared.file());
         if other.is_bare || other.path == repository.worktree() || holds_block(&path)? != Some(false) {
             continue;
@@ -359,12 +393,15 @@ fn hide(
     let git = repository.git();
     let path = target(repository, place)?;
     let inside = path.strip_prefix(repository.worktree()).unwrap_or(&path);
-    let is_hidden = || Ok::<bool, Error>(git.ignores(Path::new(place.file()))? && git.ignores(inside)?);
+    let file = Path::new(place.file());
+    let is_hidden = || Ok::<bool, Error>(git.ignores(file)? && (inside == file || git.ignores(inside)?));
     // Whoever kills us while we write the block leaves a file that git must not see either.
     let temporary = format!("{TEMPORARY_PREFIX}*").into_bytes();
-    let entries = if is_hidden()? { vec![temporary] } else { vec![entry_of(place), temporary] };
+    let was_hidden = is_hidden()?;
+    let entries = if was_hidden { vec![temporary] } else { vec![entry_of(place), temporary] };
     match exclude::ensure(world, repository, &entries) {
-        Ok(_) => {}
+        Ok(false) => return Ok(was_hidden),
+        Ok(true) => {}
         // A sandbox that keeps the git directory from being written.
         Err(Error::File(e)) if e.is_forbidden() => {
             noticed.push(format!("cannot exclude {} in the git directory: {}", place.file(), e.source));

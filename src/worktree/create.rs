@@ -59,6 +59,8 @@ pub struct Plan {
 pub struct Made<'w> {
     /// What it was to be, as it was found under the lock.
     pub plan: Plan,
+    /// The worktrees that were there when we looked.
+    pub listed: Vec<Listed>,
     /// The new worktree.
     pub repository: Repository<'w>,
     /// What we wrote down about it.
@@ -69,8 +71,13 @@ pub struct Made<'w> {
 
 /// Looks what would be made; changes nothing.
 pub fn plan(repository: &Repository, wish: &Wish, config: &Worktrees) -> Result<Plan, Error> {
+    look(repository, wish, config).map(|(plan, _)| plan)
+}
+
+/// The plan, and the worktrees that were there when it was made.
+fn look(repository: &Repository, wish: &Wish, config: &Worktrees) -> Result<(Plan, Vec<Listed>), Error> {
     let git = repository.git();
-    naming::check(git, &wish.feature)?;
+    naming::check(&wish.feature)?;
     let branch = wish.feature.clone();
     let listed = list(git)?;
     let existing = listed.iter().position(|entry| entry.branch.as_deref() == Some(&branch));
@@ -87,7 +94,8 @@ pub fn plan(repository: &Repository, wish: &Wish, config: &Worktrees) -> Result<
             notes.push("the worktree exists already, so --base and --path have no effect".to_owned());
         }
         let base = base::of_existing(repository, &branch)?;
-        return Ok(Plan { branch, path, worktree_exists: true, branch_exists: true, base, notes });
+        let plan = Plan { branch, path, worktree_exists: true, branch_exists: true, base, notes };
+        return Ok((plan, listed));
     }
     let branch_exists = repository.history().resolve(&format!("refs/heads/{branch}"))?.is_some();
     let base = if branch_exists {
@@ -99,7 +107,7 @@ pub fn plan(repository: &Repository, wish: &Wish, config: &Worktrees) -> Result<
         Some(base::choose(repository, wish.base.as_deref(), &mut notes)?)
     };
     let path = place(repository, wish, config, &listed)?;
-    Ok(Plan { branch, path, worktree_exists: false, branch_exists, base, notes })
+    Ok((Plan { branch, path, worktree_exists: false, branch_exists, base, notes }, listed))
 }
 
 /// Makes the worktree, or takes up one that is there; `on_wait` hears whom we wait for.
@@ -116,7 +124,7 @@ pub fn make<'w>(
     let common = repository.common_dir();
     let home = common.join("handover");
     let lock = lock::acquire(world, &home, "start a worktree", PATIENCE, on_wait)?;
-    let plan = plan(repository, wish, config)?;
+    let (plan, listed) = look(repository, wish, config)?;
     let mut notes = Vec::new();
     let unfinished =
         registry::all(common)?.into_iter().find(|entry| !entry.ready && entry.feature == wish.feature);
@@ -138,9 +146,9 @@ pub fn make<'w>(
         let _own = own_lock(world, &tree, on_wait)?;
         entry = registry::entry(common, &entry.id)?.unwrap_or(entry);
         if !entry.ready {
-            check_out(world, &tree, &mut notes)?;
+            check_out(world, &tree, &plan.branch, &mut notes)?;
         }
-        return finish(world, plan, tree, entry, wish, notes);
+        return finish(world, plan, listed, tree, entry, wish, notes);
     }
     lock.confirm()?;
     if let Some(nested) = nested_in(repository, &plan.path)? {
@@ -150,10 +158,10 @@ pub fn make<'w>(
     let made = register(world, repository, &plan, &entry)?;
     let populated = own_lock(world, &made, on_wait).and_then(|own| {
         drop(lock);
-        check_out(world, &made, &mut notes).map(|()| own)
+        check_out(world, &made, &plan.branch, &mut notes).map(|()| own)
     });
     match populated {
-        Ok(_own) => finish(world, plan, made, entry, wish, notes),
+        Ok(_own) => finish(world, plan, listed, made, entry, wish, notes),
         Err(error) => {
             undo(world, repository, &plan, &entry, true);
             Err(error)
@@ -164,6 +172,7 @@ pub fn make<'w>(
 fn finish<'w>(
     world: &'w World,
     plan: Plan,
+    listed: Vec<Listed>,
     repository: Repository<'w>,
     mut entry: Entry,
     wish: &Wish,
@@ -177,7 +186,7 @@ fn finish<'w>(
     if repository.worktree().join(".gitmodules").exists() {
         notes.push("submodules are not checked out; run there: git submodule update --init".to_owned());
     }
-    Ok(Made { plan, repository, entry, notes })
+    Ok(Made { plan, listed, repository, entry, notes })
 }
 
 fn new_entry(wish: &Wish, plan: &Plan, now: Time) -> Result<Entry, Error> {
@@ -282,7 +291,7 @@ fn register<'w>(
         plan.branch.as_ref(),
     ];
     let prepare = || {
-        let made = Repository::discover(world, &plan.path)?;
+        let made = repository.at_new(world, &plan.path)?;
         registry::set_id(world, &made, &entry.id)?;
         keep_locked(world, &made, entry)?;
         Ok(made)
@@ -358,7 +367,7 @@ fn own_lock(world: &World, tree: &Repository, on_wait: &mut dyn FnMut(&Holder)) 
 }
 
 /// Checks out the files, as `git worktree add` does: reset, then the hook.
-fn check_out(world: &World, tree: &Repository, notes: &mut Vec<String>) -> Result<(), Error> {
+fn check_out(world: &World, tree: &Repository, branch: &str, notes: &mut Vec<String>) -> Result<(), Error> {
     let index = tree.git_dir().join("index");
     if index.exists() {
         return Ok(());
@@ -379,7 +388,10 @@ fn check_out(world: &World, tree: &Repository, notes: &mut Vec<String>) -> Resul
     if !done.success() {
         return Err(Error::Checkout { path: tree.worktree().to_owned(), complaint: done.complaint() });
     }
-    let head = git.line(&["rev-parse", "HEAD"])?;
+    let head = match tree.history().resolve(&format!("refs/heads/{branch}"))? {
+        Some(head) => head.to_string(),
+        None => git.line(&["rev-parse", "HEAD"])?,
+    };
     let none = "0".repeat(head.len());
     let hook = git.spawn(&["hook", "run", "--ignore-missing", "post-checkout", "--", &none, &head, "1"]);
     let ran = world.processes.run(&hook.limit(CHECKOUT)).map_err(GitError::from)?;

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::git::Git;
+use crate::git;
 use crate::terms::Digest;
 
 /// The longest directory name that a feature gets, in characters.
 const LONGEST: usize = 80;
 
 /// Makes sure that a feature's name can be that of a branch, and of nothing else.
-pub fn check(git: &Git, feature: &str) -> Result<(), Error> {
+pub fn check(feature: &str) -> Result<(), Error> {
     let refused = |why: &str| Err(Error::BadName { feature: feature.to_owned(), why: why.to_owned() });
     let is_id = matches!(feature.len(), 40 | 64) && feature.bytes().all(|b| b.is_ascii_hexdigit());
     if feature.starts_with('-') {
@@ -19,7 +19,7 @@ pub fn check(git: &Git, feature: &str) -> Result<(), Error> {
     if matches!(feature, "HEAD" | "@") || is_id {
         return refused("git would take it for a commit");
     }
-    if !git.yes(&["check-ref-format", &format!("refs/heads/{feature}")])? {
+    if !git::is_branch_name(feature) {
         return refused("git does not allow it as the name of a branch (see git help check-ref-format)");
     }
     Ok(())
