@@ -10,6 +10,7 @@ const SCHEMA: &str = "handover-claim/1";
 
 /// Whoever can hold a baton: a session of an agent, or a person at a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Claimant {
     /// The agent's name, if it says so.
     pub agent: Option<String>,
@@ -76,6 +77,7 @@ impl fmt::Display for Claimant {
 
 /// What happened to a baton.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Somebody took it while it was free.
@@ -90,6 +92,7 @@ pub enum Kind {
 
 /// One entry in the history of a baton: who did what, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Claim {
     schema: String,
     /// What happened.

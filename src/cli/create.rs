@@ -175,8 +175,9 @@ pub fn run(session: &Session, args: CreateArgs) -> Result<Exit, Failure> {
     let plan = create::plan(&context, &options)?;
     drop(working);
     if args.dry_run {
-        session.output.note(&report::handover::gaps(plan.lint()));
-        session.output.print(plan.text())?;
+        let preview = plan.preview();
+        session.output.remarks(&report::handover::gaps(&preview.lint));
+        session.output.answer("create-plan", &preview, |_, preview| preview.text.clone())?;
         return Ok(Exit::Done);
     }
     let outcome = create::execute(&context, &plan)?;
@@ -191,7 +192,7 @@ pub fn run_draft(session: &Session, args: DraftArgs) -> Result<Exit, Failure> {
     let wish = args.context.wish(session, args.words.said());
     let plan = draft::plan(&context, &wish)?;
     if args.dry_run {
-        session.output.print(plan.text())?;
+        session.output.answer("draft-plan", &plan.preview(), |_, preview| preview.text.clone())?;
         return Ok(Exit::Done);
     }
     let outcome = draft::execute(&context, plan)?;

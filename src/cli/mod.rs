@@ -33,6 +33,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::report::Text;
 use crate::sys::World;
 use crate::verbs::Context;
 
@@ -106,11 +107,16 @@ enum Verb {
     Sweep(sweep::SweepArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
+    #[command(after_help = "Examples:
+  handover completions bash > ~/.local/share/bash-completion/completions/handover
+  handover completions zsh > ~/.zfunc/_handover")]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page
+    #[command(after_help = "Example:
+  handover man > handover.1 && man ./handover.1")]
     Man,
 }
 
@@ -204,13 +210,15 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "handover", &mut script);
-            session.output.print(&String::from_utf8_lossy(&script)).map(|()| Exit::Done)
+            let text = String::from_utf8_lossy(&script).into_owned();
+            session.output.answer("completions", &Text { text }, Text::plain).map(|()| Exit::Done)
         }
         Verb::Man => {
             let mut page = Vec::new();
             let rendered = clap_mangen::Man::new(command()).render(&mut page);
             rendered.map_err(|e| Failure::new(Exit::Bug, format!("cannot make the manual page: {e}")))?;
-            session.output.print(&String::from_utf8_lossy(&page)).map(|()| Exit::Done)
+            let text = String::from_utf8_lossy(&page).into_owned();
+            session.output.answer("man", &Text { text }, Text::plain).map(|()| Exit::Done)
         }
     }
 }

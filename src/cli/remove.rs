@@ -67,6 +67,11 @@ pub fn run(session: &Session, args: RemoveArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if let Some(id) = &args.undo {
+        if args.dry_run {
+            let row = remove::plan_undo(&context, id)?;
+            session.output.answer("restore-plan", &row, report::remove::restore_plan)?;
+            return Ok(if row.obstacle.is_some() { Exit::Refused } else { Exit::Done });
+        }
         session.output.answer("restored", &remove::undo(&context, id)?, report::remove::restored)?;
         return Ok(Exit::Done);
     }
@@ -87,8 +92,11 @@ pub fn run(session: &Session, args: RemoveArgs) -> Result<Exit, Failure> {
         if plan.gives_up() {
             session.confirm(&report::remove::warning(plan), "Remove it?")?;
         }
-    } else if args.dry_run {
-        session.output.note("a removal of it was cut short; running this again ends it");
+    }
+    if let Intent::GoOn(rest) = &intent
+        && args.dry_run
+    {
+        session.output.answer("remove-rest", rest.as_ref(), report::remove::rest)?;
         return Ok(Exit::Done);
     }
     let receipt = remove::execute(&context, &intent)?;

@@ -2,7 +2,7 @@ use clap::Args;
 
 use super::cluster_source::ClusterArgs;
 use super::{Exit, Failure, Session};
-use crate::report;
+use crate::report::{self, Text};
 use crate::terms::Known;
 use crate::verbs::snapshot;
 
@@ -26,7 +26,8 @@ pub struct SnapshotArgs {
 
 pub fn run(session: &Session, args: &SnapshotArgs) -> Result<Exit, Failure> {
     if args.script {
-        return session.output.print(snapshot::SCRIPT).map(|()| Exit::Done);
+        let script = Text { text: snapshot::SCRIPT.to_owned() };
+        return session.output.answer("snapshot-script", &script, Text::plain).map(|()| Exit::Done);
     }
     let outcome = snapshot::run(&session.context()?, args.cluster.source(session).as_ref())?;
     session.output.answer("snapshot", &outcome, report::snapshot::text)?;

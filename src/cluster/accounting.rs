@@ -15,6 +15,7 @@ use crate::terms::{Bytes, JobId, TaskIds, Time};
 /// Texts are as Slurm printed them, bytes that are no UTF-8 replaced: data
 /// from outside, to be escaped where shown.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Stored<'_>"))]
 pub struct Accounting {
     texts: Texts,
     attempts: Vec<Attempt>,
@@ -93,6 +94,7 @@ impl Attempt {
 
 /// The steps of one attempt, `.batch` and `.extern` among them, summed up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Steps {
     /// How many the source lists.
     pub count: u32,
@@ -112,6 +114,7 @@ pub struct Steps {
 
 /// How a step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailedStep {
     /// Its state.
     pub state: State,
@@ -292,6 +295,7 @@ impl Texts {
 
 /// An accounting as JSON has it: texts in place, times as text.
 #[derive(PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Stored<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Time>,
@@ -304,6 +308,7 @@ struct Stored<'a> {
 }
 
 #[derive(PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct StoredAttempt<'a> {
     id: JobId,
     raw_id: Option<u32>,
@@ -331,6 +336,7 @@ struct StoredAttempt<'a> {
 }
 
 #[derive(PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct StoredWaiting<'a> {
     tasks: Option<TaskIds>,
     throttle: Option<u32>,

@@ -12,6 +12,7 @@ use crate::terms::{JobId, NotA, Part, Seconds, TaskIds, Time};
 /// The pending rest of an array is one `Job` with `pending_tasks`. Text fields
 /// are as Slurm printed them: data from outside, to be escaped where shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Job {
     /// The id that people use.
     pub id: JobId,
@@ -122,6 +123,7 @@ impl Job {
 /// In accounting text up to 25.05 a status of 128 or more is printed with 128
 /// taken off, so `9:0` may be a signal that a shell reported as 137.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExitCode {
     /// Exit status of the process.
     pub status: u8,

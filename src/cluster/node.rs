@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -19,6 +20,7 @@ pub struct Node {
 
 /// The GPUs of one type on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Gpus {
     /// Slurm's name of the type; empty where the site names none.
     #[serde(rename = "type")]
@@ -53,6 +55,7 @@ const USABLE: [&str; 6] = ["IDLE", "MIXED", "ALLOCATED", "COMPLETING", "CLOUD", 
 /// A node stands in every partition that it belongs to, so that these counts
 /// must not be added over partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Supply {
     /// The partition.
     pub partition: String,

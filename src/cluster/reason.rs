@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What can come of a job that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outlook {
     /// It will start by itself.

@@ -4,6 +4,7 @@ use super::{Accounting, Job};
 
 /// Which jobs a question was about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Scope {
     /// The cluster user; `None` asks for nobody's in particular.
     pub user: Option<String>,

@@ -5,6 +5,7 @@ use crate::terms::{Known, Time};
 
 /// The cluster at one moment, as far as it could be seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Snapshot {
     /// Where the answers came from.
     pub origin: Origin,
@@ -88,6 +89,7 @@ impl Snapshot {
 
 /// What all users together run in one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Load {
     /// The partition, as the source names it.
     pub partition: String,
@@ -99,6 +101,7 @@ pub struct Load {
 
 /// Whose clock a time comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
     /// This machine's.
@@ -111,6 +114,7 @@ pub enum Whose {
 
 /// Where a snapshot came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Origin {
     /// Nowhere: nothing was asked.
@@ -126,6 +130,7 @@ pub enum Origin {
 
 /// Something that could not be seen, or not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// The question or the part of the file: `squeue`, `MY JOBS`.
     pub about: String,

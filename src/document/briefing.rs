@@ -66,6 +66,7 @@ pub struct Material<'a> {
 
 /// A briefing, as lines and as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Briefing {
     /// The whole as text, at most [`MOST_LINES`] lines.
     pub text: String,
@@ -80,6 +81,7 @@ pub struct Briefing {
 
 /// A part that was shortened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Omitted {
     /// Its name.
     pub part: String,

@@ -7,6 +7,7 @@ use crate::terms::NotA;
 
 /// How the work stands, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// It works and can be taken up anywhere.

@@ -10,6 +10,7 @@ use crate::terms::{CommitId, JobId, Known, TaskIds, Time};
 
 /// Something that moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Moved {
     /// What kind of thing.
     pub class: Class,
@@ -19,6 +20,7 @@ pub struct Moved {
 
 /// The kinds of drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Another clone, another path, another branch.

@@ -14,6 +14,7 @@ pub const SCHEMA: &str = "handover/1";
 /// Everything in the front matter. Texts in it are escaped: they can be shown
 /// as they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Facts {
     /// Which form the rest follows.
     pub schema: String,
@@ -73,6 +74,7 @@ pub struct Facts {
 
 /// The document before this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Parent {
     /// Its key.
     pub key: AnyKey,
@@ -82,6 +84,7 @@ pub struct Parent {
 
 /// What a document is to its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
     /// It carries the work on.
@@ -92,6 +95,7 @@ pub enum Relation {
 
 /// The worktree that a document speaks of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WorktreeFact {
     /// Its path on the host that made the document.
     pub path: String,
@@ -103,6 +107,7 @@ pub struct WorktreeFact {
 
 /// The repository that a document speaks of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RepositoryFact {
     /// Its name, for people.
     pub name: String,
@@ -116,6 +121,7 @@ pub struct RepositoryFact {
 
 /// Where a branch left another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Base {
     /// The branch that it left.
     pub branch: String,
@@ -129,6 +135,7 @@ pub struct Base {
 
 /// The files that differ from HEAD.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FilesFact {
     /// Paths whose index differs from HEAD.
     pub staged: u32,
@@ -153,6 +160,7 @@ impl FilesFact {
 
 /// One file that differs from HEAD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileFact {
     /// Its path in the worktree, escaped.
     pub path: String,
@@ -170,6 +178,7 @@ pub struct FileFact {
 
 /// What was seen of the cluster, and how well.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterFacts {
     /// `local`, `file`, or `none`.
     pub source: String,
@@ -202,6 +211,7 @@ pub struct ClusterFacts {
 
 /// The GPUs of one type on all nodes together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GpuFact {
     /// Slurm's name of the type; empty where the site names none.
     #[serde(rename = "type")]
@@ -214,6 +224,7 @@ pub struct GpuFact {
 
 /// Live jobs: running, pending, or held.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JobsFact {
     /// The first of them, running ones before pending ones.
     pub listed: Vec<JobFact>,
@@ -223,6 +234,7 @@ pub struct JobsFact {
 
 /// One live job, or the pending rest of an array.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JobFact {
     /// The id that people use.
     pub id: JobId,
@@ -282,6 +294,7 @@ impl JobFact {
 
 /// Sweeps: array jobs, and jobs that share a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SweepsFact {
     /// Those with live tasks first, then the newest.
     pub listed: Vec<SweepFact>,
@@ -292,6 +305,7 @@ pub struct SweepsFact {
 /// One sweep, compact: the size follows the runs of equal outcomes, not the
 /// number of tasks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SweepFact {
     /// The array's id, or the name that its jobs share.
     pub key: String,
@@ -339,6 +353,7 @@ impl SweepFact {
 
 /// How much there is in a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sizes {
     /// Bytes of the body, the front matter aside.
     pub body: u64,

@@ -4,6 +4,7 @@ use super::{Body, Facts, Section};
 
 /// What a handover lacks, and how much that weighs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Lint {
     /// 100 for a handover without gaps.
     pub score: u32,
@@ -13,6 +14,7 @@ pub struct Lint {
 
 /// One thing that a handover lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Gap {
     /// Where it is missing.
     pub section: Section,

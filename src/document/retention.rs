@@ -26,6 +26,7 @@ pub struct Candidate {
 
 /// What to archive, and what not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// To be archived, oldest first.
     pub archive: Vec<AnyKey>,
@@ -37,6 +38,7 @@ pub struct Plan {
 
 /// A document that is old enough and stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Kept {
     /// Its key.
     pub key: AnyKey,
@@ -46,6 +48,7 @@ pub struct Kept {
 
 /// Why a document that is old enough is not archived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum Reason {
     /// It is the newest of its worktree.

@@ -2,6 +2,7 @@ use serde::Serialize;
 
 /// Is it that document, and is this its place?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "word")]
 pub enum Verdict {
     /// It is that document, unchanged, in its place.
@@ -36,6 +37,7 @@ pub enum Verdict {
 
 /// Which bytes were edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Edited {
     /// The document in the store: it is damaged.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that git has begun in a worktree and not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// A merge with conflicts.

@@ -2,7 +2,7 @@
 
 use super::{Align, Style, Table, View, paint};
 use crate::safety::{escape, escape_path};
-use crate::verbs::remove::{Plan, Receipt, Trash};
+use crate::verbs::remove::{Plan, Receipt, Trash, TrashRow};
 use crate::worktree::landing::Landing;
 use crate::worktree::removal::BranchOutcome;
 use crate::worktree::trash::Trashed;
@@ -95,6 +95,20 @@ pub fn trash(view: &View, trash: &Trash) -> String {
         ]);
     }
     table.render()
+}
+
+/// A removal that was cut short, and would be ended.
+pub fn rest(_view: &View, entry: &Trashed) -> String {
+    format!("a removal of {} was cut short; running this again ends it\n", escape(&entry.name))
+}
+
+/// What would be put back, or what stands against it.
+pub fn restore_plan(_view: &View, row: &TrashRow) -> String {
+    let (name, path) = (escape(&row.entry.name), escape(&row.entry.path));
+    match &row.obstacle {
+        Some(why) => format!("{name} would not be put back: {}\n", escape(why)),
+        None => format!("{name} would be put back\n{path}\n"),
+    }
 }
 
 /// What was put back.

@@ -10,6 +10,7 @@ use crate::terms::TaskIds;
 /// A task is in one list, but for `requeued`: a task that was requeued and then
 /// failed is in both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Delta {
     /// True if the id now belongs to a job of another name: nothing else is said then.
     pub id_reused: bool,
@@ -34,6 +35,7 @@ pub struct Delta {
 
 /// Tasks that now have one outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// What they are now.
     pub now: Outcome,

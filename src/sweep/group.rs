@@ -14,6 +14,7 @@ pub const SHARED_NAME_AT_LEAST: usize = 3;
 
 /// What was found in queue and accounting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Found {
     /// The sweeps, newest first.
     pub sweeps: Vec<Sweep>,

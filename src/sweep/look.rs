@@ -10,6 +10,7 @@ use crate::terms::{NotA, TaskIds};
 /// Members of a sweep, in Slurm's compressed form: array indices, or job ids
 /// where the sweep is jobs that share a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Members(pub TaskIds);
 
 impl Members {
@@ -51,6 +52,7 @@ impl<'de> Deserialize<'de> for Members {
 /// A task that is not finished has no exit code; a finished one has none where
 /// the source has no such column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Outcome {
     /// Its state.
     pub state: State,
@@ -94,6 +96,7 @@ impl<'de> Deserialize<'de> for Outcome {
 
 /// Every task of a sweep at one moment, compact enough to be stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Look {
     /// Which sweep: the array's id, or the name that its jobs share.
     pub key: String,

@@ -10,6 +10,7 @@ use crate::terms::{Part, Seconds, TaskIds, Time};
 
 /// A sweep, counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sweep {
     /// By what it is found again: the array's id, or the name that its jobs share.
     pub key: String,
@@ -70,6 +71,7 @@ pub struct Sweep {
 
 /// What holds a sweep together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// It is an array job; members are indices.
@@ -80,6 +82,7 @@ pub enum Kind {
 
 /// Failed tasks of one state and exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failures {
     /// State and exit code.
     pub outcome: Outcome,
@@ -91,6 +94,7 @@ pub struct Failures {
 
 /// Tasks that wait for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Waiting {
     /// Slurm's reason.
     pub reason: String,
@@ -102,6 +106,7 @@ pub struct Waiting {
 
 /// Run times in seconds; quartiles are observed values (nearest rank).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Elapsed {
     /// How many tasks these are of.
     pub count: usize,
@@ -119,6 +124,7 @@ pub struct Elapsed {
 
 /// Tasks that completed in far less time than their siblings took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fast {
     /// The rule by which they were chosen, in words.
     pub rule: String,
@@ -132,6 +138,7 @@ pub struct Fast {
 
 /// Every task with its run time, as parallel lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PerTask {
     /// The tasks that were seen one by one, in rising order.
     pub tasks: Members,

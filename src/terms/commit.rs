@@ -5,6 +5,7 @@ use super::{NotA, serde_as_text};
 
 /// A full commit id: 40 hex digits in a SHA-1 repository, 64 in a SHA-256 one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct CommitId(String);
 
 impl CommitId {

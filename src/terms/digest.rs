@@ -8,6 +8,7 @@ use super::{NotA, serde_as_text};
 
 /// A SHA-256 digest, printed as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Digest([u8; 32]);
 
 impl Digest {

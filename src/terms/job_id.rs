@@ -8,6 +8,7 @@ use super::{NotA, serde_as_text};
 /// For an array task the base is the array's id, not the raw id of the task;
 /// for a part of a heterogeneous job it is the leader's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct JobId {
     /// The number before any `_` or `+`.
     pub base: u32,

@@ -10,6 +10,7 @@ use super::{Digest, NotA, Time, serde_as_text};
 /// The minute is UTC; the eight hex digits are the head of the document's
 /// digest, so the key proves the document as far as 32 bits can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Key {
     minute: NaiveDateTime,
     hash: [u8; 4],
@@ -110,6 +111,7 @@ impl FromStr for LegacyKey {
 
 /// Either kind of key, as found in file names and in what people paste.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub enum AnyKey {
     /// A key that proves its document.
     Proving(Key),

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 /// A value that may be unknown, or may not apply; neither is ever taken for
 /// "none".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Known<T> {
     /// Established.

@@ -8,6 +8,7 @@ use super::{NotA, serde_as_text};
 /// Kept as sorted, disjoint, inclusive ranges, so that a list of a million
 /// tasks costs no more than it takes to write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct TaskIds {
     ranges: Vec<(u32, u32)>,
 }

@@ -8,6 +8,7 @@ use super::{NotA, serde_as_text};
 
 /// A moment in UTC, in whole seconds, printed as `2026-11-21T03:41:00Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Time(DateTime<Utc>);
 
 impl Time {
@@ -106,6 +107,7 @@ serde_as_text!(Time);
 
 /// A span of whole seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Seconds(pub u64);
 

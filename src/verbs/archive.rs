@@ -37,6 +37,7 @@ pub struct Options {
 
 /// What would be done.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// What the policy says.
     #[serde(flatten)]
@@ -49,6 +50,7 @@ pub struct Plan {
 
 /// What was done.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// True if nothing was changed because that was asked for.
     pub dry_run: bool,

@@ -42,6 +42,7 @@ pub struct Plan {
 
 /// What was written, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// The key.
     pub key: Key,
@@ -67,15 +68,20 @@ pub struct Outcome {
     pub not_written: Vec<String>,
 }
 
-impl Plan {
-    /// The document as it would be written.
-    pub fn text(&self) -> &str {
-        &self.sealed.text
-    }
-
+/// What would be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Preview {
+    /// The document.
+    pub text: String,
     /// What is missing.
-    pub fn lint(&self) -> &Lint {
-        &self.composed.lint
+    pub lint: Lint,
+}
+
+impl Plan {
+    /// What would be written, and what it lacks.
+    pub fn preview(&self) -> Preview {
+        Preview { text: self.sealed.text.clone(), lint: self.composed.lint.clone() }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::terms::Digest;
 
 /// The draft that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Where it is.
     pub path: String,
@@ -28,10 +29,21 @@ pub struct Plan {
     outcome: Outcome,
 }
 
-impl Plan {
+/// What would be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Preview {
     /// The draft's text.
-    pub fn text(&self) -> &str {
-        &self.text
+    pub text: String,
+    /// What else would be answered.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl Plan {
+    /// What would be written, and where.
+    pub fn preview(&self) -> Preview {
+        Preview { text: self.text.clone(), outcome: self.outcome.clone() }
     }
 }
 

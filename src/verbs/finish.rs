@@ -27,6 +27,7 @@ pub struct Options {
 
 /// What would be done.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Intent {
     /// What would be brought over.
     pub integration: Plan,
@@ -38,6 +39,7 @@ pub struct Intent {
 
 /// What was done.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// The feature.
     pub feature: String,

@@ -8,6 +8,7 @@ use crate::sys::Environment;
 
 /// Who runs this program: the agent and its session, as far as they say so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Identity {
     /// The agent's name, such as `claude-code`; `None` for a person, or for an
     /// agent that sets nothing.

@@ -12,6 +12,7 @@ use crate::terms::{AnyKey, Time};
 
 /// The handovers, newest last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// One row for each.
     pub handovers: Vec<Row>,
@@ -23,6 +24,7 @@ pub struct Outcome {
 
 /// One handover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Row {
     /// Its key.
     pub key: AnyKey,
@@ -49,6 +51,7 @@ pub struct Row {
 
 /// What a document is now; nothing of this is stored in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RowState {
     /// Nothing follows it in its worktree.
@@ -63,6 +66,7 @@ pub enum RowState {
 
 /// Who has a baton.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "word")]
 pub enum RowBaton {
     /// Nobody.

@@ -18,6 +18,7 @@ pub struct Options {
 
 /// What was let go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Of which document.
     pub key: AnyKey,

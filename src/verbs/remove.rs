@@ -32,6 +32,7 @@ pub enum Intent {
 
 /// What is in the trash.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Trash {
     /// Everything, newest first.
     pub entries: Vec<TrashRow>,
@@ -39,6 +40,7 @@ pub struct Trash {
 
 /// One entry of the trash.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrashRow {
     /// The entry.
     #[serde(flatten)]
@@ -83,6 +85,13 @@ pub fn list_trash(context: &Context) -> Result<Trash, Error> {
         entries.push(TrashRow { entry, obstacle });
     }
     Ok(Trash { entries })
+}
+
+/// Which removed worktree would be put back, and what stands against it.
+pub fn plan_undo(context: &Context, id: &str) -> Result<TrashRow, Error> {
+    let entry = trash::find(context.repository.common_dir(), id)?;
+    let obstacle = trash::obstacle(&context.repository, &entry)?;
+    Ok(TrashRow { entry, obstacle })
 }
 
 /// Puts a removed worktree back where it was.

@@ -41,6 +41,7 @@ pub struct Plan {
 
 /// What `resume` found and did.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// What `verify` says.
     pub verified: verify::Outcome,
@@ -62,6 +63,7 @@ pub struct Outcome {
 
 /// What became of the baton.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "word")]
 pub enum Held {
     /// This session took it.

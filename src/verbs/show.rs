@@ -10,6 +10,7 @@ use crate::terms::{AnyKey, KeyPrefix};
 
 /// A document to read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Its key.
     pub key: AnyKey,

@@ -19,6 +19,7 @@ pub const SCRIPT: &str = include_str!("../../templates/cluster_snapshot.sh");
 
 /// A snapshot with what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// The cluster as it was seen.
     #[serde(flatten)]
@@ -33,6 +34,7 @@ pub struct Outcome {
 
 /// A job, or the rest of an array, that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Waiting {
     /// Its id as the queue writes it: `7_[4-9%2]`.
     pub id: String,

@@ -16,6 +16,7 @@ use crate::worktree::{Block, as_text, registry};
 
 /// What `start` did.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// The feature.
     pub feature: String,
@@ -26,6 +27,7 @@ pub struct Outcome {
     pub left_behind: Known<usize>,
     /// The worktree in which it ran.
     #[serde(serialize_with = "as_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub from: PathBuf,
     /// What is shared by links.
     pub shared: Shared,

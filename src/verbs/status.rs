@@ -16,6 +16,7 @@ const PATIENCE: Seconds = Seconds(2);
 
 /// The whole board.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Board {
     /// One line for each worktree, the main one first.
     pub worktrees: Vec<Line>,
@@ -29,6 +30,7 @@ pub struct Board {
 
 /// One worktree.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Line {
     /// What git says.
     #[serde(flatten)]
@@ -41,6 +43,7 @@ pub struct Line {
 
 /// The newest handover of a worktree.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Handover {
     /// Its key.
     pub key: AnyKey,
@@ -52,6 +55,7 @@ pub struct Handover {
 
 /// Live jobs, by what they do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Jobs {
     /// Have nodes.
     pub running: usize,

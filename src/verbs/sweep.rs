@@ -14,6 +14,7 @@ use crate::terms::{JobId, Known, Time};
 
 /// What `sweep` found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Where the answers came from.
     pub origin: Origin,
@@ -38,6 +39,7 @@ pub struct Outcome {
 
 /// A sweep by its key and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Named {
     /// The array's id, or the name.
     pub key: String,

@@ -14,6 +14,7 @@ pub struct Plan {
 
 /// What `unlock` did.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Who held the lock.
     pub broken: Holder,

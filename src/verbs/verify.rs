@@ -21,6 +21,7 @@ const DIFF_LINES: usize = 120;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// The key that was verified.
     pub key: AnyKey,
@@ -42,6 +43,7 @@ pub struct Outcome {
 
 /// What a document says about itself, for the heading of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct About {
     /// When it was made.
     pub created: Time,

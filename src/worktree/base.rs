@@ -8,6 +8,7 @@ use crate::terms::CommitId;
 
 /// A commit, and the name by which it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Base {
     /// A branch, a remote branch, or what the user typed.
     pub name: String,

@@ -18,11 +18,13 @@ use crate::terms::{CommitId, Known};
 
 /// One worktree.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Row {
     /// What people call it: its feature, else its branch, else its directory.
     pub name: String,
     /// Where it is.
     #[serde(serialize_with = "super::as_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// True for the main worktree.
     pub is_main: bool,
@@ -52,6 +54,7 @@ pub struct Row {
 
 /// How many paths differ, and how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Files {
     /// Tracked and changed.
     pub changed: usize,
@@ -63,6 +66,7 @@ pub struct Files {
 
 /// How two branches stand to each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AheadBehind {
     /// The other branch.
     pub of: String,

@@ -26,6 +26,7 @@ const MOST: u64 = 4 << 20;
 
 /// Which file holds our block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Place {
     /// `CLAUDE.md`, ours alone.
     #[serde(rename = "CLAUDE.md")]
@@ -53,6 +54,7 @@ impl Place {
 
 /// What became of the block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Written {
     /// Where it stands now.
     pub place: Place,

@@ -39,11 +39,13 @@ pub struct Wish {
 
 /// What would be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// The branch.
     pub branch: String,
     /// Where it is, or will be.
     #[serde(serialize_with = "super::as_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// True if the worktree is there already.
     pub worktree_exists: bool,

@@ -40,6 +40,7 @@ const MOST: usize = 20_000;
 
 /// Something that git ignores and a removal would take along.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ignored {
     /// Relative to the top of the worktree; a directory ends in a slash.
     pub path: String,

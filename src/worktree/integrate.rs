@@ -34,11 +34,13 @@ pub struct Wish {
 
 /// What would be brought over.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// The branch that they come to.
     pub into: String,
     /// Where that branch is checked out.
     #[serde(serialize_with = "super::as_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub checkout: PathBuf,
     /// With a merge commit.
     pub merge: bool,
@@ -52,6 +54,7 @@ pub struct Plan {
 
 /// One commit.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Brought {
     /// Its id on the feature's branch.
     pub id: CommitId,

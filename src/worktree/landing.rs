@@ -13,6 +13,7 @@ const MOST: usize = 500;
 
 /// How a commit stands to the branch that it was to reach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Landing {
     /// It has no commit of its own.

@@ -8,6 +8,7 @@ use crate::safety::escape_bytes;
 
 /// A process whose working directory lies inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Process {
     /// Its number.
     pub pid: u32,

@@ -19,6 +19,7 @@ const FORMAT: u32 = 1;
 
 /// The random id of a managed worktree: 16 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct WorktreeId(String);
 
@@ -65,6 +66,7 @@ impl From<WorktreeId> for String {
 
 /// What we wrote down when a worktree was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Entry {
     /// The form of this entry.
     pub format: u32,

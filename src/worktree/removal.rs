@@ -38,6 +38,7 @@ pub struct Hindrances {
 
 /// A reason for which a removal is refused, and the name by which it is waived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Waiver {
     /// Changed and new files.
@@ -71,6 +72,7 @@ impl Waiver {
 
 /// Something that a removal would lose or disturb.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// How it is waived; `None` if it cannot be.
     pub waiver: Option<Waiver>,
@@ -86,11 +88,13 @@ pub struct Finding {
 
 /// What would be done, and what is in the way.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// Its name.
     pub name: String,
     /// Where it is.
     #[serde(serialize_with = "super::as_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
     /// Its branch.
     pub branch: Option<String>,
@@ -110,6 +114,7 @@ pub struct Plan {
 
 /// What became of the branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BranchOutcome {
     /// It had landed and is gone.
@@ -124,6 +129,7 @@ pub enum BranchOutcome {
 
 /// What was done, and how to undo it.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Receipt {
     /// Its id in the trash.
     pub id: super::WorktreeId,

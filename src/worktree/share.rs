@@ -21,6 +21,7 @@ use crate::sys::World;
 
 /// What became of the configured links.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shared {
     /// The links that stand now, relative to the top of the worktree.
     pub links: Vec<PathBuf>,
@@ -32,6 +33,7 @@ pub struct Shared {
 
 /// A path that was not linked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Skipped {
     /// The configured path.
     pub path: String,

@@ -20,6 +20,7 @@ const FORMAT: u32 = 1;
 
 /// One removed worktree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Trashed {
     /// The form of this note.
     pub format: u32,

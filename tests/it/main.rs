@@ -10,6 +10,7 @@ mod crash_start;
 mod create;
 mod finish;
 mod fuzz;
+mod json;
 mod lifecycle;
 mod lock;
 mod naughty;
@@ -17,6 +18,8 @@ mod readme;
 mod remove;
 mod resume;
 mod sandbox;
+#[cfg(feature = "schema")]
+mod schemas;
 mod snapshot;
 mod start;
 mod status;

@@ -12,6 +12,7 @@ use crate::terms::{Digest, Known, Seconds, Time};
 
 /// Who holds a lock, for people and for `--json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Holder {
     /// What `handover unlock` takes.
     pub id: String,

@@ -13,6 +13,7 @@ pub mod kill;
 mod names;
 pub mod paths;
 mod sandbox;
+pub mod schema;
 pub mod trace;
 
 pub use call::{Answer, Call};

@@ -1,0 +1,130 @@
+//! `--json` on every verb: one value, one envelope, data as its schema says.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use handover::sys::{World, lock};
+use handover::terms::Seconds;
+use serde_json::Value;
+
+use crate::support::{Sandbox, schema};
+
+/// Runs verbs with `--json`, checks what they answer, and keeps count of them.
+struct Tour {
+    sandbox: Sandbox,
+    verbs: RefCell<BTreeSet<String>>,
+    schemas: RefCell<BTreeSet<String>>,
+}
+
+impl Tour {
+    /// The data that a call in `dir` answers under the schema `name`, with exit code `code`.
+    #[track_caller]
+    fn visit(&self, dir: &Path, words: &[&str], code: i32, name: &str) -> Value {
+        let answer = self.sandbox.handover_in(dir, words.iter().chain(&["--json"])).expect(code);
+        let out = answer.stdout();
+        assert_eq!(out.lines().count(), 1, "not one line: {answer}");
+        let envelope: Value = serde_json::from_str(out).unwrap();
+        let fields: Vec<&String> = envelope.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["schema", "tool_version", "data"], "{answer}");
+        assert_eq!(envelope["schema"], format!("handover/{name}/1"));
+        assert_eq!(envelope["tool_version"], env!("CARGO_PKG_VERSION"));
+        let on_file = schema::load(name);
+        assert_eq!(on_file["$id"], envelope["schema"]);
+        let wrong = schema::check(&on_file, &envelope["data"]);
+        assert!(wrong.is_empty(), "{words:?} is not as schemas/{name}.json says:\n{}", wrong.join("\n"));
+        self.verbs.borrow_mut().insert(words[0].to_owned());
+        self.schemas.borrow_mut().insert(name.to_owned());
+        envelope["data"].clone()
+    }
+
+    /// The verbs that the program's help lists.
+    fn verbs_of_the_help(&self) -> BTreeSet<String> {
+        let help = self.sandbox.handover(["--help"]).expect(0);
+        let verbs = help.stdout().split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+        // Continued lines stand further to the right.
+        let heads = verbs.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        heads.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn every_verb_answers_in_json_as_its_schema_says() {
+    let tour = Tour { sandbox: Sandbox::new(), verbs: RefCell::default(), schemas: RefCell::default() };
+    let sandbox = &tour.sandbox;
+    let project = &sandbox.project();
+    let state = format!("{}/examples/cluster_state.txt", env!("CARGO_MANIFEST_DIR"));
+    let state = state.as_str();
+
+    look_at_the_cluster(&tour, project, state);
+
+    tour.visit(project, &["start", "lr-schedule", "--dry-run"], 0, "start-plan");
+    let started = tour.visit(project, &["start", "lr-schedule", "--focus", "warm-up"], 0, "start");
+    let there = Path::new(started["path"].as_str().unwrap()).to_owned();
+    std::fs::write(there.join("train.py"), "lr = 0.1\n").unwrap();
+    sandbox.commit_in(&there, "Train");
+    std::fs::write(there.join("new.py"), "\n").unwrap();
+
+    tour.visit(&there, &["draft", "--dry-run", "--cluster", state], 0, "draft-plan");
+    tour.visit(&there, &["draft", "--cluster", state], 0, "draft");
+    tour.visit(&there, &["create", "--dry-run", "--cluster", state], 0, "create-plan");
+    let made = tour.visit(&there, &["create", "--cluster", state, "--next", "look at task 3"], 0, "create");
+    let key = made["key"].as_str().unwrap();
+    std::fs::write(there.join("new.py"), "import os\n").unwrap();
+    tour.visit(&there, &["verify", key, "--cluster", "none"], 3, "verify");
+    tour.visit(&there, &["show"], 0, "show");
+    tour.visit(&there, &["list", "--all"], 0, "list");
+    let resumed = tour.visit(&there, &["resume", "--cluster", state], 0, "resume");
+    let wrong = schema::check(&schema::load("front-matter"), &resumed["facts"]);
+    assert!(wrong.is_empty(), "schemas/front-matter.json: {}", wrong.join("\n"));
+    assert_eq!(schema::load("front-matter")["$id"], resumed["facts"]["schema"]);
+    tour.visit(project, &["status", "--cluster", state], 0, "status");
+    tour.visit(&there, &["release"], 0, "release");
+
+    sandbox.advance("30d");
+    tour.visit(&there, &["create", "--cluster", "none"], 0, "create");
+    tour.visit(&there, &["archive", "--dry-run", "--cluster", "none"], 0, "archive");
+    tour.visit(&there, &["archive", "--cluster", "none"], 0, "archive");
+    tour.visit(project, &["remove", "lr-schedule", "--dry-run", "--cluster", "none"], 5, "remove-plan");
+    sandbox.commit_in(&there, "The rest");
+    tour.visit(project, &["finish", "lr-schedule", "--dry-run", "--cluster", "none"], 0, "finish-plan");
+    let waive = ["finish", "lr-schedule", "--cluster", "none", "--waive", "ignored", "--yes"];
+    tour.visit(project, &waive, 0, "finish");
+
+    tour.visit(project, &["start", "idea"], 0, "start");
+    tour.visit(project, &["remove", "idea", "--cluster", "none"], 0, "remove");
+    let trash = tour.visit(project, &["remove", "--list-trash"], 0, "trash");
+    let id = trash["entries"][0]["id"].as_str().unwrap();
+    tour.visit(project, &["remove", "--undo", id, "--dry-run"], 0, "restore-plan");
+    tour.visit(project, &["remove", "--undo", id], 0, "restored");
+
+    let home = project.join(".git/handover");
+    let held = lock::acquire(&World::real(), &home, "start a worktree", Seconds(0), &mut |_| {}).unwrap();
+    let id = lock::holders(&World::real(), &home).unwrap()[0].id.clone();
+    tour.visit(project, &["unlock", &id, "--yes"], 0, "unlock");
+    drop(held);
+
+    tour.visit(project, &["completions", "bash"], 0, "completions");
+    tour.visit(project, &["man"], 0, "man");
+
+    assert_eq!(tour.verbs.take(), tour.verbs_of_the_help(), "a verb was not looked at");
+    let on_file: BTreeSet<String> =
+        schema::files().iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    let mut seen = tour.schemas.take();
+    // The head of a document, checked above; and what only a removal that was killed leaves behind.
+    seen.extend(["front-matter", "remove-rest"].map(str::to_owned));
+    assert_eq!(seen, on_file, "a schema was not looked at");
+}
+
+fn look_at_the_cluster(tour: &Tour, project: &Path, state: &str) {
+    tour.visit(project, &["snapshot", "--script"], 0, "snapshot-script");
+    tour.visit(project, &["snapshot", "--cluster", state], 0, "snapshot");
+    tour.visit(project, &["snapshot", "--cluster", "none"], 0, "snapshot");
+    tour.visit(project, &["snapshot", "--cluster", "local"], 7, "snapshot");
+    let sweeps = tour.visit(project, &["sweep", "--cluster", state], 0, "sweep");
+    assert!(sweeps["sweeps"].as_array().is_some_and(|all| !all.is_empty()), "{sweeps}");
+    for release in ["22.05", "23.02.8", "26.05.3"] {
+        let saved = format!("{}/tests/fixtures/slurm/{release}/sacct-all.psv", env!("CARGO_MANIFEST_DIR"));
+        tour.visit(project, &["sweep", "--accounting", &saved], 0, "sweep");
+    }
+}
