@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::safety::one_line;
+use crate::safety::{code_span, one_line};
 use crate::terms::{AnyKey, Time};
 
 /// The form of a claim file.
@@ -61,18 +61,23 @@ impl fmt::Display for Claimant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.agent, &self.session) {
             (Some(agent), Some(session)) => {
-                write!(f, "{} (session {})", one_line(agent, 40), one_line(session, 60))
+                write!(f, "{} (session {})", span(agent, 40), span(session, 60))
             }
-            (Some(agent), None) => write!(f, "{} (session unknown)", one_line(agent, 40)),
-            (None, Some(session)) => write!(f, "session {}", one_line(session, 60)),
+            (Some(agent), None) => write!(f, "{} (session unknown)", span(agent, 40)),
+            (None, Some(session)) => write!(f, "session {}", span(session, 60)),
             (None, None) => f.write_str("somebody without an agent's session"),
         }?;
-        write!(f, ", user {} on {}", one_line(&self.user, 40), one_line(&self.host, 60))?;
+        write!(f, ", user {} on {}", span(&self.user, 40), span(&self.host, 60))?;
         if let Some(job) = &self.slurm_job {
-            write!(f, " in job {}", one_line(job, 20))?;
+            write!(f, " in job {}", span(job, 20))?;
         }
-        write!(f, ", in {}", one_line(&self.worktree, 200))
+        write!(f, ", in {}", span(&self.worktree, 200))
     }
+}
+
+/// A name from outside as a code span: it must not read like words of ours.
+fn span(text: &str, most: usize) -> String {
+    code_span(&one_line(text, most))
 }
 
 /// What happened to a baton.

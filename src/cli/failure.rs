@@ -153,7 +153,10 @@ fn judge_store(error: &StoreError) -> (Exit, Vec<String>) {
         StoreError::NotFound(_) => (Exit::NotFound, hint("handover list --all")),
         StoreError::None => (Exit::NotFound, hint("write the first one: handover create")),
         StoreError::Ambiguous { .. } => (Exit::NotFound, hint("type more of the key")),
-        StoreError::SeveralLeaves { .. } => (Exit::NotFound, hint("name one: handover verify KEY")),
+        StoreError::SeveralLeaves { .. } => (
+            Exit::NotFound,
+            vec!["name one: handover verify KEY".to_owned(), "or join them: handover create".to_owned()],
+        ),
         StoreError::Collision(_) => {
             (Exit::Refused, hint("nothing was overwritten; run it again in a second"))
         }

@@ -65,6 +65,8 @@ fn exit(outcome: &Outcome) -> Exit {
         Held::NotTaken => verify::exit(&outcome.verified, false),
         Held::NotWritten { .. } => Exit::Partial,
         _ if !outcome.not_written.is_empty() => Exit::Partial,
+        // The baton is ours, and nobody here can prove the document.
+        _ if !outcome.verified.is_proved() => Exit::Look,
         Held::Taken { .. } | Held::Kept { .. } | Held::TakenOver { .. } => Exit::Done,
     }
 }

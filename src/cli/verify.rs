@@ -56,7 +56,7 @@ pub fn run(session: &Session, args: VerifyArgs) -> Result<Exit, Failure> {
     let key = Shelf::open(&context)?.find(args.key.as_ref())?;
     let cluster = args.cluster.map(|text| create::source(session, &text));
     let working = session.working("looking at git and the cluster");
-    let found = verify::verify(&context, &key, cluster.as_ref())?;
+    let found = verify::verify(&context, &key, cluster.as_ref(), false)?;
     drop(working);
     session.output.answer("verify", &found.outcome, report::verify::verified)?;
     Ok(exit(&found.outcome, args.strict))

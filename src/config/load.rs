@@ -59,6 +59,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
 
 fn read(path: &Path) -> Result<Option<File>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    // A fifo of that name must not make anybody wait.
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(unreadable(io::Error::other("it is no regular file")));
+    }
     let open = match std::fs::File::open(path) {
         Ok(open) => open,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

@@ -187,7 +187,8 @@ impl Body {
         let mut fence = None;
         let mut own = false;
         for line in text.lines() {
-            if line.trim() == OWN_BEGIN {
+            // Inside a fence the agent may quote our comments, as our README does.
+            if fence.is_none() && line.trim() == OWN_BEGIN {
                 own = true;
             }
             if own {
@@ -342,6 +343,14 @@ mod tests {
         let body = Body::read(b"## Goal and definition of done\n```\n## Status\nx\n```\n").unwrap();
         assert_eq!(body.text(Section::Goal), Some("```\n## Status\nx\n```"));
         assert_eq!(body.text(Section::Status), None);
+    }
+
+    #[test]
+    fn our_comments_in_code_swallow_nothing() {
+        let text = "## Goal and definition of done\n```\n<!-- program -->\n```\n## Next action\nrun `x`\n## Hazards\nmind\n";
+        let body = Body::read(text.as_bytes()).unwrap();
+        assert_eq!(body.text(Section::Next), Some("run `x`"));
+        assert_eq!(body.text(Section::Hazards), Some("mind"));
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Material<'a> {
     pub operation: Option<&'a str>,
     /// The files that differ from HEAD there now.
     pub files: Option<&'a FilesFact>,
+    /// True if somebody kept the full digest; 32 bits can be forged.
+    pub is_proved: bool,
     /// Is it that document, in a few words.
     pub verdict: &'a str,
     /// Who has the baton, in a sentence; escaped.
@@ -192,7 +194,12 @@ fn frame(material: &Material, said: &[String], established: &str) -> String {
         .facts
         .agent
         .as_deref()
-        .map_or_else(|| "the agent before".to_owned(), |agent| one_line(agent, 40));
+        .map_or_else(|| "the agent before".to_owned(), |agent| code_span(&one_line(agent, 40)));
+    let heading = if material.is_proved {
+        "Established by the program"
+    } else {
+        "Seen by the program now, and claimed by a document that nobody here can prove"
+    };
     let branch = material.facts.branch.as_deref().or(material.facts.operation_branch.as_deref());
     let focus = material.body.focus.as_deref().or(branch).unwrap_or("detached HEAD");
     let advice = if material.body.text(Section::Next).is_some() {
@@ -202,7 +209,7 @@ fn frame(material: &Material, said: &[String], established: &str) -> String {
     };
     let fenced = fence(&format!("the words of {agent}"), material.nonce, said);
     format!(
-        "# Briefing {}: {}\n\n## Established by the program\n{established}\n\n\
+        "# Briefing {}: {}\n\n## {heading}\n{established}\n\n\
          ## Said by the agent before; nobody has checked it\n\
          {advice}\n{fenced}",
         material.facts.key,
@@ -231,14 +238,14 @@ fn place(material: &Material, cd: Option<&str>) -> Vec<String> {
     let agent = facts
         .agent
         .as_deref()
-        .map_or_else(|| "an agent that gave no name".to_owned(), |name| one_line(name, 40));
+        .map_or_else(|| "an agent that gave no name".to_owned(), |name| code_span(&one_line(name, 40)));
     lines.push(format!(
         "- document: {}; made {} ({} ago) by {agent}, user {} on {}",
         material.verdict,
         facts.created,
         facts.created.age(material.now),
-        one_line(&facts.user, 40),
-        one_line(&facts.host, 60),
+        code_span(&one_line(&facts.user, 40)),
+        code_span(&one_line(&facts.host, 60)),
     ));
     lines.push(format!("- baton: {}", material.baton));
     if !material.superseded_by.is_empty() {
@@ -328,7 +335,12 @@ fn seen(facts: &Facts, checked: bool, now: Time) -> String {
         parts.push("those of the document that have not ended, checked now".to_owned());
     }
     if let Some(taken) = cluster.taken_at {
-        parts.push(format!("states as of {taken}, {} ago", taken.age(now)));
+        let age = if taken > now {
+            "which lies in the future".to_owned()
+        } else {
+            format!("{} ago", taken.age(now))
+        };
+        parts.push(format!("states as of {taken}, {age}"));
     }
     let mut scope: Vec<String> =
         cluster.user.iter().map(|user| format!("user {}", code_span(&clip(user, 40)))).collect();

@@ -23,6 +23,10 @@ pub struct Facts {
     /// The document that this one continues or amends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Other newest documents of the worktree that this one continues too: they
+    /// were made side by side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joins: Vec<AnyKey>,
     /// When it was made.
     pub created: Time,
     /// The machine on which it was made.

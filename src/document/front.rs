@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Facts, Parent, SCHEMA, WorktreeFact};
 use crate::safety;
-use crate::terms::{CommitId, Time};
+use crate::terms::{AnyKey, CommitId, Time};
 
 /// The largest front matter that is read or written, in bytes.
 const MOST: usize = 256 * 1024;
@@ -120,6 +120,9 @@ pub struct Peek {
     /// The document that this one continues or amends.
     #[serde(default)]
     pub parent: Option<Parent>,
+    /// Other documents that it continues too.
+    #[serde(default)]
+    pub joins: Vec<AnyKey>,
     /// When it was made.
     pub created: Time,
     /// The machine on which it was made.
@@ -134,7 +137,7 @@ pub struct Peek {
 
 /// Reads what a list needs, and whether the document names live jobs.
 pub fn peek(text: &str) -> Result<(Peek, bool, &str), FrontError> {
-    const NAMES: [&str; 7] = ["schema", "parent", "created", "host", "worktree", "branch", "head"];
+    const NAMES: [&str; 8] = ["schema", "parent", "joins", "created", "host", "worktree", "branch", "head"];
     let (block, body) = split(text)?;
     let map = values(block, |name| NAMES.contains(&name))?;
     let has_jobs = block.lines().any(|line| line.starts_with("jobs: ") && line.contains("\"listed\":[{"));

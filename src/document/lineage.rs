@@ -14,6 +14,8 @@ pub struct Entry {
     pub created: Option<Time>,
     /// The document that it continues or amends.
     pub parent: Option<AnyKey>,
+    /// Other documents that it continues too.
+    pub joins: Vec<AnyKey>,
     /// True if it says its parent again, corrected.
     pub is_amendment: bool,
     /// The worktree that it speaks of; `None` for a document that cannot be read.
@@ -60,7 +62,7 @@ impl Lineage {
     pub fn of(entries: Vec<Entry>) -> Lineage {
         let mut lineage = Lineage::default();
         for entry in entries {
-            if let Some(parent) = &entry.parent {
+            for parent in entry.parent.iter().chain(&entry.joins) {
                 lineage.children.entry(parent.clone()).or_default().insert(entry.key.clone());
             }
             lineage.entries.insert(entry.key.clone(), entry);
@@ -143,6 +145,7 @@ impl Entry {
             key: key.clone(),
             created: key.proving().map(|key| key.minute()),
             parent: None,
+            joins: Vec::new(),
             is_amendment: false,
             worktree: None,
             host: None,
@@ -164,6 +167,7 @@ impl Entry {
                 created: Some(peek.created),
                 is_amendment: peek.parent.as_ref().is_some_and(|parent| parent.relation == Relation::Amends),
                 parent: peek.parent.map(|parent| parent.key),
+                joins: peek.joins,
                 worktree: Some(peek.worktree),
                 host: Some(peek.host),
                 branch: peek.branch,

@@ -9,7 +9,7 @@ mod condition;
 pub mod drift;
 mod facts;
 mod front;
-mod group;
+pub mod group;
 mod lineage;
 mod lint;
 mod markdown;

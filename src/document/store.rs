@@ -104,7 +104,14 @@ impl Store {
 
     /// All keys, in rising order. The listing of the folder is the registry.
     pub fn keys(&self) -> Result<Vec<AnyKey>, StoreError> {
-        keys_in(&self.folder())
+        // Something else of that name would hide every document.
+        match self.folder().symlink_metadata() {
+            Ok(metadata) if !metadata.is_dir() => Err(StoreError::Unreadable {
+                path: self.folder(),
+                source: io::ErrorKind::NotADirectory.into(),
+            }),
+            _ => keys_in(&self.folder()),
+        }
     }
 
     /// The one key that `prefix` fits, in the store or among `others`.
@@ -251,6 +258,18 @@ impl Copy {
         match world.files.create_new(&self.folder.join(".gitignore"), b"*\n", 0o644, false) {
             Err(e) if e.already_exists() => Ok(()),
             done => done,
+        }
+    }
+
+    /// Makes the folder of archived copies; never through a link.
+    pub fn prepare_archive(&self, world: &World) -> Result<(), FileError> {
+        self.prepare(world)?;
+        let archive = self.folder.join("archive");
+        match archive.symlink_metadata() {
+            Ok(metadata) if !metadata.is_dir() => {
+                Err(FileError::new("use as a directory", &archive, io::ErrorKind::NotADirectory.into()))
+            }
+            _ => world.files.ensure_dir(&archive),
         }
     }
 

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::cluster::{self, Job, Origin, Snapshot, State};
 use crate::document::drift::{Class, JobNow, JobsNow, Moved, Phase};
-use crate::document::{ClusterFacts, GpuFact, JobFact, JobsFact, SweepFact, SweepsFact};
+use crate::document::group::{self, Times};
+use crate::document::{ClusterFacts, Facts, GpuFact, JobFact, JobsFact, SweepFact, SweepsFact};
 use crate::safety::{clip, code_span, escape, escape_path};
 use crate::sweep::{self, Delta, Look, Sweep};
-use crate::terms::{JobId, Known, Time};
+use crate::terms::{JobId, Known, Seconds, Time};
 
+/// Clocks of two machines may differ by this much.
+const SKEW: Seconds = Seconds(300);
 /// At most this many jobs are listed.
 const MOST_LISTED: usize = 300;
 
@@ -40,6 +43,10 @@ pub fn of(snapshot: &Snapshot, now: Time) -> (ClusterFacts, Option<JobsFact>) {
             .collect(),
         ..ClusterFacts::default()
     };
+    if let Some(ahead) = snapshot.taken_at.filter(|taken| *taken > now.plus(SKEW)) {
+        facts.age = None;
+        facts.problems.insert(0, format!("its time, {ahead}, lies in the future, so its age is unknown"));
+    }
     (facts.source, facts.detail) = match &snapshot.origin {
         Origin::Local => ("local".to_owned(), None),
         Origin::File { name } => ("file".to_owned(), Some(escape(name))),
@@ -226,6 +233,37 @@ pub fn now(snapshot: &Snapshot, ids: &[JobId]) -> Known<JobsNow> {
             has_accounting: snapshot.accounting.known().is_some(),
         }
     })
+}
+
+/// At most this many new jobs are told one by one.
+const MOST_NEW: usize = 8;
+
+/// Live jobs of the scope that a document does not name: they were submitted
+/// since, and whoever takes the work over must not disturb them.
+pub fn new_jobs(then: &Facts, jobs: &[Job]) -> Vec<Moved> {
+    let Some(named) = then.jobs.as_ref().filter(|jobs| jobs.omitted == 0) else { return Vec::new() };
+    let swept = then.sweeps.iter().flat_map(|sweeps| &sweeps.listed).map(|sweep| sweep.key.as_str());
+    let swept: Vec<&str> = swept.collect();
+    let is_new = |job: &&Job| {
+        job.state.is_live()
+            && !named.listed.iter().any(|known| known.id.base == job.id.base)
+            && !swept.contains(&job.id.base.to_string().as_str())
+    };
+    let facts: Vec<JobFact> = jobs.iter().filter(is_new).map(fact).collect();
+    let mut moved: Vec<Moved> = Vec::new();
+    let groups = group::groups(&facts);
+    for group in groups.iter().take(MOST_NEW) {
+        let what = format!("new, do not touch it either: {}", group.line(Times::Told));
+        moved.push(Moved { class: Class::Jobs, what });
+    }
+    if groups.len() > MOST_NEW {
+        let ids: Vec<String> = groups[MOST_NEW..].iter().take(40).map(|group| group.id()).collect();
+        moved.push(Moved {
+            class: Class::Jobs,
+            what: format!("{} more are new: {}", groups.len() - MOST_NEW, ids.join(" ")),
+        });
+    }
+    moved
 }
 
 /// The same from the queue alone, where every job in question is still in it.

@@ -106,7 +106,7 @@ pub struct Composed {
 /// Looks at everything and puts it together, dated `created`.
 pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> Result<Composed, Error> {
     let mut notes = Vec::new();
-    let parent = parent(shelf, wish, &mut notes)?;
+    let (parent, joins) = parent(shelf, wish, &mut notes)?;
     // The cluster's answers take longest; git is asked meanwhile.
     let (place, snapshot) = std::thread::scope(|threads| {
         let snapshot = threads.spawn(|| snapshot::take(context, wish.cluster.as_ref()));
@@ -131,6 +131,7 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
         schema: SCHEMA.to_owned(),
         key: placeholder(created),
         parent,
+        joins,
         created,
         host: identity.host,
         user: identity.user,
@@ -161,24 +162,31 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
     Ok(Composed { facts, body, since, lint, notes })
 }
 
-fn parent(shelf: &Shelf, wish: &Wish, notes: &mut Vec<String>) -> Result<Option<Parent>, Error> {
+/// The parent, and what else the document continues: several newest documents
+/// were made side by side, and the next one joins them.
+fn parent(
+    shelf: &Shelf,
+    wish: &Wish,
+    notes: &mut Vec<String>,
+) -> Result<(Option<Parent>, Vec<AnyKey>), Error> {
     let relation = if wish.amends { Relation::Amends } else { Relation::Continues };
     if let Some(prefix) = &wish.parent {
-        return Ok(Some(Parent { key: shelf.find(Some(prefix))?, relation }));
+        return Ok((Some(Parent { key: shelf.find(Some(prefix))?, relation }), Vec::new()));
     }
     let lineage = Lineage::load(&shelf.store)?;
     match lineage.leaf(&shelf.here()) {
-        Ok(leaf) => Ok(Some(Parent { key: leaf.key.clone(), relation })),
-        Err(StoreError::None) => Ok(None),
+        Ok(leaf) => Ok((Some(Parent { key: leaf.key.clone(), relation }), Vec::new())),
+        Err(StoreError::None) => Ok((None, Vec::new())),
         Err(StoreError::SeveralLeaves { keys }) => {
             let newest =
                 keys.iter().max_by_key(|key| lineage.get(key).and_then(|entry| entry.created)).cloned();
             if let Some(newest) = &newest {
                 notes.push(format!(
-                    "several handovers of this worktree have no successor; this one continues {newest} (choose with --parent KEY)"
+                    "several handovers of this worktree had no successor; this one continues {newest} and joins the others"
                 ));
             }
-            Ok(newest.map(|key| Parent { key, relation }))
+            let joins = keys.into_iter().filter(|key| Some(key) != newest.as_ref()).collect();
+            Ok((newest.map(|key| Parent { key, relation }), joins))
         }
         Err(e) => Err(e.into()),
     }

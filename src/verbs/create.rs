@@ -179,10 +179,7 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
     if let Some(draft) = &plan.draft {
         // Its text is in the document; the file itself is kept all the same.
         let kept = shelf.copy.archived_draft_path(&key);
-        let moved = world
-            .files
-            .ensure_dir(kept.parent().unwrap_or(&kept))
-            .and_then(|()| world.files.rename_new(draft, &kept));
+        let moved = shelf.copy.prepare_archive(world).and_then(|()| world.files.rename_new(draft, &kept));
         if let Err(e) = moved {
             outcome.not_written.push(format!("the draft could not be put away: {e}: {}", e.source));
         }

@@ -103,6 +103,7 @@ fn papers(context: &Context, top: &Path) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     let mut ours: Vec<PathBuf> = vec![copy.folder().join(".gitignore"), copy.folder().join("CONTEXT.md")];
     for key in copy.keys()? {
+        // The draft of a sealed document is put away beside it; its text is in the document.
         ours.extend([copy.path(&key), copy.archived_path(&key)]);
         let sealed = store.load(&key)?.map(|stored| stored.bytes);
         if copy.load(&key)? != sealed {

@@ -17,6 +17,8 @@ pub struct ClusterNow {
     pub jobs: Known<JobsNow>,
     /// What changed in its sweeps; empty where only the queue was asked.
     pub sweeps: Vec<Moved>,
+    /// Live jobs that the document does not name.
+    pub new: Vec<Moved>,
     /// The arrays whose tasks are told as sweeps.
     told_as_sweeps: Vec<String>,
 }
@@ -30,6 +32,7 @@ impl ClusterNow {
         let sweeps = then.sweeps.as_ref().filter(|_| sees_sweeps);
         ClusterNow {
             jobs: cluster_facts::now(snapshot, &ids),
+            new: snapshot.jobs.known().map(|jobs| cluster_facts::new_jobs(then, jobs)).unwrap_or_default(),
             told_as_sweeps: sweeps
                 .iter()
                 .flat_map(|sweeps| &sweeps.listed)
@@ -42,7 +45,7 @@ impl ClusterNow {
 
     /// The jobs alone.
     pub fn of_jobs(jobs: Known<JobsNow>) -> ClusterNow {
-        ClusterNow { jobs, sweeps: Vec::new(), told_as_sweeps: Vec::new() }
+        ClusterNow { jobs, sweeps: Vec::new(), new: Vec::new(), told_as_sweeps: Vec::new() }
     }
 }
 
@@ -74,7 +77,7 @@ pub fn since(
             .collect();
         moved.extend(drift::jobs(&jobs, &cluster.jobs).0);
     }
-    moved.extend(cluster.sweeps.iter().cloned());
+    moved.extend(cluster.sweeps.iter().chain(&cluster.new).cloned());
     Ok(moved)
 }
 

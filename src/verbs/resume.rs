@@ -95,7 +95,7 @@ pub enum Held {
 /// Verifies and looks who holds the baton; changes nothing.
 pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     let key = Shelf::open(context)?.find(options.key.as_ref())?;
-    let found = verify::verify(context, &key, options.cluster.as_ref())?;
+    let found = verify::verify(context, &key, options.cluster.as_ref(), true)?;
     let who = Identity::of(&context.world.environment).at(context.repository.worktree());
     let holder = Baton::of(context.world, &context.home(), &key).holder()?;
     Ok(Plan { key, found, who, take_over: options.take_over, holder })
@@ -177,10 +177,8 @@ fn brief(
     let place = found.place.as_ref();
     let key = AnyKey::Proving(facts.key);
     let stored = Store::new(context.home()).load(&key).ok().flatten();
-    let proved = match stored.and_then(|stored| stored.digest) {
-        Some(_) => "intact",
-        None => "matches its key only; nobody here kept its full digest",
-    };
+    let is_proved = stored.is_some_and(|stored| stored.digest.is_some());
+    let proved = if is_proved { "intact" } else { "matches its key only; nobody here kept its full digest" };
     let verdict = match &found.outcome.verdict {
         Verdict::PlaceUnknown { why } => {
             format!("{proved}; whether this is its place is unknown: {}", one_line(why, 200))
@@ -196,6 +194,7 @@ fn brief(
         head: place.and_then(|place| place.head.as_ref()),
         operation: place.and_then(capture::Place::operation_in_words).as_deref(),
         files: place.map(|place| &place.files),
+        is_proved,
         verdict: &verdict,
         baton: &outcome.baton.sentence(),
         jobs: &found.jobs,

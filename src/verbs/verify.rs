@@ -81,12 +81,16 @@ impl Outcome {
             Verdict::Edited { .. } | Verdict::AnotherRepository | Verdict::AnotherWorktree { .. } => {
                 Answer::No
             }
-            Verdict::PlaceUnknown { .. } | Verdict::CannotBeProved => Answer::Look,
-            Verdict::Intact | Verdict::MatchesKeyOnly => {
-                let unproved = self.verdict == Verdict::MatchesKeyOnly || !self.unchecked.is_empty();
-                if self.has_drift() || strict && unproved { Answer::Look } else { Answer::Yes }
-            }
+            // 32 bits can be forged, so they are no plain yes.
+            Verdict::PlaceUnknown { .. } | Verdict::CannotBeProved | Verdict::MatchesKeyOnly => Answer::Look,
+            Verdict::Intact if self.has_drift() || strict && !self.unchecked.is_empty() => Answer::Look,
+            Verdict::Intact => Answer::Yes,
         }
+    }
+
+    /// True unless only the 32 bits of the key agree, which can be forged.
+    pub fn is_proved(&self) -> bool {
+        self.verdict != Verdict::MatchesKeyOnly
     }
 
     /// True if something moved that counts as drift.
@@ -110,7 +114,15 @@ pub struct Found {
 }
 
 /// Verifies the document of `key` here and now.
-pub fn verify(context: &Context, key: &AnyKey, cluster: Option<&Source>) -> Result<Found, Error> {
+///
+/// The cluster is asked if the document names live jobs, or `always`: who takes
+/// the work over must hear of jobs that are newer than the document too.
+pub fn verify(
+    context: &Context,
+    key: &AnyKey,
+    cluster: Option<&Source>,
+    always: bool,
+) -> Result<Found, Error> {
     let shelf = Shelf::open(context)?;
     let mut found = document(context, &shelf, key)?;
     let Some(facts) = found.facts.clone() else { return Ok(found) };
@@ -118,7 +130,8 @@ pub fn verify(context: &Context, key: &AnyKey, cluster: Option<&Source>) -> Resu
     if matches!(found.outcome.verdict, Verdict::Edited { which: Edited::Document, .. }) {
         return Ok(found);
     }
-    let asks_cluster = facts.jobs.as_ref().is_some_and(|jobs| !jobs.listed.is_empty());
+    let names_jobs = facts.jobs.as_ref().is_some_and(|jobs| !jobs.listed.is_empty());
+    let asks_cluster = names_jobs || always && facts.cluster.source != "none";
     let (place, jobs) = std::thread::scope(|threads| {
         let jobs = asks_cluster.then(|| threads.spawn(|| jobs_now(context, &facts, cluster)));
         let place = capture::place(context);
@@ -184,7 +197,7 @@ fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Err
         }
         Some(Proof::No) => Verdict::Edited { which: Edited::Document, diff: Vec::new() },
     };
-    let verdict = match (verdict, &stored, &copy) {
+    let mut verdict = match (verdict, &stored, &copy) {
         (Verdict::Intact | Verdict::MatchesKeyOnly, Some(stored), Some(copy))
             if !is_same_text(&stored.bytes, copy) =>
         {
@@ -214,6 +227,8 @@ fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Err
         Err(e) => return Err(e.into()),
     };
     if facts.as_ref().is_some_and(|facts| AnyKey::Proving(facts.key) != *key) {
+        // Whoever rewrote every key in it left bytes that agree with any of them.
+        verdict = Verdict::Edited { which: Edited::Document, diff: Vec::new() };
         notes.push("the key inside the document is another one".to_owned());
     }
     let outcome = Outcome {
@@ -384,7 +399,10 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
         if queue.jobs.known().is_some_and(|jobs| ids.iter().all(|id| jobs.iter().any(|job| holds(job, *id))))
         {
             // All of them are still in it, so accounting has nothing to add.
-            return Ok(ClusterNow::of_jobs(queue.jobs.map(|jobs| cluster_facts::in_queue(&jobs))));
+            let new = queue.jobs.known().map(|jobs| cluster_facts::new_jobs(facts, jobs));
+            let mut now = ClusterNow::of_jobs(queue.jobs.map(|jobs| cluster_facts::in_queue(&jobs)));
+            now.new = new.unwrap_or_default();
+            return Ok(now);
         }
     }
     let snapshot = snapshot::take(context, cluster)?;

@@ -15,6 +15,7 @@ fn facts(jobs: Vec<JobFact>) -> Facts {
         schema: SCHEMA.into(),
         key: "HO-20261121-0341-7f3a9c2e".parse().unwrap(),
         parent: None,
+        joins: Vec::new(),
         created: "2026-11-21T03:41:00Z".parse().unwrap(),
         host: "host1".into(),
         user: "ann".into(),

@@ -8,10 +8,13 @@ use super::super::Context;
 use crate::cluster::StateFile;
 use crate::git::{self, Git};
 use crate::safety;
-use crate::terms::{Digest, Time};
+use crate::terms::{Digest, Seconds, Time};
 
 /// The largest state file that is read, in bytes.
 const MOST: u64 = 64 << 20;
+
+/// Clocks of two machines may differ by this much.
+const SKEW: Seconds = Seconds(300);
 
 /// The newest state file of this worktree, the others, and the branches that
 /// they follow: by the time written in it, else that of its commit. Of those
@@ -23,6 +26,8 @@ pub(super) fn newest(context: &Context) -> Option<StateFile> {
         if !seen.insert(Digest::of(&file.bytes).to_string()) {
             continue;
         }
+        // A time in the future is a broken clock or a lie; such a file wins over nothing.
+        let time = |file: &StateFile| time(file).filter(|time| *time <= context.now.plus(SKEW));
         let newer = |known: &StateFile| time(&file) > time(known);
         if best.as_ref().is_none_or(newer) {
             best = Some(file);
