@@ -144,7 +144,13 @@ impl<'w> Session<'w> {
 
     /// The repository there, with its settings.
     pub fn context(&self) -> Result<Context<'w>, Failure> {
-        let context = Context::open(self.world, &self.dir())?;
+        let dir = self.dir();
+        if !dir.is_dir() {
+            let dir = crate::safety::escape_path(&dir);
+            return Err(Failure::new(Exit::NotFound, format!("there is no directory {dir}"))
+                .hint("name another one with -C DIR"));
+        }
+        let context = Context::open(self.world, &dir)?;
         if self.globals.verbose {
             let shown = crate::safety::escape_path;
             self.output.note(&format!("worktree: {}", shown(context.repository.worktree())));

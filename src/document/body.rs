@@ -180,6 +180,11 @@ impl Body {
     /// Splits at our headings; text before the first and under foreign headings
     /// of the second level stays with the section above it.
     fn from_markdown(text: &str) -> Body {
+        // The front matter of a sealed document is the program's, not the agent's.
+        let text = match super::front::split(text) {
+            Ok((block, body)) if block.lines().any(|line| line.starts_with("schema: ")) => body,
+            _ => text,
+        };
         let mut body = Body::default();
         let mut current = None;
         let mut texts: BTreeMap<Section, String> = BTreeMap::new();

@@ -222,7 +222,9 @@ pub fn jobs(then: &[JobFact], now: &Known<JobsNow>) -> (Vec<Moved>, usize) {
     let lookup = Lookup::of(&now.jobs);
     let gone = match (now.is_partial, now.has_accounting) {
         (true, _) => "not seen in what could be read of the queue",
-        (false, true) => "gone from queue and accounting",
+        (false, true) => {
+            "left the queue, and accounting does not know its end (it lags, and leaves out what never started)"
+        }
         (false, false) => "left the queue; how it ended is not known, accounting gave no answer",
     };
     let mut moved = Vec::new();
@@ -394,7 +396,7 @@ mod tests {
             [
                 "`7_5` `train`: failed, FAILED (1:0)",
                 "`7_[3,4]` (2 tasks) `train`: finished, COMPLETED",
-                "`7_7` `train`: gone from queue and accounting",
+                "`7_7` `train`: left the queue, and accounting does not know its end (it lags, and leaves out what never started)",
                 "`7_6` `train`: started, now RUNNING",
             ]
         );

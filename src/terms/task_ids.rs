@@ -127,7 +127,7 @@ impl FromIterator<u32> for TaskIds {
 
 impl fmt::Display for TaskIds {
     /// The shortest form that `sbatch --array` takes: ranges, and steps where
-    /// at least three indices share one.
+    /// at least five indices share one: shorter runs read better as they are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut at = 0;
         let mut first = true;
@@ -137,7 +137,7 @@ impl fmt::Display for TaskIds {
                 f.write_str(",")?;
             }
             let stepped = stepped_run(&self.ranges[at..]);
-            if stepped >= 3 {
+            if stepped >= STEPPED {
                 let step = self.ranges[at + 1].0 - from;
                 write!(f, "{from}-{}:{step}", self.ranges[at + stepped - 1].0)?;
                 at += stepped;
@@ -153,6 +153,9 @@ impl fmt::Display for TaskIds {
         Ok(())
     }
 }
+
+/// The shortest run that is written with a step.
+const STEPPED: usize = 5;
 
 /// How many single indices at the start of `ranges` are evenly spaced.
 fn stepped_run(ranges: &[(u32, u32)]) -> usize {
@@ -250,7 +253,7 @@ mod tests {
 
     #[test]
     fn lists_are_printed_short() {
-        for text in ["1-3,7,9-12", "1-99:2", "4,6", "1,2,4", "0", "3-33:10"] {
+        for text in ["1-3,7,9-12", "1-99:2", "4,6", "1,2,4", "0", "3-43:10", "3,10,17"] {
             assert_eq!(ids(text).to_string(), text);
         }
         assert_eq!(ids("5,1,2,3,2-4").to_string(), "1-5");

@@ -158,7 +158,7 @@ pub fn sweeps_moved(then: &SweepsFact, snapshot: &Snapshot) -> Vec<Moved> {
         let Some(look) = look_of(fact) else { continue };
         let today = now.iter().find(|sweep| clip(&escape(&sweep.key), 120) == fact.key);
         let delta = Delta::between(&look, today.map(|sweep| &sweep.look));
-        if let Some(what) = sentence(&delta, today) {
+        if let Some(what) = sentence(&delta, fact, today) {
             moved.push(Moved {
                 class: Class::Sweeps,
                 what: format!(
@@ -178,7 +178,7 @@ fn look_of(fact: &SweepFact) -> Option<Look> {
     serde_json::from_value(value).ok()
 }
 
-fn sentence(delta: &Delta, today: Option<&Sweep>) -> Option<String> {
+fn sentence(delta: &Delta, then: &SweepFact, today: Option<&Sweep>) -> Option<String> {
     if delta.is_empty() {
         return None;
     }
@@ -201,9 +201,11 @@ fn sentence(delta: &Delta, today: Option<&Sweep>) -> Option<String> {
     add("requeued", &delta.requeued);
     add("started", &delta.started);
     add("new", &delta.added);
-    add("gone from queue and accounting", &delta.gone);
+    add("left the queue, and accounting does not know their end yet", &delta.gone);
     if let Some(sweep) = today {
-        let total = sweep.total.map_or("?".to_owned(), |total| total.to_string());
+        // A sweep does not shrink; tasks that never started leave accounting.
+        let total = sweep.total.map(|total| total as u64).max(then.total);
+        let total = total.map_or("?".to_owned(), |total| total.to_string());
         parts.push(format!("now {} of {total} finished", sweep.finished));
     }
     Some(parts.join(", "))

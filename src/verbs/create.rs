@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::compose::{Composed, Wish, compose};
 use super::lookup::Shelf;
-use super::{Context, Error, Identity, pointer};
+use super::{Context, Error, Identity, pointer, resume};
 use crate::baton::{Baton, PassedOn};
 use crate::document::{self, Body, Facts, Lineage, Lint, Sealed, StoreError, render, seal, startup};
 use crate::safety::{Redactions, escape_path};
@@ -175,7 +175,7 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
         Err(e) => return Err(e.into()),
     }
     point(context, &shelf, plan, &mut outcome);
-    pass_on(context, plan, &mut outcome);
+    pass_on(context, &shelf, plan, &mut outcome);
     if let Some(draft) = &plan.draft {
         // Its text is in the document; the file itself is kept all the same.
         let kept = shelf.copy.archived_draft_path(&key);
@@ -213,10 +213,21 @@ fn point(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
     }
 }
 
-/// Ends the parent's baton if it is ours: whoever resumes this document takes its own.
-fn pass_on(context: &Context, plan: &Plan, outcome: &mut Outcome) {
+/// Ends the batons of this worktree that are ours, the parent's first: whoever
+/// resumes this document takes its own.
+fn pass_on(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
     let Some(parent) = &outcome.parent else { return };
     let who = Identity::of(&context.world.environment).at(context.repository.worktree());
+    for (key, claim) in resume::held_here(context, shelf).unwrap_or_default() {
+        if key != *parent && claim.who.is_same_session(&who) {
+            // One that is damaged or just ended stays as it is; `resume` says so.
+            let _ = Baton::of(context.world, &context.home(), &key).pass_on(&who, plan.sealed.key);
+        } else if key != *parent {
+            outcome.notes.push(format!(
+                "another holds the baton of {key}, an earlier handover of this worktree: {claim}"
+            ));
+        }
+    }
     match Baton::of(context.world, &context.home(), parent).pass_on(&who, plan.sealed.key) {
         Ok(PassedOn::Ended) => {
             outcome.notes.push(format!("the baton of {parent} has ended: this document follows it"))

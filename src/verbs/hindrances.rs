@@ -103,9 +103,10 @@ fn papers(context: &Context, top: &Path) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     let mut ours: Vec<PathBuf> = vec![copy.folder().join(".gitignore"), copy.folder().join("CONTEXT.md")];
     for key in copy.keys()? {
-        // The draft of a sealed document is put away beside it; its text is in the document.
         ours.extend([copy.path(&key), copy.archived_path(&key)]);
         let sealed = store.load(&key)?.map(|stored| stored.bytes);
+        // The draft of a sealed document was put away; what it said is in the document.
+        ours.extend(sealed.is_some().then(|| copy.archived_draft_path(&key)));
         if copy.load(&key)? != sealed {
             found.push(format!("a copy of {key} that is not the sealed one"));
         }

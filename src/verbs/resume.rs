@@ -14,7 +14,7 @@ use super::{Context, Error, Identity, capture, pointer};
 use crate::baton::{Baton, BatonError, Claim, Claimant};
 use crate::config::Source;
 use crate::document::briefing::{self, Briefing, Material};
-use crate::document::{self, Body, Facts, Section, Store, Verdict};
+use crate::document::{self, Body, Entry, Facts, Lineage, Section, Store, Verdict};
 use crate::safety::{escape_path, one_line};
 use crate::sys::{FileError, nonce};
 use crate::terms::{AnyKey, KeyPrefix};
@@ -119,12 +119,20 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
         not_written: Vec::new(),
     };
     let Some(facts) = found.facts.as_ref().filter(|_| is_good) else { return Ok(outcome) };
+    let shelf = Shelf::open(context)?;
+    // One worktree has one baton, whichever of its documents it was taken with.
+    let others = others(context, &shelf, &key, &who)?;
+    if let (Some((key, claim)), false) = (others.first(), take_over) {
+        return Err(BatonError::Held { key: key.clone(), holder: Box::new(claim.clone()) }.into());
+    }
     outcome.baton = match take(context, &key, &who, take_over.then_some(holder).flatten()) {
         // An agent's sandbox may forbid the git directory.
         Err(BatonError::File(e)) if e.is_forbidden() => Held::NotWritten { why: reason(&e) },
         held => held?,
     };
-    let shelf = Shelf::open(context)?;
+    for (other, claim) in others {
+        Baton::of(context.world, &context.home(), &other).release_seen(&who, &claim.nonce)?;
+    }
     restore(context, &shelf, &key, &found, &mut outcome);
     let text = String::from_utf8_lossy(&found.bytes);
     let body = Body::read(document::body_of(&text).as_bytes())?;
@@ -135,6 +143,33 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     outcome.briefing = Some(brief(context, &found, facts, &body, &outcome)?);
     outcome.facts = Some(facts.clone());
     Ok(outcome)
+}
+
+/// The batons that are held with any document of this worktree.
+pub(super) fn held_here(context: &Context, shelf: &Shelf) -> Result<Vec<(AnyKey, Claim)>, Error> {
+    let lineage = Lineage::load(&shelf.store)?;
+    let here = shelf.here();
+    let mut held = Vec::new();
+    let mine = |entry: &&Entry| {
+        entry.worktree.as_ref().is_some_and(|worktree| here.is_of(worktree, entry.host.as_deref()))
+    };
+    for entry in lineage.entries().filter(mine) {
+        let holder = Baton::of(context.world, &context.home(), &entry.key).holder()?;
+        held.extend(holder.map(|claim| (entry.key.clone(), claim)));
+    }
+    Ok(held)
+}
+
+/// Those that another session holds with another document.
+fn others(
+    context: &Context,
+    shelf: &Shelf,
+    key: &AnyKey,
+    who: &Claimant,
+) -> Result<Vec<(AnyKey, Claim)>, Error> {
+    let mut held = held_here(context, shelf)?;
+    held.retain(|(other, claim)| other != key && !claim.who.may_end(who));
+    Ok(held)
 }
 
 /// Takes the baton: from `from` if a person said so, else if it is free or ours.

@@ -117,8 +117,10 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
 fn handovers(context: &Context, lineage: &Lineage, row: &Row) -> Result<Vec<Handover>, Error> {
     let host = Identity::of(&context.world.environment).host;
     let here = Here { path: &row.path, id: row.id.as_ref().map(|id| id.as_str()), host: &host };
-    let leaves = lineage.leaves(&here).into_iter().filter(|leaf| !leaf.is_archived);
+    let mut leaves: Vec<_> = lineage.leaves(&here).into_iter().filter(|leaf| !leaf.is_archived).collect();
+    leaves.sort_by_key(|leaf| std::cmp::Reverse(leaf.created));
     leaves
+        .into_iter()
         .map(|leaf| {
             let holder = Baton::of(context.world, &context.home(), &leaf.key).holder()?;
             Ok(Handover {

@@ -88,9 +88,10 @@ impl Outcome {
         }
     }
 
-    /// True unless only the 32 bits of the key agree, which can be forged.
+    /// True if it is that document in its place: not if only the 32 bits of the
+    /// key agree, which can be forged, and not if the place cannot be told.
     pub fn is_proved(&self) -> bool {
-        self.verdict != Verdict::MatchesKeyOnly
+        self.verdict == Verdict::Intact
     }
 
     /// True if something moved that counts as drift.

@@ -100,7 +100,7 @@ fn the_holders_next_handover_ends_the_baton_and_anothers_does_not() {
     ends(resume(&sandbox, "a", &[]), 0);
     sandbox.advance("1h");
     let other = as_session(&sandbox, "b", ["create", "--cluster", "none"]).run().expect(0);
-    assert!(other.stderr().contains("stays with another: claude-code (session a)"), "{other}");
+    assert!(other.stderr().contains("stays with another: `claude-code` (session `a`)"), "{other}");
     ends(resume(&sandbox, "c", &[&parent]), 5);
 
     sandbox.advance("1h");
@@ -109,7 +109,10 @@ fn the_holders_next_handover_ends_the_baton_and_anothers_does_not() {
     assert!(own.stderr().contains(&format!("the baton of {parent} has ended")), "{own}");
     let key = own.last_line();
     ends(resume(&sandbox, "c", &[key]), 0);
-    let old = resume(&sandbox, "d", &[&parent]).expect(0);
+    // One worktree has one baton, whichever of its documents it was taken with.
+    ends(resume(&sandbox, "d", &[&parent]), 5);
+    let old = resume(&sandbox, "d", &[&parent, "--take-over"]).expect(0);
+    ends(resume(&sandbox, "c", &[key]), 5);
     assert!(old.stdout().contains("- superseded: a newer document follows this one:"), "{old}");
 }
 
@@ -311,7 +314,7 @@ fn a_copy_alone_is_resumed_in_another_clone_and_says_how_little_proves_it() {
         sandbox.git_in(sandbox.root(), args);
         let there = sandbox.root().join(clone);
         sandbox.write(there.join(&name), sandbox.read(&name));
-        let answer = as_session(&sandbox, "b", ["resume", &key]).dir(&there).run().expect(0);
+        let answer = as_session(&sandbox, "b", ["resume", &key]).dir(&there).run().expect(3);
         assert!(answer.stdout().contains("- document: matches its key only;"), "{answer}");
         assert_eq!(answer.stdout().contains("this clone is shallow"), depth.is_some(), "{answer}");
         assert!(there.join(format!(".git/handover/batons/{key}/000001.json")).exists());

@@ -54,6 +54,7 @@ fn briefing(facts: &Facts, body: &Body, jobs: &Known<JobsNow>, moved: &[Moved]) 
         branch: Some("lr-schedule"),
         operation: None,
         files: None,
+        is_proved: true,
         head: facts.head.as_ref(),
         verdict: "intact",
         baton: "yours",
