@@ -1,11 +1,11 @@
 #![expect(clippy::disallowed_methods, reason = "the one place that writes or deletes files")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::nonce;
+use super::{mounts_below, nonce, tree};
 use crate::terms::Digest;
 
 /// How the names of files that we have not finished begin.
@@ -187,12 +187,20 @@ impl Files {
         }
     }
 
-    /// Deletes a directory with all that is in it, following no links.
+    /// Deletes a directory with all that is in it, following no links and
+    /// entering nothing that is mounted in it, be it of the same device.
     ///
     /// Only for places that are ours altogether (a trash entry, a temporary
     /// directory): the caller has proved that.
+    ///
+    /// # Errors
+    /// Something is mounted in it: then nothing was deleted, unless it was
+    /// mounted in the meantime.
     pub fn remove_tree(&self, path: &Path) -> Result<(), FileError> {
-        match fs::remove_dir_all(path) {
+        if let Some(mount) = mounts_below(path).unwrap_or_default().first() {
+            return Err(FileError::new("delete", mount, tree::is_mounted()));
+        }
+        match tree::remove(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done.map_err(|e| FileError::new("delete", path, e)),
         }
@@ -247,6 +255,22 @@ impl Files {
         }
         Ok(temporary)
     }
+}
+
+/// The bytes of a regular file that is no larger than `most`; `None` for
+/// anything else. A fifo or a device is not waited for.
+///
+/// # Errors
+/// It is not there, or cannot be read.
+pub fn read_regular(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= most).then_some(bytes))
 }
 
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {

@@ -8,11 +8,14 @@ mod clock;
 mod environment;
 mod files;
 pub mod lock;
+mod mounts;
 mod process;
+mod tree;
 
 pub use clock::{Clock, Stopwatch};
 pub use environment::Environment;
-pub use files::{FileError, Files, TEMPORARY_PREFIX};
+pub use files::{FileError, Files, TEMPORARY_PREFIX, read_regular};
+pub use mounts::mounts_below;
 pub use process::{Finished, Processes, Spawn, SpawnError};
 
 use std::io::Read;

@@ -13,6 +13,7 @@ mod error;
 mod exclude;
 mod hidden;
 mod ignored;
+mod inside;
 pub mod integrate;
 pub mod landing;
 pub mod markers;

@@ -15,7 +15,7 @@ use super::landing::{self, Landing};
 use super::occupants::{self, Process};
 use super::target::Target;
 use super::trash::{self, Trashed};
-use super::{Error, context, hidden, ignored, registry, share, submodules};
+use super::{Error, context, hidden, ignored, inside, registry, share, submodules};
 use crate::git::{ChangeKind, Git, Operation, Repository, Status, Untracked, list};
 use crate::safety::{escape_path, one_line, shell_path, shell_word};
 use crate::sys::World;
@@ -190,11 +190,11 @@ impl Plan {
 }
 
 impl Finding {
-    fn new(waiver: Option<Waiver>, what: impl Into<String>) -> Finding {
+    pub(super) fn new(waiver: Option<Waiver>, what: impl Into<String>) -> Finding {
         Finding { waiver, waived: false, what: what.into(), examples: Vec::new(), hint: None }
     }
 
-    fn examples(mut self, examples: impl IntoIterator<Item = String>) -> Finding {
+    pub(super) fn examples(mut self, examples: impl IntoIterator<Item = String>) -> Finding {
         self.examples = examples.into_iter().collect();
         let more = self.examples.len().saturating_sub(SHOWN);
         if more > 0 {
@@ -204,7 +204,7 @@ impl Finding {
         self
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Finding {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Finding {
         self.hint = Some(hint.into());
         self
     }
@@ -256,6 +256,7 @@ pub fn plan(
     findings.extend(dirty(&tree, &changes));
     findings.extend(hidden_changes(world, &tree)?);
     findings.extend(inner_commits(&tree)?);
+    findings.extend(inside::findings(repository, &tree, &target.path)?);
 
     let goals = landing::goals(repository)?;
     let start = target.entry.as_ref().and_then(|entry| entry.base.clone());
@@ -365,7 +366,9 @@ fn complete(
     if let Some(entry) = &note.entry {
         registry::forget(world, common, &entry.id)?;
     }
-    let (gone, not_swept) = trash::sweep(world, repository, keep_trash, now)?;
+    // The removal is done, whatever the trash is like.
+    let swept = trash::sweep(world, repository, keep_trash, now);
+    let (gone, not_swept) = swept.unwrap_or_else(|e| (Vec::new(), vec![e.to_string()]));
     Ok(Receipt {
         id: note.id.clone(),
         name: note.name.clone(),

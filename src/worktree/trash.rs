@@ -12,9 +12,11 @@ use super::registry::{self, Entry};
 use super::{Error, WorktreeId, occupants, target};
 use crate::git::Repository;
 use crate::safety::{escape_path, one_line};
-use crate::sys::World;
+use crate::sys::{World, read_regular};
 use crate::terms::{CommitId, Seconds, Time};
 
+/// The largest note, in bytes.
+const MOST: usize = 1 << 20;
 /// The form of the notes.
 const FORMAT: u32 = 1;
 
@@ -125,8 +127,12 @@ pub fn list(common_dir: &Path) -> Result<Vec<Trashed>, Error> {
     let mut all = Vec::new();
     for name in names {
         let path = name.map_err(|e| Error::read(&folder, e))?.path().join("note.json");
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
+        let bytes = match read_regular(&path, MOST) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                let why = format!("it is no regular file of at most {MOST} bytes");
+                return Err(Error::Damaged { path, why });
+            }
             // Cut short before the note was written: nothing was moved yet.
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(e) => return Err(Error::read(&path, e)),
@@ -224,13 +230,21 @@ pub fn sweep(
         match occupants::inside(&note.folder(common)) {
             Some((inside, _)) if inside.is_empty() => match discard(world, repository, &note) {
                 Ok(()) => gone.push(note),
-                Err(e) => kept.push(format!("{}: {e}", note.name)),
+                Err(e) => kept.push(format!("{}: {}", note.name, in_words(&e))),
             },
             Some(_) => kept.push(format!("{}: a process works in it", note.name)),
             None => kept.push(format!("{}: processes cannot be seen here", note.name)),
         }
     }
     Ok((gone, kept))
+}
+
+/// An error with what the system said.
+fn in_words(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }
 
 /// Deletes an entry of the trash, its ref last.

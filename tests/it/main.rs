@@ -15,6 +15,7 @@ mod lifecycle;
 mod lock;
 mod naughty;
 mod readme;
+mod removal_traps;
 mod remove;
 mod resume;
 mod sandbox;

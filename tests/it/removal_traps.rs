@@ -1,0 +1,156 @@
+//! `handover remove` where something lies in wait: what is mounted in a
+//! worktree, what is a repository of its own, what only looks like a cache.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::cluster::skipped;
+use crate::support::{Answer, Sandbox};
+
+const EVERYTHING: [&str; 4] =
+    ["--waive", "dirty,ignored,unlanded,process,unknown", "--yes", "--cluster=none"];
+
+fn started(feature: &str) -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new();
+    sandbox.write(".gitignore", ".cache/\n.*.swp\noutputs/\n*.log\n");
+    sandbox.commit("ignore");
+    let path = start(&sandbox, feature);
+    (sandbox, path)
+}
+
+fn start(sandbox: &Sandbox, feature: &str) -> PathBuf {
+    PathBuf::from(sandbox.handover(["start", feature]).expect(0).last_line())
+}
+
+fn write(path: impl AsRef<Path>, text: &str) {
+    fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// The id in the trash that a removal's answer names.
+fn id(answer: &Answer) -> String {
+    answer.stdout().trim_end().rsplit(' ').next().unwrap().to_owned()
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file())
+}
+
+/// The words before a program that runs with `what` mounted at `place`, in a
+/// name space of its own.
+fn with_mount(what: &Path, place: &Path) -> Option<Vec<String>> {
+    let (unshare, mount) = (program("unshare")?, program("mount")?);
+    let script =
+        format!("'{}' --bind '{}' '{}' && exec \"$@\"", mount.display(), what.display(), place.display());
+    let words = [unshare.to_str()?, "-rm", "/bin/sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
+    let possible = std::process::Command::new(&words[0]).args(&words[1..]).arg("/bin/true").status();
+    possible.is_ok_and(|status| status.success()).then_some(words)
+}
+
+#[test]
+fn nothing_is_removed_with_something_mounted_in_it() {
+    let (sandbox, path) = started("f");
+    write(sandbox.root().join("precious/data"), "x");
+    let place = path.join(".cache/pip/a b");
+    fs::create_dir_all(&place).unwrap();
+    let Some(mounted) = with_mount(&sandbox.root().join("precious"), &place) else {
+        return skipped("nothing_is_removed_with_something_mounted_in_it", "nothing can be mounted here");
+    };
+    let call = sandbox.call(["remove", "f"].into_iter().chain(EVERYTHING));
+    let answer = call.under(mounted).run().expect(5);
+    assert!(answer.stderr().contains("mounted in it") && answer.stderr().contains("/a b"), "{answer}");
+    assert!(answer.stderr().contains("umount "), "{answer}");
+    assert!(path.exists());
+    assert!(sandbox.handover(["remove", "f"]).code == 0);
+}
+
+#[test]
+fn the_trash_is_not_emptied_through_a_mount_point() {
+    let (sandbox, _) = started("old");
+    let answer = sandbox.handover(["remove", "old"]).expect(0);
+    let tree = sandbox.project().join(".git/handover/trash").join(id(&answer)).join("tree");
+    write(sandbox.root().join("precious/data"), "x");
+    fs::create_dir_all(tree.join(".cache")).unwrap();
+    let Some(mounted) = with_mount(&sandbox.root().join("precious"), &tree.join(".cache")) else {
+        return skipped("the_trash_is_not_emptied_through_a_mount_point", "nothing can be mounted here");
+    };
+    sandbox.advance("31d");
+    start(&sandbox, "a");
+    let answer = sandbox.call(["remove", "a"]).under(mounted).run().expect(0);
+    assert!(answer.stdout().contains("old, still in the trash: old:"), "{answer}");
+    assert!(answer.stdout().contains("something is mounted there"), "{answer}");
+    assert_eq!(fs::read_to_string(sandbox.root().join("precious/data")).unwrap(), "x");
+    assert!(tree.join("README.md").exists());
+    // Without it, it goes as any other.
+    start(&sandbox, "b");
+    let answer = sandbox.handover(["remove", "b"]).expect(0);
+    assert!(answer.stdout().contains("for good: old"), "{answer}");
+    assert!(!tree.exists());
+}
+
+#[test]
+fn a_repository_in_the_worktree_is_not_taken_along_unsaid() {
+    let (sandbox, path) = started("f");
+    // In a cache, bare, and with its own git directory under a gitlink.
+    sandbox.git(["clone", "-q", ".", path.join(".cache/pip/clone").to_str().unwrap()]);
+    sandbox.git(["clone", "-q", "--bare", ".", path.join(".cache/pip/bare").to_str().unwrap()]);
+    sandbox.git(["clone", "-q", ".", path.join("lib").to_str().unwrap()]);
+    sandbox.git_in(&path, ["add", "lib"]);
+    let tip = sandbox.commit_in(&path, "gitlink");
+    sandbox.git(["merge", "-q", "--ff-only", &tip]);
+    let answer = sandbox.handover(["remove", "f"]).expect(5);
+    assert!(answer.stderr().contains("repositories of their own"), "{answer}");
+    for name in [".cache/pip/clone", ".cache/pip/bare", "lib"] {
+        assert!(answer.stderr().contains(name), "{name}: {answer}");
+    }
+    assert!(answer.stderr().contains("--waive ignored"), "{answer}");
+    let _ = sandbox.handover(["remove", "f", "--waive", "ignored", "--yes"]).expect(0);
+}
+
+#[test]
+fn another_worktree_inside_is_never_taken_along() {
+    let (sandbox, path) = started("f");
+    let inner = path.join(".cache/inner");
+    sandbox.git(["worktree", "add", "-q", "-b", "inner", inner.to_str().unwrap()]);
+    write(inner.join("new"), "x");
+    let answer = sandbox.handover(["remove", "f"].into_iter().chain(EVERYTHING)).expect(5);
+    assert!(answer.stderr().contains("another worktree of this repository lies in it"), "{answer}");
+    assert!(answer.stderr().contains("handover remove "), "{answer}");
+    assert!(inner.join("new").exists());
+    fs::remove_file(inner.join("new")).unwrap();
+    sandbox.git(["worktree", "remove", inner.to_str().unwrap()]);
+    assert!(sandbox.handover(["remove", "f"]).code == 0);
+}
+
+#[test]
+fn what_a_submodule_ignores_is_data_too() {
+    let sandbox = Sandbox::new();
+    let lib = sandbox.repository("lib");
+    fs::write(lib.join(".gitignore"), "weights/\n__pycache__/\n").unwrap();
+    sandbox.commit_in(&lib, "ignore");
+    sandbox.git(["submodule", "--quiet", "add", "../lib", "lib"]);
+    sandbox.commit("submodule");
+    let path = start(&sandbox, "f");
+    sandbox.git_in(&path, ["submodule", "--quiet", "update", "--init"]);
+    write(path.join("lib/__pycache__/a.pyc"), "x");
+    assert!(sandbox.handover(["remove", "f", "--dry-run"]).code == 0);
+    write(path.join("lib/weights/best.pt"), "12345");
+    let answer = sandbox.handover(["remove", "f"]).expect(5);
+    assert!(answer.stderr().contains("ignored files of submodules"), "{answer}");
+    assert!(answer.stderr().contains("lib/weights/ 5 B"), "{answer}");
+}
+
+#[test]
+fn a_fifo_in_place_of_a_note_holds_nobody_up() {
+    let (sandbox, _) = started("f");
+    let folder = sandbox.project().join(".git/handover/trash/0123456789abcdef0123456789abcdef");
+    fs::create_dir_all(&folder).unwrap();
+    let fifo = folder.join("note.json");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let answer = sandbox.handover(["remove", "--list-trash"]);
+    assert!(answer.stderr().contains("no regular file"), "{answer}");
+    // The removal itself has been done, and says so.
+    let answer = sandbox.handover(["remove", "f"]).expect(0);
+    assert!(answer.stdout().contains("to undo: "), "{answer}");
+}
