@@ -120,7 +120,8 @@ pub fn execute(world: &World, repository: &Repository, target: &Target, plan: &P
         let mut args: Vec<String> = if plan.merge {
             ["merge", "--no-ff", "--no-edit"].map(str::to_owned).into()
         } else {
-            vec!["cherry-pick".to_owned()]
+            // A commit that was empty from the start, such as a note in the history, comes along.
+            ["cherry-pick", "--allow-empty"].map(str::to_owned).into()
         };
         if plan.merge {
             args.push(
@@ -136,7 +137,8 @@ pub fn execute(world: &World, repository: &Repository, target: &Target, plan: &P
                 args.extend(part_of(world, repository, &commit.id, &plan.paths)?);
             }
         }
-        if plan.merge || args.len() > 1 {
+        // Of paths that no commit touches nothing is left to pick.
+        if plan.merge || args.len() > 2 {
             let spawn = git.spawn(&args).set("GIT_EDITOR", "true").limit(LIMIT);
             let done = world.processes.run(&spawn).map_err(GitError::from)?;
             if !done.success() {

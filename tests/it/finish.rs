@@ -41,6 +41,17 @@ fn commits_come_home_one_by_one_and_the_worktree_goes() {
 }
 
 #[test]
+fn a_commit_that_was_empty_from_the_start_comes_along() {
+    let (sandbox, path, _) = feature();
+    sandbox.git_in(&path, ["commit", "--quiet", "--allow-empty", "--message", "sweep begins"]);
+    commit(&sandbox, &path, "c", "c");
+    let answer = sandbox.handover(["finish", "f"]).expect(0);
+    assert!(answer.stdout().contains("4 new on main"), "{answer}");
+    assert_eq!(subjects(&sandbox), "c\nsweep begins\nb");
+    assert!(!path.exists());
+}
+
+#[test]
 fn a_merge_commit_is_made_where_it_is_asked_for() {
     let (sandbox, path, tip) = feature();
     assert!(sandbox.handover(["finish", "f", "--merge"]).code == 0);
