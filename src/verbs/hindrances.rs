@@ -30,18 +30,14 @@ pub fn jobs_in(context: &Context, dir: &Path, cluster: Option<&Source>) -> Resul
     let wide = everything_of_ours(context);
     let source = cluster.unwrap_or(&wide.config.cluster.source);
     let (queue, is_live) = match source {
-        Source::Auto | Source::Local => {
-            let here = snapshot::queue(&wide, Some(&Source::Local))?;
-            let is_here = here.jobs.known().is_some();
-            let has_slurm = context.world.environment.finds_program("squeue");
-            match source {
-                // Slurm's commands are here and do not answer: no file knows better.
-                Source::Auto if !is_here && !has_slurm => {
-                    (snapshot::queue(&wide, Some(&Source::Auto))?, false)
-                }
-                _ => (here, true),
+        // Where Slurm's commands are to answer and do not, no file knows better.
+        Source::Auto => match snapshot::queue_here(&wide) {
+            here if matches!(here.jobs, Known::NotApplicable(_)) => {
+                (snapshot::queue(&wide, Some(source))?, false)
             }
-        }
+            here => (here, true),
+        },
+        Source::Local => (snapshot::queue(&wide, Some(source))?, true),
         other => (snapshot::queue(&wide, Some(other))?, false),
     };
     let is_configured = wide.config.cluster.is_configured || cluster.is_some();

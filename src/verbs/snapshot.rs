@@ -124,6 +124,12 @@ pub fn queue(context: &Context, source: Option<&Source>) -> Result<Queue, Error>
     }
 }
 
+/// Asks Slurm's commands here for the jobs: not applicable where they are not
+/// installed, or no cluster is configured for them.
+pub(super) fn queue_here(context: &Context) -> Queue {
+    cluster::queue(context.world, &local(context))
+}
+
 /// Slurm's commands if they answer, else the newest state file that the
 /// repository knows.
 fn auto(context: &Context) -> Snapshot {

@@ -456,6 +456,26 @@ fn a_cluster_that_does_not_answer_holds_it_until_that_is_waived() {
 }
 
 #[test]
+fn commands_without_a_cluster_hold_nothing_and_a_cluster_out_of_reach_does() {
+    let (sandbox, path) = started("f");
+    // What squeue says where its package is installed and no slurm.conf is there.
+    let said = "squeue: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\n\
+                squeue: fatal: Could not establish a configuration source\n";
+    let _fake = sandbox.fake("squeue").fails(1, said);
+    let plan = sandbox.handover(["remove", "f", "--dry-run"]).expect(0);
+    assert!(plan.stdout().contains("not checked: jobs"), "{plan}");
+    // A user who named a cluster here is not told that there is none.
+    let answer = sandbox.handover(["remove", "f", "--cluster", "local"]).expect(5);
+    assert!(answer.stderr().contains("whether jobs work in it is unknown"), "{answer}");
+    let _fake = sandbox.fake("squeue").fails(1, "slurm_load_jobs error: Unable to contact slurm controller");
+    let answer = sandbox.handover(["remove", "f"]).expect(5);
+    assert!(answer.stderr().contains("whether jobs work in it is unknown"), "{answer}");
+    let _fake = sandbox.fake("squeue").fails(1, said);
+    let _ = sandbox.handover(["remove", "f"]).expect(0);
+    assert!(!path.exists());
+}
+
+#[test]
 fn a_cluster_that_is_configured_and_not_here_is_unknown_and_none_is_no_reason() {
     let (sandbox, path) = started("f");
     let plan = sandbox.handover(["remove", "f", "--dry-run"]).expect(0);
