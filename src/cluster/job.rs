@@ -54,9 +54,17 @@ pub struct Job {
     pub gpus: Option<u32>,
     /// The directory in which it works.
     pub work_dir: Option<PathBuf>,
-    /// Its standard output. The source expands patterns where it can; `%a` is
-    /// left in it for the pending rest of an array.
+    /// Its standard output. Patterns may be left in it (see [`super::filled`]);
+    /// `%a` is, for the pending rest of an array.
     pub stdout: Option<PathBuf>,
+    /// Its standard error, if the source says it; the same file as `stdout` by
+    /// default. Not part of the JSON form.
+    #[serde(skip)]
+    pub stderr: Option<PathBuf>,
+    /// Its standard input, if the source says it and it is a file. Not
+    /// part of the JSON form.
+    #[serde(skip)]
+    pub stdin: Option<PathBuf>,
     /// What it waits for, in Slurm's form.
     pub dependency: String,
     /// How often it was requeued.
@@ -88,6 +96,8 @@ impl Job {
             gpus: None,
             work_dir: None,
             stdout: None,
+            stderr: None,
+            stdin: None,
             dependency: String::new(),
             restarts: None,
         }

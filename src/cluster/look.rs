@@ -63,7 +63,7 @@ pub fn queue(world: &World, look: &Look) -> Queue {
     }
 }
 
-/// The jobs that work in a directory or write their output there.
+/// The jobs that work in a directory, write their output there, or read their input from there.
 ///
 /// Paths are compared as they are: whoever asks resolves links first.
 pub fn jobs_under<'j>(jobs: &'j [Job], dir: &Path) -> Vec<&'j Job> {

@@ -7,7 +7,7 @@ use super::{Job, Node, Problem, Scope, Snapshot, StateFile, nodes, squeue};
 /// Reads the jobs of `squeue`, printed with our own fields and separators.
 pub fn queue(bytes: &[u8]) -> (Vec<Job>, Vec<Problem>) {
     let mut problems = Problems::default();
-    let read = squeue::read(bytes, &squeue::LONG, "squeue", &mut problems);
+    let read = squeue::read(bytes, &squeue::FILE, "squeue", &mut problems);
     (read.jobs, problems.into_vec())
 }
 

@@ -34,6 +34,8 @@ pub(super) enum Field {
     Dependency,
     WorkDir,
     Stdout,
+    Stderr,
+    Stdin,
     Name,
     /// Asked for, and not needed here.
     Other,
@@ -41,7 +43,32 @@ pub(super) enum Field {
 
 /// What is asked with `-O`: everything in one question, no field cut (the colon
 /// with no width after it). The name comes last, since it may hold anything.
-pub(super) const LONG: [(Field, &str); 19] = [
+pub(super) const LONG: [(Field, &str); 21] = [
+    (Field::Id, "JobArrayID"),
+    (Field::RawId, "JobID"),
+    (Field::User, "UserName"),
+    (Field::Partition, "Partition"),
+    (Field::State, "State"),
+    (Field::Elapsed, "TimeUsed"),
+    (Field::Limit, "TimeLimit"),
+    (Field::Nodes, "NumNodes"),
+    (Field::Submitted, "SubmitTime"),
+    (Field::Started, "StartTime"),
+    (Field::GresPerNode, "tres-per-node"),
+    (Field::Tres, "tres-alloc"),
+    (Field::Restarts, "RestartCnt"),
+    (Field::Reason, "Reason"),
+    (Field::NodeList, "NodeList"),
+    (Field::Dependency, "Dependency"),
+    (Field::WorkDir, "WorkDir"),
+    (Field::Stdout, "STDOUT"),
+    (Field::Stderr, "STDERR"),
+    (Field::Stdin, "STDIN"),
+    (Field::Name, "Name"),
+];
+
+/// What `templates/cluster_snapshot.sh` asks with `-O`.
+pub(super) const FILE: [(Field, &str); 19] = [
     (Field::Id, "JobArrayID"),
     (Field::RawId, "JobID"),
     (Field::User, "UserName"),
@@ -145,12 +172,15 @@ fn job(record: &[u8], layout: &[(Field, &str)]) -> Option<Job> {
             Field::Dependency => job.dependency = nothing_is_empty(text),
             Field::WorkDir => job.work_dir = path(bytes),
             Field::Stdout => job.stdout = path(bytes),
+            Field::Stderr => job.stderr = path(bytes),
+            Field::Stdin => job.stdin = path(bytes).filter(|path| path != Path::new("/dev/null")),
             Field::Name => job.name = text.to_owned(),
         }
     }
     let mut job = job?;
     job.gpus = tres.or_else(|| per_node?.checked_mul(job.nodes.unwrap_or(1)));
     job.stdout = job.stdout.take().map(|path| true_log(&job, path));
+    job.stderr = job.stderr.take().map(|path| true_log(&job, path));
     Some(job)
 }
 
@@ -207,10 +237,13 @@ fn true_log(job: &Job, path: PathBuf) -> PathBuf {
     }
 }
 
-/// True if `job` works in `dir` or writes its output there. Both paths are
+/// True if `job` works in `dir`, writes its output there, or reads its input from there. Both paths are
 /// taken as they are: whoever asks resolves links first.
 pub(super) fn is_under(job: &Job, dir: &Path) -> bool {
-    [&job.work_dir, &job.stdout].into_iter().flatten().any(|path| path.starts_with(dir))
+    [&job.work_dir, &job.stdout, &job.stderr, &job.stdin]
+        .into_iter()
+        .flatten()
+        .any(|path| path.starts_with(dir))
 }
 
 #[cfg(test)]
@@ -224,7 +257,7 @@ mod tests {
         bytes
     }
 
-    const ROW: [&str; 19] = [
+    const ROW: [&str; 21] = [
         "9_[106-198:2%3]",
         "9",
         "ann",
@@ -243,6 +276,8 @@ mod tests {
         "(null)",
         "/home/ann/p",
         "/home/ann/p/slurm-9.out",
+        "/home/ann/p/slurm-9.out",
+        "/dev/null",
         "slow|arr\u{1f}\n\"$(x)\"",
     ];
 

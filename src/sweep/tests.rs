@@ -63,6 +63,8 @@ fn job(id: JobId, state: State) -> Job {
         gpus: None,
         work_dir: None,
         stdout: None,
+        stderr: None,
+        stdin: None,
         dependency: String::new(),
         restarts: None,
     }

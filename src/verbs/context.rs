@@ -14,6 +14,9 @@ pub struct Context<'w> {
     pub repository: Repository<'w>,
     /// All settings.
     pub config: Config,
+    /// The settings that only this user and this clone name: what a branch
+    /// brings with it in `.handover.yaml` is left out.
+    pub outside: Config,
     /// The moment at which the verb began; one for the whole run.
     pub now: Time,
 }
@@ -22,8 +25,11 @@ impl<'w> Context<'w> {
     /// Finds the repository of `dir` and reads its settings.
     pub fn open(world: &'w World, dir: &Path) -> Result<Context<'w>, Error> {
         let repository = Repository::discover(world, dir)?;
-        let config = config::load(&Context::files(world, &repository))?;
-        Ok(Context { world, repository, config, now: world.clock.now() })
+        let files = Context::files(world, &repository);
+        let config = config::load(&files)?;
+        let outside: Vec<PathBuf> = files.into_iter().filter(|file| *file != in_tree(&repository)).collect();
+        let outside = config::load(&outside)?;
+        Ok(Context { world, repository, config, outside, now: world.clock.now() })
     }
 
     /// Our own folder in the git directory that all worktrees share.
@@ -38,8 +44,13 @@ impl<'w> Context<'w> {
             .map(PathBuf::from)
             .or_else(|| Some(world.environment.home()?.join(".config")));
         let mut files: Vec<PathBuf> = user.map(|dir| dir.join("handover/config.yaml")).into_iter().collect();
-        files.push(repository.worktree().join(".handover.yaml"));
+        files.push(in_tree(repository));
         files.push(repository.common_dir().join("handover/config.yaml"));
         files
     }
+}
+
+/// The settings that are committed with a branch.
+fn in_tree(repository: &Repository) -> PathBuf {
+    repository.worktree().join(".handover.yaml")
 }

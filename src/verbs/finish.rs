@@ -88,7 +88,7 @@ pub fn plan(context: &Context, here: &Path, options: &Options) -> Result<Intent,
 /// Integrates, keeps the branch's commits reachable, and removes the worktree
 /// if nothing stands against it; else it stays, and that is said.
 pub fn execute(context: &Context, options: &Options, intent: &Intent) -> Result<Outcome, Error> {
-    let Context { world, repository, config, now } = context;
+    let Context { world, repository, config, now, .. } = context;
     let Intent { integration, target, .. } = intent;
     let new_commits = integrate::execute(world, repository, target, integration)?;
     let removed = hindrances::of(context, target, options.cluster.as_ref()).and_then(|found| {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::job_paths::resolved;
 use super::{Context, Error, Identity, snapshot};
 use crate::baton::Baton;
-use crate::cluster::{Job, jobs_under};
+use crate::cluster::{Job, Queue, jobs_under};
 use crate::config::Source;
 use crate::document::{Copy, Here, Lineage, Store};
 use crate::safety::{escape_path, one_line};
@@ -26,42 +27,92 @@ pub fn of(context: &Context, target: &Target, cluster: Option<&Source>) -> Resul
 /// The jobs of our user that work or write in a directory, whatever the
 /// settings say about names and ids: a job that the project forgot to name
 /// writes there all the same.
+///
+/// Slurm's commands here are asked for the jobs of the local user in any case:
+/// a file that is committed with a branch, or `--cluster none`, may add another
+/// place to look at, and hides nothing.
 pub fn jobs_in(context: &Context, dir: &Path, cluster: Option<&Source>) -> Result<Known<Vec<Job>>, Error> {
-    let wide = everything_of_ours(context);
-    let source = cluster.unwrap_or(&wide.config.cluster.source);
-    let (queue, is_live) = match source {
-        // Where Slurm's commands are to answer and do not, no file knows better.
-        Source::Auto => match snapshot::queue_here(&wide) {
-            here if matches!(here.jobs, Known::NotApplicable(_)) => {
-                (snapshot::queue(&wide, Some(source))?, false)
-            }
-            here => (here, true),
-        },
-        Source::Local => (snapshot::queue(&wide, Some(source))?, true),
-        other => (snapshot::queue(&wide, Some(other))?, false),
+    let mut wide = everything_of_ours(context);
+    let mut answers = Vec::new();
+    // What only this user and this clone say may name one user more.
+    let trusted = context.outside.cluster.user.clone();
+    for user in std::iter::once(None).chain(trusted.map(Some)) {
+        wide.config.cluster.user = user;
+        let queue = snapshot::queue_here(&wide);
+        if !matches!(queue.jobs, Known::NotApplicable(_)) {
+            answers.push(judged(queue, dir, true, true));
+        }
+    }
+    wide.config.cluster.user = None;
+    let is_here = !answers.is_empty();
+    let settings = [&context.config.cluster, &context.outside.cluster];
+    let is_configured = cluster.is_some() || settings.iter().any(|settings| settings.is_configured);
+    let mut sources: Vec<&Source> = match cluster {
+        Some(source) => vec![source],
+        None => settings.iter().map(|settings| &settings.source).collect(),
     };
-    let is_configured = wide.config.cluster.is_configured || cluster.is_some();
-    let inside = |jobs: Vec<Job>| -> Vec<Job> {
-        let real: Vec<Job> = jobs.into_iter().map(through_links).collect();
-        jobs_under(&real, dir).into_iter().cloned().collect()
-    };
-    Ok(match queue.jobs {
-        Known::Known(jobs) => {
-            let found = inside(jobs);
-            // A job that is known to be there is known, however little else is.
-            if !found.is_empty() || (is_live && !queue.partial) {
-                Known::Known(found)
-            } else if is_live || is_configured {
-                Known::Unknown("the answer is not complete, or not of now".to_owned())
-            } else {
-                Known::NotApplicable(
-                    "no Slurm here and none configured; a state file names no job in it".to_owned(),
-                )
+    sources.dedup();
+    for source in sources {
+        match source {
+            // Where Slurm's commands are to answer and do not, no file knows better.
+            Source::Auto | Source::Local if is_here => {}
+            Source::Off => answers.push(Known::NotApplicable("the cluster is switched off".to_owned())),
+            other => {
+                // One that is named for this call is a slip if it cannot be read.
+                wide.config.cluster.source = other.clone();
+                let queue = snapshot::queue(&wide, cluster)?;
+                answers.push(judged(queue, dir, false, is_configured));
             }
         }
-        Known::NotApplicable(why) if is_configured && !matches!(source, Source::Off) => Known::Unknown(why),
-        other => other.map(inside),
-    })
+    }
+    Ok(together(answers))
+}
+
+/// What an answer says about the jobs in a directory.
+fn judged(queue: Queue, dir: &Path, is_live: bool, is_configured: bool) -> Known<Vec<Job>> {
+    let jobs = match queue.jobs {
+        Known::Known(jobs) => jobs,
+        Known::NotApplicable(why) if is_configured => return Known::Unknown(why),
+        other => return other,
+    };
+    let jobs: Vec<(Job, bool)> = jobs.into_iter().map(resolved).collect();
+    let (found, others): (Vec<_>, Vec<_>) =
+        jobs.into_iter().partition(|(job, _)| !jobs_under(std::slice::from_ref(job), dir).is_empty());
+    // A job that is known to be there is known, however little else is.
+    if !found.is_empty() {
+        return Known::Known(found.into_iter().map(|(job, _)| job).collect());
+    }
+    if let Some((job, _)) = others.iter().find(|(_, all_known)| !all_known) {
+        let why = "a directory in the path of its output has a pattern that only Slurm can fill";
+        return Known::Unknown(format!("where job {} writes is not known: {why}", job.id));
+    }
+    match is_live && !queue.partial {
+        true => Known::Known(Vec::new()),
+        false if is_configured => Known::Unknown("the answer is not complete, or not of now".to_owned()),
+        false => Known::NotApplicable(
+            "no Slurm here and none configured; a state file names no job in it".to_owned(),
+        ),
+    }
+}
+
+/// All that was found; nothing is there only if no answer leaves that open.
+fn together(answers: Vec<Known<Vec<Job>>>) -> Known<Vec<Job>> {
+    let mut found: Vec<Job> = Vec::new();
+    for job in answers.iter().filter_map(Known::known).flatten() {
+        if !found.iter().any(|known| known.label() == job.label()) {
+            found.push(job.clone());
+        }
+    }
+    if !found.is_empty() {
+        return Known::Known(found);
+    }
+    let rank = |answer: &Known<Vec<Job>>| match answer {
+        Known::Unknown(_) => 0,
+        Known::Known(_) => 1,
+        Known::NotApplicable(_) => 2,
+    };
+    let nowhere = || Known::NotApplicable("no cluster is named".to_owned());
+    answers.into_iter().min_by_key(rank).unwrap_or_else(nowhere)
 }
 
 /// Who else holds the baton of a worktree's newest handovers.
@@ -130,20 +181,8 @@ pub(super) fn everything_of_ours<'w>(context: &Context<'w>) -> Context<'w> {
     config.cluster.names.clear();
     config.cluster.ids.clear();
     let world: &'w World = context.world;
-    Context { world, repository: context.repository.clone(), config, now: context.now }
-}
-
-/// The job with its paths as they are without links, as far as they exist here.
-pub(super) fn through_links(mut job: Job) -> Job {
-    for path in [&mut job.work_dir, &mut job.stdout].into_iter().flatten() {
-        let existing = path.ancestors().find_map(|dir| Some((dir.canonicalize().ok()?, dir)));
-        if let Some((real, dir)) = existing
-            && let Ok(rest) = path.strip_prefix(dir)
-        {
-            *path = if rest.as_os_str().is_empty() { real } else { real.join(rest) };
-        }
-    }
-    job
+    let outside = context.outside.clone();
+    Context { world, repository: context.repository.clone(), config, outside, now: context.now }
 }
 
 fn words(job: &Job) -> String {

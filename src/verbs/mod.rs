@@ -14,6 +14,7 @@ mod error;
 pub mod finish;
 mod hindrances;
 mod identity;
+mod job_paths;
 pub mod list;
 pub mod lookup;
 mod moved;

@@ -68,7 +68,7 @@ pub fn plan(context: &Context, here: &Path, options: &Options) -> Result<Intent,
 
 /// Does what was planned.
 pub fn execute(context: &Context, intent: &Intent) -> Result<Receipt, Error> {
-    let Context { world, repository, config, now } = context;
+    let Context { world, repository, config, now, .. } = context;
     let keep = config.retention.trash_after;
     Ok(match intent {
         Intent::Remove(plan) => removal::execute(world, repository, plan, keep, *now)?,

@@ -48,7 +48,7 @@ pub fn plan(context: &Context, wish: &Wish) -> Result<Plan, Error> {
 ///
 /// The plan is made again under the lock, since others may start at the same time.
 pub fn execute(context: &Context, wish: &Wish, on_wait: &mut dyn FnMut(&Holder)) -> Result<Outcome, Error> {
-    let Context { world, repository, config, now } = context;
+    let Context { world, repository, config, now, .. } = context;
     let (made, left_behind) = std::thread::scope(|threads| {
         let status = threads.spawn(|| Status::of(repository.git(), Untracked::Directories));
         let made = create::make(world, repository, wish, &config.worktrees, *now, on_wait);

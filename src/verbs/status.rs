@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::hindrances::{everything_of_ours, through_links};
+use super::hindrances::everything_of_ours;
+use super::job_paths::resolved;
 use super::{Context, Error, Identity, snapshot};
 use crate::baton::Baton;
 use crate::cluster::{Job, jobs_under};
@@ -79,7 +80,7 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
     });
     let rows = rows?;
     let jobs = match jobs {
-        Ok(Ok(jobs)) => jobs.map(|jobs| jobs.into_iter().map(through_links).collect::<Vec<Job>>()),
+        Ok(Ok(jobs)) => jobs.map(|jobs| jobs.into_iter().map(|job| resolved(job).0).collect::<Vec<Job>>()),
         Ok(Err(e)) if cluster.is_some() => return Err(e),
         Ok(Err(e)) => Known::Unknown(e.to_string()),
         Err(_) => Known::Unknown("the look ended early".to_owned()),

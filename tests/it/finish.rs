@@ -127,6 +127,8 @@ fn what_is_not_committed_or_live_is_a_refusal_before_anything_happens() {
         "(null)",
         dir,
         "/o",
+        "/o",
+        "/dev/null",
         "train",
     ];
     let _fake = sandbox.fake("squeue").answers(format!("{}\u{1e}\n", fields.join("\u{1f}")));

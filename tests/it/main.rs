@@ -17,6 +17,7 @@ mod naughty;
 mod readme;
 mod removal_traps;
 mod remove;
+mod remove_jobs;
 mod resume;
 mod sandbox;
 #[cfg(feature = "schema")]

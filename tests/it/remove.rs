@@ -408,6 +408,8 @@ fn job(id: &str, state: &str, work_dir: &Path, stdout: &Path) -> String {
         "(null)",
         dir,
         out,
+        out,
+        "/dev/null",
         "train",
     ];
     format!("{}\u{1e}\n", fields.join("\u{1f}"))

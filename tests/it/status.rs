@@ -106,6 +106,8 @@ fn jobs_belong_to_the_worktree_in_which_they_work_or_write() {
             "(null)",
             dir,
             out,
+            out,
+            "/dev/null",
             "train",
         ];
         format!("{}\u{1e}\n", fields.join("\u{1f}"))

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::super::problems::Problems;
-use super::super::squeue::{self, LONG, Queue, SHORT};
+use super::super::squeue::{self, FILE, Queue, SHORT};
 use super::super::{Accounting, Node, Scope, nodes, sacct};
 use super::Section;
 use crate::safety;
@@ -114,7 +114,7 @@ impl<'t> Machine<'t> {
         };
         let layout = match block.form {
             "short" => &SHORT[..],
-            "long" => &LONG[..],
+            "long" => &FILE[..],
             form => {
                 return Known::Unknown(format!(
                     "the form {} of the jobs is not known",
