@@ -93,14 +93,13 @@ impl Lineage {
     /// The newest documents of a worktree: those that no document of the same
     /// worktree follows. Newest is by parent links, not by time.
     pub fn leaves(&self, here: &Here) -> Vec<&Entry> {
-        let mine = |entry: &&Entry| {
-            entry.worktree.as_ref().is_some_and(|worktree| here.is_of(worktree, entry.host.as_deref()))
-        };
-        self.entries
-            .values()
-            .filter(mine)
-            .filter(|entry| !self.children(&entry.key).any(|child| mine(&child)))
-            .collect()
+        let is_followed = |entry: &&Entry| self.children(&entry.key).any(|child| child.is_of(here));
+        self.of_worktree(here).filter(|entry| !is_followed(entry)).collect()
+    }
+
+    /// Every document of a worktree, in the order of keys.
+    pub fn of_worktree(&self, here: &Here) -> impl Iterator<Item = &Entry> {
+        self.entries.values().filter(|entry| entry.is_of(here))
     }
 
     /// The newest document of a worktree, if there is exactly one.
@@ -140,6 +139,10 @@ impl Here<'_> {
 }
 
 impl Entry {
+    fn is_of(&self, here: &Here) -> bool {
+        self.worktree.as_ref().is_some_and(|worktree| here.is_of(worktree, self.host.as_deref()))
+    }
+
     fn unread(key: &AnyKey) -> Entry {
         Entry {
             key: key.clone(),

@@ -115,17 +115,18 @@ fn together(answers: Vec<Known<Vec<Job>>>) -> Known<Vec<Job>> {
     answers.into_iter().min_by_key(rank).unwrap_or_else(nowhere)
 }
 
-/// Who else holds the baton of a worktree's newest handovers.
+/// Who else holds the baton of a handover of a worktree. The older ones count
+/// too: a document that another made after it ends nobody's baton.
 pub fn held_by_another(context: &Context, target: &Target) -> Result<Option<(AnyKey, String)>, Error> {
     let identity = Identity::of(&context.world.environment);
     let lineage = Lineage::load(&Store::new(context.home()))?;
     let id = target.id.as_ref().map(|id| id.as_str());
     let here = Here { path: &target.path, id, host: &identity.host };
     let me = identity.at(&target.path);
-    for leaf in lineage.leaves(&here) {
-        let holder = Baton::of(context.world, &context.home(), &leaf.key).holder()?;
+    for entry in lineage.of_worktree(&here) {
+        let holder = Baton::of(context.world, &context.home(), &entry.key).holder()?;
         if let Some(claim) = holder.filter(|claim| !claim.who.may_end(&me)) {
-            return Ok(Some((leaf.key.clone(), claim.who.to_string())));
+            return Ok(Some((entry.key.clone(), claim.who.to_string())));
         }
     }
     Ok(None)
@@ -137,9 +138,9 @@ pub fn release_ours(context: &Context, target: &Target) {
     let Ok(lineage) = Lineage::load(&Store::new(context.home())) else { return };
     let id = target.id.as_ref().map(|id| id.as_str());
     let here = Here { path: &target.path, id, host: &identity.host };
-    for leaf in lineage.leaves(&here) {
+    for entry in lineage.of_worktree(&here) {
         // One that is free, or another's, is none of ours.
-        let _ = Baton::of(context.world, &context.home(), &leaf.key).release(&identity.at(&target.path));
+        let _ = Baton::of(context.world, &context.home(), &entry.key).release(&identity.at(&target.path));
     }
 }
 
