@@ -111,6 +111,13 @@ impl Asker<'_> {
         let (jobs, partial) = match answer {
             Ok(finished) => {
                 let mut queue = squeue::read(&finished.stdout, layout, "squeue", &mut problems);
+                let complaint = serious(&finished);
+                if queue.jobs.is_empty() && !complaint.is_empty() {
+                    // Some failures end with status 0: no job and a complaint is no answer.
+                    let jobs = Known::Unknown(format!("squeue named no job and complained: {complaint}"));
+                    let problems = problems.into_vec();
+                    return Queue { origin: Origin::Local, taken_at: None, jobs, partial: true, problems };
+                }
                 // The user was part of the question.
                 let rest = Scope { user: None, ..scope.clone() };
                 queue.jobs.retain(|job| rest.takes(job));
@@ -252,6 +259,15 @@ fn long_format() -> String {
 fn short_format() -> String {
     let letters: Vec<&str> = SHORT.iter().map(|(_, letter)| *letter).collect();
     format!("{}{}", char::from(squeue::RECORD), letters.join(&char::from(squeue::FIELD).to_string()))
+}
+
+/// What a command complained of, one line; warnings about the locale aside,
+/// which say nothing about the answer.
+fn serious(finished: &Finished) -> String {
+    let text = String::from_utf8_lossy(&finished.stderr);
+    let is_harmless = |line: &&str| line.trim().is_empty() || line.contains("cannot change locale");
+    let line = text.lines().rev().find(|line| !is_harmless(line)).unwrap_or_default();
+    safety::one_line(line.trim(), 200)
 }
 
 /// True if there is no cluster to ask: no file of settings, and a name service

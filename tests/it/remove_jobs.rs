@@ -57,7 +57,7 @@ fn no_setting_of_a_branch_and_no_source_hides_a_job() {
         sandbox.write(".handover.yaml", format!("cluster:\n  {settings}\n"));
         let answer = sandbox.handover(EVERYTHING).expect(5);
         assert!(answer.stderr().contains("in it (7 "), "{settings}: {answer}");
-        let answer = sandbox.handover(["finish", "f", "--yes"]);
+        let answer = sandbox.handover(["finish", "f", "--waive", "unknown", "--yes"]);
         assert!(answer.stdout().contains("in it (7 ") && path.exists(), "{settings}: {answer}");
     }
     let answer = sandbox.handover(EVERYTHING.into_iter().chain(["--cluster", "none"])).expect(5);
@@ -81,4 +81,33 @@ fn a_cluster_that_does_not_answer_is_not_switched_off_by_none() {
     let _fake = sandbox.fake("squeue").fails(1, "slurm_load_jobs error: Unable to contact slurm controller");
     let answer = sandbox.handover(["remove", "f", "--cluster", "none"]).expect(5);
     assert!(answer.stderr().contains("--waive unknown"), "{answer}");
+}
+
+#[test]
+fn no_job_and_a_complaint_is_no_answer() {
+    let (sandbox, path) = started();
+    let _fake =
+        sandbox.fake("squeue").fails(0, "squeue: error: slurm_receive_msg: Zero Bytes were transmitted");
+    let answer = sandbox.handover(["remove", "f"]).expect(5);
+    assert!(answer.stderr().contains("named no job and complained"), "{answer}");
+    let _fake = sandbox.fake("squeue").fails(0, "bash: warning: setlocale: LC_ALL: cannot change locale (C)");
+    let _ = sandbox.handover(["remove", "f"]).expect(0);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_baton_of_an_older_document_holds_it() {
+    let (sandbox, path) = started();
+    let as_other = |words: &[&str]| {
+        let call = sandbox.call(words.iter().copied()).dir(&path);
+        call.env("HANDOVER_AGENT", "codex").env("HANDOVER_SESSION", "s-2").run().expect(0)
+    };
+    let key = sandbox.handover_in(&path, ["create", "--cluster", "none"]).expect(0).last_line().to_owned();
+    let _ = as_other(&["resume", "--cluster", "none"]);
+    sandbox.advance("1m");
+    let _ = sandbox.handover_in(&path, ["create", "--cluster", "none"]).expect(0);
+    let answer = sandbox.handover(EVERYTHING).expect(5);
+    assert!(answer.stderr().contains(&format!("another holds its baton: {key}: `codex`")), "{answer}");
+    let _ = as_other(&["release", &key]);
+    assert!(sandbox.handover(EVERYTHING).code == 0);
 }
