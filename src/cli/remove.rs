@@ -72,7 +72,11 @@ pub fn run(session: &Session, args: RemoveArgs) -> Result<Exit, Failure> {
             session.output.answer("restore-plan", &row, report::remove::restore_plan)?;
             return Ok(if row.obstacle.is_some() { Exit::Refused } else { Exit::Done });
         }
-        session.output.answer("restored", &remove::undo(&context, id)?, report::remove::restored)?;
+        let (entry, stays) = remove::undo(&context, id)?;
+        session.output.answer("restored", &entry, report::remove::restored)?;
+        if let Some(stays) = stays {
+            session.output.note(&stays);
+        }
         return Ok(Exit::Done);
     }
     let options = Options {
@@ -83,6 +87,11 @@ pub fn run(session: &Session, args: RemoveArgs) -> Result<Exit, Failure> {
     let working = session.working("looking at what would be lost");
     let intent = remove::plan(&context, &session.dir(), &options)?;
     drop(working);
+    if args.dry_run {
+        for entry in remove::would_sweep(&context)? {
+            session.output.note(&format!("would go out of the trash for good, as it is old: {entry}"));
+        }
+    }
     if let Intent::Remove(plan) = &intent {
         if args.dry_run {
             session.output.answer("remove-plan", plan.as_ref(), report::remove::plan)?;

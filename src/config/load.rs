@@ -9,6 +9,11 @@ use crate::terms::{NotA, Seconds};
 /// The largest configuration file that is read, in bytes.
 const MOST: u64 = 256 * 1024;
 
+/// The name of the file that stands in the tree, where others may commit it.
+const IN_TREE: &str = ".handover.yaml";
+/// The least time for which that file can have the trash kept.
+const SHORTEST_TRASH: Seconds = Seconds(86_400);
+
 /// A configuration file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -39,7 +44,13 @@ pub fn load(files: &[PathBuf]) -> Result<Config, ConfigError> {
     for path in files {
         if let Some(file) = read(path)? {
             let wrong = |e: NotA| ConfigError::Wrong { path: path.clone(), text: e.to_string() };
+            let sets_trash = file.retention.trash_after.is_some();
             merge(&mut config, file).map_err(wrong)?;
+            // Whoever commits to the tree must not empty other people's trash.
+            if sets_trash && path.file_name().is_some_and(|name| name == IN_TREE) {
+                let floor = config.retention.trash_after.0.max(SHORTEST_TRASH.0);
+                config.retention.trash_after = Seconds(floor);
+            }
             config.read_from.push(path.clone());
         }
     }
@@ -144,6 +155,21 @@ mod tests {
         assert_eq!(config.cluster.names, ["sweep_*"]);
         assert_eq!(config.retention.archive_after, Seconds(3 * 86_400));
         assert_eq!(config.read_from, [one, two]);
+    }
+
+    #[test]
+    fn a_file_in_the_tree_cannot_empty_the_trash_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tree, clone) = (dir.path().join(".handover.yaml"), dir.path().join("config.yaml"));
+        for path in [&tree, &clone] {
+            std::fs::write(path, "retention:\n  trash_after: 0s\n").unwrap();
+        }
+        let kept = |files: &[PathBuf]| load(files).unwrap().retention.trash_after;
+        assert_eq!(kept(std::slice::from_ref(&tree)), Seconds(86_400));
+        // This clone's own file may.
+        assert_eq!(kept(&[tree.clone(), clone]), Seconds(0));
+        std::fs::write(&tree, "retention:\n  trash_after: 3d\n").unwrap();
+        assert_eq!(kept(&[tree]), Seconds(3 * 86_400));
     }
 
     #[test]

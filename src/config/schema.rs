@@ -72,7 +72,8 @@ pub struct Worktrees {
 pub struct Retention {
     /// Handovers older than this are archived by `archive`.
     pub archive_after: Seconds,
-    /// Trash older than this is deleted for good.
+    /// Trash older than this is deleted for good; a `.handover.yaml` in the
+    /// tree, which others may commit, can set no less than a day.
     pub trash_after: Seconds,
 }
 

@@ -66,6 +66,13 @@ pub fn plan(context: &Context, here: &Path, options: &Options) -> Result<Intent,
     Ok(Intent::Remove(Box::new(plan)))
 }
 
+/// What a removal now would delete from the trash for good, in words.
+pub fn would_sweep(context: &Context) -> Result<Vec<String>, Error> {
+    let age = context.config.retention.trash_after;
+    let due = trash::due(context.repository.common_dir(), age, context.now)?;
+    Ok(due.iter().map(|note| format!("{} ({})", note.name, note.id)).collect())
+}
+
 /// Does what was planned.
 pub fn execute(context: &Context, intent: &Intent) -> Result<Receipt, Error> {
     let Context { world, repository, config, now, .. } = context;
@@ -95,14 +102,16 @@ pub fn plan_undo(context: &Context, id: &str) -> Result<TrashRow, Error> {
 }
 
 /// Puts a removed worktree back where it was.
-pub fn undo(context: &Context, id: &str) -> Result<Trashed, Error> {
+///
+/// Besides the entry it says what stayed behind, if anything did.
+pub fn undo(context: &Context, id: &str) -> Result<(Trashed, Option<String>), Error> {
     let note = trash::find(context.repository.common_dir(), id)?;
-    trash::restore(context.world, &context.repository, &note)?;
+    let stays = trash::restore(context.world, &context.repository, &note)?;
     // Git itself says whether it is whole again.
     let listed = list(context.repository.git())?;
     if !listed.iter().any(|entry| entry.path == note.place() && entry.prunable.is_none()) {
         let why = "git does not list it; see git worktree repair".to_owned();
         return Err(crate::worktree::Error::NotRestored { name: note.name, why }.into());
     }
-    Ok(note)
+    Ok((note, stays))
 }

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -164,10 +164,11 @@ pub fn find(common_dir: &Path, id: &str) -> Result<Trashed, Error> {
 /// What is in the way of putting it back; `None` if nothing is.
 pub fn obstacle(repository: &Repository, note: &Trashed) -> Result<Option<String>, Error> {
     let common = repository.common_dir();
-    if note.tree(common).symlink_metadata().is_err() {
+    let is_back = is_back(common, note);
+    if note.tree(common).symlink_metadata().is_err() && !is_back {
         return Ok(Some("its files are not in the trash".to_owned()));
     }
-    if note.place().symlink_metadata().is_ok() {
+    if note.place().symlink_metadata().is_ok() && !is_back {
         return Ok(Some(format!("something is at {} now", note.path)));
     }
     if note.admin(common).exists() && note.admin_place(common).exists() {
@@ -180,8 +181,9 @@ pub fn obstacle(repository: &Repository, note: &Trashed) -> Result<Option<String
     Ok(holder.map(|entry| format!("its branch is checked out at {}", escape_path(&entry.path))))
 }
 
-/// Puts it back: branch, files, registration, entry.
-pub fn restore(world: &World, repository: &Repository, note: &Trashed) -> Result<(), Error> {
+/// Puts it back: branch, files, registration, entry; or goes on where an
+/// earlier call was cut short. Says what stays behind, if anything does.
+pub fn restore(world: &World, repository: &Repository, note: &Trashed) -> Result<Option<String>, Error> {
     let common = repository.common_dir();
     if let Some(why) = obstacle(repository, note)? {
         return Err(Error::NotRestored { name: note.name.clone(), why });
@@ -194,15 +196,83 @@ pub fn restore(world: &World, repository: &Repository, note: &Trashed) -> Result
             git.run(&["update-ref", "-m", "handover: worktree restored", &branch, head.as_str(), ""])?;
         }
     }
-    world.files.rename_new(&note.tree(common), &note.place())?;
-    if note.admin(common).exists() {
-        world.files.ensure_dir(&common.join("worktrees"))?;
-        world.files.rename_new(&note.admin(common), &note.admin_place(common))?;
+    let moves_tree = !is_back(common, note);
+    if moves_tree {
+        world.files.rename_new(&note.tree(common), &note.place())?;
     }
-    if let Some(entry) = &note.entry {
+    if note.admin(common).exists() {
+        let registered = world
+            .files
+            .ensure_dir(&common.join("worktrees"))
+            .and_then(|()| world.files.rename_new(&note.admin(common), &note.admin_place(common)));
+        if let Err(e) = registered {
+            // Half of it back is none of it back.
+            if moves_tree {
+                world.files.rename_new(&note.place(), &note.tree(common))?;
+            }
+            return Err(e.into());
+        }
+    }
+    if let Some(entry) = &note.entry
+        && registry::entry(common, &entry.id)?.is_none()
+    {
         registry::write(world, common, entry)?;
     }
-    discard(world, repository, note)
+    let keeps = needs_keeper(repository, note)?;
+    world.files.remove_tree(&note.folder(common))?;
+    if let Some(head) = &note.head
+        && keeps
+    {
+        let branch = one_line(note.branch.as_deref().unwrap_or("HEAD"), 80);
+        let (head, keeper) = (head.to_string(), note.keeper());
+        return Ok(Some(format!("{branch} no longer contains {head}, which stays as {keeper}")));
+    }
+    discard(world, repository, note)?;
+    Ok(None)
+}
+
+/// True if the commit that was checked out is not on its branch any more; a
+/// detached HEAD, which came back, keeps it.
+fn needs_keeper(repository: &Repository, note: &Trashed) -> Result<bool, Error> {
+    let (Some(branch), Some(head)) = (&note.branch, &note.head) else { return Ok(false) };
+    let history = repository.history();
+    let tip = history.resolve(&format!("refs/heads/{branch}"))?;
+    Ok(match tip {
+        Some(tip) => !history.is_ancestor(head, &tip)?,
+        None => true,
+    })
+}
+
+/// True if its files are where they were: an undo was cut short after it had
+/// moved them, or a removal before.
+fn is_back(common_dir: &Path, note: &Trashed) -> bool {
+    let place = note.place();
+    if note.tree(common_dir).symlink_metadata().is_ok() {
+        return false;
+    }
+    let named = match read_regular(&place.join(".git"), MOST) {
+        Ok(Some(bytes)) => bytes,
+        _ => return false,
+    };
+    let Some(named) = named.strip_prefix(b"gitdir: ") else { return false };
+    let named = place.join(OsStr::from_bytes(named.strip_suffix(b"\n").unwrap_or(named)));
+    // The directory that is named is not there, so links on the way to it are
+    // not resolved; git writes it without any.
+    without_dots(&named) == without_dots(&note.admin_place(common_dir))
+}
+
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// A removal of this worktree that was cut short after its files had moved.
@@ -216,6 +286,11 @@ pub fn half_done(common_dir: &Path, path: &Path) -> Result<Option<Trashed>, Erro
     Ok(list(common_dir)?.into_iter().find(is_half))
 }
 
+/// What is older than `age`, and so goes for good at the next removal.
+pub fn due(common_dir: &Path, age: Seconds, now: Time) -> Result<Vec<Trashed>, Error> {
+    Ok(list(common_dir)?.into_iter().filter(|note| note.removed.age(now) > age).collect())
+}
+
 /// Deletes for good what is older than `age` and has no process inside;
 /// returns what went, and what stayed and why.
 pub fn sweep(
@@ -226,7 +301,13 @@ pub fn sweep(
 ) -> Result<(Vec<Trashed>, Vec<String>), Error> {
     let common = repository.common_dir();
     let (mut gone, mut kept) = (Vec::new(), Vec::new());
-    for note in list(common)?.into_iter().filter(|note| note.removed.age(now) > age) {
+    for note in due(common, age, now)? {
+        // An undo was cut short: the registration here is the only one.
+        if is_back(common, &note) && note.admin(common).exists() {
+            let undo = format!("handover remove --undo {}", note.id);
+            kept.push(format!("{}: putting it back was cut short; to go on: {undo}", note.name));
+            continue;
+        }
         match occupants::inside(&note.folder(common)) {
             Some((inside, _)) if inside.is_empty() => match discard(world, repository, &note) {
                 Ok(()) => gone.push(note),
@@ -266,7 +347,7 @@ fn folder(common_dir: &Path) -> PathBuf {
 /// True for the name of one directory: a note must not lead out of the trash.
 fn is_plain(name: &OsStr) -> bool {
     let mut parts = Path::new(name).components();
-    matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(_)), None))
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
 }
 
 fn to_hex(text: &OsStr) -> String {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::cluster::skipped;
-use crate::support::{Answer, Sandbox};
+use crate::support::{Answer, Sandbox, trace};
 
 const EVERYTHING: [&str; 4] =
     ["--waive", "dirty,ignored,unlanded,process,unknown", "--yes", "--cluster=none"];
@@ -153,4 +153,103 @@ fn a_fifo_in_place_of_a_note_holds_nobody_up() {
     // The removal itself has been done, and says so.
     let answer = sandbox.handover(["remove", "f"]).expect(0);
     assert!(answer.stdout().contains("to undo: "), "{answer}");
+}
+
+#[test]
+fn what_only_looks_like_a_cache_is_data() {
+    let (sandbox, path) = started("f");
+    write(path.join(".cache/pip/x"), "x");
+    assert!(sandbox.handover(["remove", "f", "--dry-run"]).code == 0);
+    write(path.join(".cache/results/best.pt"), "12345");
+    write(path.join(".train.py.swp"), "x");
+    let answer = sandbox.handover(["remove", "f"]).expect(5);
+    assert!(answer.stderr().contains("(.cache/results/ 5 B, .train.py.swp 1 B)"), "{answer}");
+}
+
+#[test]
+fn another_indentation_is_another_change() {
+    for how in ["one by one", "as one"] {
+        let (sandbox, path) = started("f");
+        sandbox.write("a.py", "def f():\n    if a:\n        b()\n    return 1\n");
+        sandbox.commit("base");
+        sandbox.git_in(&path, ["merge", "-q", "--ff-only", "main"]);
+        write(path.join("a.py"), "def f():\n    if a:\n        b()\n        c()\n    return 1\n");
+        sandbox.commit_in(&path, "inside the condition");
+        if how == "as one" {
+            sandbox.git_in(&path, ["commit", "-q", "--allow-empty", "-m", "more"]);
+        }
+        sandbox.write("a.py", "def f():\n    if a:\n        b()\n    c()\n    return 1\n");
+        sandbox.commit("outside of it");
+        if how == "one by one" {
+            assert!(sandbox.git(["cherry", "main", "f"]).starts_with('-'));
+        }
+        let answer = sandbox.handover(["remove", "f"]).expect(5);
+        assert!(answer.stderr().contains("inside the condition"), "{how}: {answer}");
+    }
+}
+
+#[test]
+fn undo_keeps_the_commit_that_its_branch_has_lost() {
+    let (sandbox, path) = started("f");
+    write(path.join("a"), "a");
+    let tip = sandbox.commit_in(&path, "work");
+    let answer = sandbox.handover(["remove", "f", "--waive", "unlanded", "--yes"]).expect(0);
+    sandbox.git(["branch", "-f", "f", "main"]);
+    let answer = sandbox.handover(["remove", "--undo", &id(&answer)]).expect(0);
+    assert!(answer.stderr().contains("no longer contains"), "{answer}");
+    sandbox.git(["reflog", "expire", "--expire=now", "--all"]);
+    sandbox.git(["gc", "--quiet", "--prune=now"]);
+    assert_eq!(sandbox.git(["cat-file", "-t", &tip]), "commit");
+    assert_eq!(sandbox.git(["for-each-ref", "--format=%(objectname)", "refs/handover/trash"]), tip);
+}
+
+#[test]
+fn an_undo_that_was_cut_short_is_ended_by_the_next_one() {
+    let (sandbox, path) = started("f");
+    let answer = sandbox.handover(["remove", "f"]).expect(0);
+    let folder = sandbox.project().join(".git/handover/trash").join(id(&answer));
+    // As it is after the files have moved, and before the registration has.
+    fs::rename(folder.join("tree"), &path).unwrap();
+    sandbox.advance("31d");
+    start(&sandbox, "g");
+    let other = sandbox.handover(["remove", "g"]).expect(0);
+    assert!(other.stdout().contains("putting it back was cut short"), "{other}");
+    assert!(folder.join("admin/HEAD").exists());
+    let _ = sandbox.handover(["remove", "--undo", &id(&answer)]).expect(0);
+    assert_eq!(sandbox.git_in(&path, ["status", "--porcelain"]), "");
+    assert_eq!(sandbox.git_in(&path, ["branch", "--show-current"]), "f");
+    assert!(!folder.exists());
+}
+
+#[test]
+fn an_undo_that_fails_half_way_is_none() {
+    let (sandbox, path) = started("f");
+    if !trace::is_possible(&sandbox) {
+        return skipped("an_undo_that_fails_half_way_is_none", "strace cannot trace here");
+    }
+    let answer = sandbox.handover(["remove", "f"]).expect(0);
+    let undo = ["remove".to_owned(), "--undo".to_owned(), id(&answer)];
+    let second = trace::Event { call: "renameat2".into(), nth: 2, line: String::new() };
+    let failed = trace::with_fault(sandbox.call(&undo), &second, "error=EIO");
+    assert_ne!(failed.code, 0, "{failed}");
+    assert!(!path.exists());
+    let _ = sandbox.handover(&undo).expect(0);
+    assert_eq!(sandbox.git_in(&path, ["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_dry_run_names_what_would_go_for_good() {
+    let (sandbox, _) = started("old");
+    let gone = id(&sandbox.handover(["remove", "old"]).expect(0));
+    sandbox.write(".handover.yaml", "retention:\n  trash_after: 0s\n");
+    sandbox.commit("no trash");
+    start(&sandbox, "f");
+    sandbox.advance("1h");
+    assert!(!sandbox.handover(["remove", "f", "--dry-run"]).expect(0).stderr().contains(&gone));
+    assert!(!sandbox.handover(["remove", "f"]).expect(0).stdout().contains("for good"));
+    start(&sandbox, "f");
+    sandbox.advance("24h");
+    let answer = sandbox.handover(["remove", "f", "--dry-run"]).expect(0);
+    assert!(answer.stderr().contains(&format!("for good, as it is old: old ({gone})")), "{answer}");
+    assert!(sandbox.handover(["remove", "f"]).expect(0).stdout().contains("for good: old"));
 }
