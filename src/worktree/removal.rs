@@ -454,7 +454,10 @@ fn processes(target: &Target, not_checked: &mut Vec<String>) -> Option<Finding> 
         return Some(Finding::new(Some(Waiver::Unknown), "processes cannot be seen on this system"));
     };
     if unseen > 0 {
-        not_checked.push(format!("{} of other users on this host", count(unseen, "process")));
+        not_checked.push(format!(
+            "{} on this host that may not be looked at, as those of other users",
+            count(unseen, "process")
+        ));
     }
     if inside.is_empty() {
         return None;
