@@ -111,3 +111,12 @@ fn a_baton_of_an_older_document_holds_it() {
     let _ = as_other(&["release", &key]);
     assert!(sandbox.handover(EVERYTHING).code == 0);
 }
+
+#[test]
+fn a_pipe_is_no_state_file_and_is_not_waited_for() {
+    let (sandbox, _) = started();
+    let pipe = sandbox.root().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let answer = sandbox.handover(["snapshot", "--cluster", pipe.to_str().unwrap()]);
+    assert!(answer.code != 0 && answer.stderr().contains("it is not a regular file"), "{answer}");
+}
