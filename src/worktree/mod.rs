@@ -15,6 +15,7 @@ mod hidden;
 mod ignored;
 mod inside;
 pub mod integrate;
+mod keepers;
 pub mod landing;
 pub mod markers;
 mod naming;

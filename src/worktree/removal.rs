@@ -15,7 +15,7 @@ use super::landing::{self, Landing};
 use super::occupants::{self, Process};
 use super::target::Target;
 use super::trash::{self, Trashed};
-use super::{Error, context, hidden, ignored, inside, registry, share, submodules};
+use super::{Error, context, hidden, ignored, inside, keepers, registry, share, submodules};
 use crate::git::{ChangeKind, Git, Operation, Repository, Status, Untracked, list};
 use crate::safety::{escape_path, one_line, shell_path, shell_word};
 use crate::sys::World;
@@ -325,9 +325,7 @@ pub fn execute(
     note.write(world, common)?;
     // From inside the directory that goes, git could not be asked any more.
     let git = repository.git().at(common);
-    if let Some(head) = &note.head {
-        git.run(&["update-ref", &note.keeper(), head.as_str(), ""])?;
-    }
+    keepers::make(&Repository::discover(world, &target.path)?, &git, &note)?;
     lock.confirm()?;
     world.files.rename_new(&target.path, &note.tree(common))?;
     if let Err(e) = world.files.rename_new(&target.git_dir, &note.admin(common)) {

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::registry::{self, Entry};
-use super::{Error, WorktreeId, occupants, target};
+use super::{Error, WorktreeId, keepers, occupants, target};
 use crate::git::Repository;
 use crate::safety::{escape_path, one_line};
 use crate::sys::{World, read_regular};
@@ -218,6 +218,8 @@ pub fn restore(world: &World, repository: &Repository, note: &Trashed) -> Result
     {
         registry::write(world, common, entry)?;
     }
+    // Index and private refs are where git looks again.
+    keepers::drop_others(&git, note)?;
     let keeps = needs_keeper(repository, note)?;
     world.files.remove_tree(&note.folder(common))?;
     if let Some(head) = &note.head
@@ -332,8 +334,9 @@ fn in_words(error: &Error) -> String {
 fn discard(world: &World, repository: &Repository, note: &Trashed) -> Result<(), Error> {
     let common = repository.common_dir();
     world.files.remove_tree(&note.folder(common))?;
+    let git = repository.git().at(common);
+    keepers::drop_others(&git, note)?;
     if let Some(head) = &note.head {
-        let git = repository.git().at(common);
         // Gone already is fine.
         git.try_run(&["update-ref", "-d", &note.keeper(), head.as_str()])?;
     }

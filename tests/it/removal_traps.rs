@@ -253,3 +253,43 @@ fn a_dry_run_names_what_would_go_for_good() {
     assert!(answer.stderr().contains(&format!("for good, as it is old: old ({gone})")), "{answer}");
     assert!(sandbox.handover(["remove", "f"]).expect(0).stdout().contains("for good: old"));
 }
+
+#[test]
+fn staged_versions_and_private_refs_outlive_a_collection_of_garbage() {
+    let (sandbox, path) = started("f");
+    write(path.join("new"), "staged");
+    sandbox.git_in(&path, ["add", "new"]);
+    write(path.join("new"), "later");
+    write(path.join("announced"), "x");
+    sandbox.git_in(&path, ["add", "-N", "announced"]);
+    let words = ["commit-tree", "-m", "private", "HEAD^{tree}"];
+    let private = sandbox.git_in(&path, words);
+    sandbox.git_in(&path, ["update-ref", "refs/worktree/mine", &private]);
+    let answer = sandbox.handover(["remove", "f", "--waive", "dirty", "--yes"]).expect(0);
+    sandbox.git(["reflog", "expire", "--expire=now", "--all"]);
+    sandbox.git(["gc", "--quiet", "--prune=now"]);
+    let _ = sandbox.handover(["remove", "--undo", &id(&answer)]).expect(0);
+    assert_eq!(sandbox.git_in(&path, ["show", ":new"]), "staged");
+    assert_eq!(sandbox.git_in(&path, ["cat-file", "-t", "refs/worktree/mine"]), "commit");
+    assert_eq!(sandbox.git(["for-each-ref", "refs/handover"]), "");
+    sandbox.git_in(&path, ["commit", "-q", "-m", "after"]);
+}
+
+#[test]
+fn both_sides_of_a_conflict_outlive_a_collection_of_garbage() {
+    let (sandbox, path) = started("f");
+    write(path.join("README.md"), "ours");
+    sandbox.commit_in(&path, "ours");
+    let blob = sandbox.root().join("blob");
+    write(&blob, "theirs");
+    let theirs = sandbox.git(["hash-object", "-w", blob.to_str().unwrap()]);
+    let entry = format!("100644 {theirs} 3\tREADME.md\n100644 {theirs} 2\tREADME.md\n");
+    let file = sandbox.root().join("entries");
+    write(&file, &format!("0 {} 0\tREADME.md\n{entry}", "0".repeat(40)));
+    let script = format!("git update-index --index-info <'{}'", file.display());
+    let _ = sandbox.program("sh", ["-c", &script]).dir(&path).run().expect(0);
+    let answer = sandbox.handover(["remove", "f", "--waive", "dirty,unlanded", "--yes"]).expect(0);
+    sandbox.git(["gc", "--quiet", "--prune=now"]);
+    let _ = sandbox.handover(["remove", "--undo", &id(&answer)]).expect(0);
+    assert_eq!(sandbox.git_in(&path, ["show", ":3:README.md"]), "theirs");
+}
