@@ -17,7 +17,7 @@ fn session(name: &str) -> Claimant {
     Claimant {
         agent: Some("claude-code".into()),
         session: Some(name.into()),
-        worktree: "/work/project".into(),
+        worktree: "/home/ann/project".into(),
         host: "host1".into(),
         user: "ann".into(),
         slurm_job: None,
@@ -60,8 +60,8 @@ fn the_same_session_takes_it_twice_and_another_is_refused() {
     assert_eq!(*holder, first.claim);
     // Nobody who says no session is known to be the same as before.
     let other = Place::new();
-    other.baton().take(&at("/work/project")).unwrap();
-    assert!(matches!(other.baton().take(&at("/work/project")), Err(BatonError::Held { .. })));
+    other.baton().take(&at("/home/ann/project")).unwrap();
+    assert!(matches!(other.baton().take(&at("/home/ann/project")), Err(BatonError::Held { .. })));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn only_the_holder_or_who_saw_the_claim_lets_it_go() {
     let place = Place::new();
     let taken = place.baton().take(&session("a")).unwrap();
     assert!(matches!(place.baton().release(&session("b")), Err(BatonError::Held { .. })));
-    assert!(matches!(place.baton().release(&at("/work/project")), Err(BatonError::Held { .. })));
+    assert!(matches!(place.baton().release(&at("/home/ann/project")), Err(BatonError::Held { .. })));
     assert!(matches!(place.baton().release_seen(&session("b"), "0"), Err(BatonError::Moved { .. })));
     place.baton().release_seen(&session("b"), &taken.claim.nonce).unwrap();
     assert!(matches!(place.baton().release(&session("a")), Err(BatonError::Free { .. })));

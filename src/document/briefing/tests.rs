@@ -21,7 +21,7 @@ fn facts(jobs: Vec<JobFact>) -> Facts {
         user: "ann".into(),
         agent: Some("codex".into()),
         session: None,
-        worktree: WorktreeFact { path: "/work/it's".into(), id: None, is_main: false },
+        worktree: WorktreeFact { path: "/home/ann/it's".into(), id: None, is_main: false },
         branch: Some("lr-schedule".into()),
         repository: RepositoryFact {
             name: "p".into(),
@@ -50,7 +50,7 @@ fn briefing(facts: &Facts, body: &Body, jobs: &Known<JobsNow>, moved: &[Moved]) 
     brief(&Material {
         facts,
         body,
-        worktree: "/work/it's",
+        worktree: "/home/ann/it's",
         branch: Some("lr-schedule"),
         operation: None,
         files: None,
@@ -78,7 +78,7 @@ fn a_briefing_says_where_what_next_and_what_not_to_touch() {
     body.set(Section::Status, "watch: two tasks are slow");
     body.set(Section::Next, "Run `make eval`.\nExpect 12 passed.");
     let text = briefing(&facts(vec![job("42", Some("3-7"), "RUNNING")]), &body, &unknown(), &[]).text;
-    assert!(text.contains(r"- where: `cd '/work/it'\''s'`"), "{text}");
+    assert!(text.contains(r"- where: `cd '/home/ann/it'\''s'`"), "{text}");
     assert!(text.contains("- branch: `lr-schedule` at `1a2b3c4d"), "{text}");
     assert!(
         text.contains(
