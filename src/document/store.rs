@@ -255,6 +255,10 @@ impl Copy {
             ));
         }
         world.files.ensure_dir(&self.folder)?;
+        // Looking first spares the writing and syncing of a file that is there.
+        if self.folder.join(".gitignore").symlink_metadata().is_ok() {
+            return Ok(());
+        }
         match world.files.create_new(&self.folder.join(".gitignore"), b"*\n", 0o644, false) {
             Err(e) if e.already_exists() => Ok(()),
             done => done,
