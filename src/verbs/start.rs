@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Context, Error};
 use crate::git::{Status, Untracked};
+use crate::safety::one_line;
 use crate::sys::lock::Holder;
 use crate::terms::Known;
 use crate::worktree::context::{self, Written};
@@ -41,13 +42,35 @@ pub struct Outcome {
 
 /// Looks what would be made.
 pub fn plan(context: &Context, wish: &Wish) -> Result<Plan, Error> {
+    stays_near(context, wish)?;
     Ok(create::plan(&context.repository, wish, &context.config.worktrees)?)
+}
+
+/// A template that came with the branch may not lead away from the directory
+/// that holds the main worktree: whoever wrote the branch is not its user.
+fn stays_near(context: &Context, wish: &Wish) -> Result<(), Error> {
+    let template = &context.config.worktrees.path;
+    if wish.path.is_some() || *template == context.outside.worktrees.path {
+        return Ok(());
+    }
+    let below = template.strip_prefix("../").unwrap_or(template);
+    if !template.starts_with('/') && below.split('/').all(|part| part != "..") {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        what: format!(
+            "will not follow worktrees.path of .handover.yaml, {}: it leads away",
+            one_line(template, 120)
+        ),
+        hint: "set it in ~/.config/handover/config.yaml, or name the place with --path".to_owned(),
+    })
 }
 
 /// Makes it; `on_wait` hears whom it waits for.
 ///
 /// The plan is made again under the lock, since others may start at the same time.
 pub fn execute(context: &Context, wish: &Wish, on_wait: &mut dyn FnMut(&Holder)) -> Result<Outcome, Error> {
+    stays_near(context, wish)?;
     let Context { world, repository, config, now, .. } = context;
     let (made, left_behind) = std::thread::scope(|threads| {
         let status = threads.spawn(|| Status::of(repository.git(), Untracked::Directories));

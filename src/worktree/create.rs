@@ -229,6 +229,17 @@ fn place(
     if is_registered(&path) {
         return Err(Error::Taken { path, why: "another worktree is registered there" });
     }
+    // A bare repository may hold its worktrees; a `.git` must not.
+    let common = repository.common_dir();
+    if common.file_name().is_some_and(|name| name == ".git") && path.starts_with(common) {
+        return Err(Error::Taken { path, why: "it lies inside the git directory" });
+    }
+    if wish.path.is_none() && listed.iter().any(|entry| !entry.is_bare && path.starts_with(&entry.path)) {
+        return Err(Error::Taken {
+            path,
+            why: "it lies inside another worktree; name it with --path if you want that",
+        });
+    }
     if !is_free(&path) {
         return Err(Error::Taken { path, why: "something is there already" });
     }

@@ -9,12 +9,21 @@ use crate::terms::Digest;
 /// The longest directory name that a feature gets, in characters.
 const LONGEST: usize = 80;
 
+/// The longest name of a feature, in bytes: it becomes part of a file name.
+const LONGEST_FEATURE: usize = 240;
+
 /// Makes sure that a feature's name can be that of a branch, and of nothing else.
 pub fn check(feature: &str) -> Result<(), Error> {
     let refused = |why: &str| Err(Error::BadName { feature: feature.to_owned(), why: why.to_owned() });
     let is_id = matches!(feature.len(), 40 | 64) && feature.bytes().all(|b| b.is_ascii_hexdigit());
     if feature.starts_with('-') {
         return refused("it begins with a dash, as an option does");
+    }
+    if feature.starts_with("refs/") {
+        return refused("it begins with refs/, as the full name of a ref does; leave that out");
+    }
+    if feature.len() > LONGEST_FEATURE {
+        return refused("it is longer than a file name may be");
     }
     if matches!(feature, "HEAD" | "@") || is_id {
         return refused("git would take it for a commit");

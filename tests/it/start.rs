@@ -423,3 +423,19 @@ fn a_dry_run_makes_nothing() {
     assert_eq!(sandbox.tree(".git"), before);
     assert!(!Path::new(answer.last_line()).exists());
 }
+
+#[test]
+fn settings_of_the_branch_lead_no_worktree_astray() {
+    let sandbox = Sandbox::new();
+    for (path, code) in
+        [("../../../etc/x-{feature}", 2), ("/etc/x-{feature}", 2), (".git/{feature}", 5), ("{feature}", 5)]
+    {
+        sandbox.write(".handover.yaml", format!("worktrees:\n  path: \"{path}\"\n"));
+        let answer = sandbox.handover(["start", "astray"]);
+        assert_eq!(answer.code, code, "{path}: {answer:?}");
+        assert_eq!(sandbox.git(["branch", "--list", "astray"]), "", "{path}");
+    }
+    for name in ["refs/heads/x".to_owned(), "x".repeat(300)] {
+        let _ = sandbox.handover(["start", &name]).expect(2);
+    }
+}
