@@ -401,16 +401,26 @@ fn hide(
     let temporary = format!("{TEMPORARY_PREFIX}*").into_bytes();
     let was_hidden = is_hidden()?;
     let entries = if was_hidden { vec![temporary] } else { vec![entry_of(place), temporary] };
-    match exclude::ensure(world, repository, &entries) {
-        Ok(false) => return Ok(was_hidden),
-        Ok(true) => {}
-        // A sandbox that keeps the git directory from being written.
-        Err(Error::File(e)) if e.is_forbidden() => {
-            noticed.push(format!("cannot exclude {} in the git directory: {}", place.file(), e.source));
+    // Others add their entries at the same time, and may write over ours.
+    for _ in 0..TRIES {
+        match exclude::ensure(world, repository, &entries) {
+            Ok(false) if was_hidden => return Ok(true),
+            Ok(_) => {}
+            // A sandbox that keeps the git directory from being written.
+            Err(Error::File(e)) if e.is_forbidden() => {
+                noticed.push(format!("cannot exclude {} in the git directory: {}", place.file(), e.source));
+                break;
+            }
+            Err(e) => return Err(e),
         }
-        Err(e) => return Err(e),
+        // A link's target needs to be hidden too, or the block shows up there.
+        if is_hidden()? {
+            return Ok(true);
+        }
+        if exclude::has(repository, &entry_of(place))? {
+            break;
+        }
     }
-    // A link's target needs to be hidden too, or the block shows up there.
     is_hidden()
 }
 
