@@ -2,7 +2,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::schema::File;
-use super::{Config, Source};
+use super::{Config, PatternRow, Source};
 use crate::safety;
 use crate::terms::{NotA, Seconds};
 
@@ -124,7 +124,19 @@ fn merge(config: &mut Config, file: File) -> Result<(), NotA> {
     take(&mut worktrees.private, file.worktrees.private);
     take(&mut worktrees.link_environments, file.worktrees.link_environments);
     span(&mut config.retention.archive_after, file.retention.archive_after)?;
-    span(&mut config.retention.trash_after, file.retention.trash_after)
+    span(&mut config.retention.trash_after, file.retention.trash_after)?;
+    file.logs.merge(&mut config.logs);
+    file.sweeps.merge(&mut config.sweeps)
+}
+
+/// Reads a table of log patterns: a YAML list of rows; `name` is for the
+/// error's words.
+///
+/// # Errors
+/// [`ConfigError::Wrong`] if the text is no such list.
+pub fn pattern_rows(name: &str, text: &str) -> Result<Vec<PatternRow>, ConfigError> {
+    serde_yaml::from_str(text)
+        .map_err(|e| ConfigError::Wrong { path: PathBuf::from(name), text: e.to_string() })
 }
 
 impl Source {
@@ -173,10 +185,39 @@ mod tests {
     }
 
     #[test]
+    fn patterns_add_up_and_the_later_of_one_id_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let row = |id: &str, class: &str| {
+            format!(
+                "    - {{ id: {id}, pattern: boom, class: {class}, role: root, retry: once, meaning: m, action: a }}\n"
+            )
+        };
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        std::fs::write(&one, format!("logs:\n  patterns:\n{}{}", row("U1", "code"), row("U2", "code")))
+            .unwrap();
+        std::fs::write(
+            &two,
+            format!("logs:\n  patterns:\n{}sweeps:\n  intervene_percent: 30\n", row("U1", "quota")),
+        )
+        .unwrap();
+        let config = load(&[one, two]).unwrap();
+        let seen: Vec<(&str, &str)> =
+            config.logs.patterns.iter().map(|row| (row.id.as_str(), row.class.as_str())).collect();
+        assert_eq!(seen, [("U1", "quota"), ("U2", "code")]);
+        assert_eq!((config.sweeps.watch_percent, config.sweeps.intervene_percent), (10, 30));
+    }
+
+    #[test]
     fn a_misspelt_name_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c");
-        for text in ["clutser: {}\n", "cluster:\n  limit: soon\n", "cluster: [\n", "- a\n"] {
+        for text in [
+            "clutser: {}\n",
+            "cluster:\n  limit: soon\n",
+            "cluster: [\n",
+            "- a\n",
+            "sweeps: {watch_percent: 101}\n",
+        ] {
             std::fs::write(&path, text).unwrap();
             assert!(matches!(load(std::slice::from_ref(&path)), Err(ConfigError::Wrong { .. })), "{text:?}");
         }

@@ -8,6 +8,8 @@
 
 mod load;
 mod schema;
+mod sweeps;
 
-pub use load::{ConfigError, load, parse};
+pub use load::{ConfigError, load, parse, pattern_rows};
 pub use schema::{Cluster, Config, Retention, Source, Worktrees};
+pub use sweeps::{Logs, PatternRow, Sweeps};

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::sweeps::{Logs, LogsFile, Sweeps, SweepsFile};
 use crate::terms::Seconds;
 
 /// All settings, with every default filled in.
@@ -13,6 +14,10 @@ pub struct Config {
     pub worktrees: Worktrees,
     /// How long documents and trash are kept.
     pub retention: Retention,
+    /// Where job logs are and what they may say.
+    pub logs: Logs,
+    /// How sweeps are judged, and how their tasks are resumed.
+    pub sweeps: Sweeps,
     /// The files that were read, in the order of reading.
     pub read_from: Vec<PathBuf>,
 }
@@ -130,6 +135,10 @@ pub(super) struct File {
     pub worktrees: WorktreesFile,
     #[serde(default)]
     pub retention: RetentionFile,
+    #[serde(default)]
+    pub logs: LogsFile,
+    #[serde(default)]
+    pub sweeps: SweepsFile,
 }
 
 #[derive(Debug, Default, Deserialize)]

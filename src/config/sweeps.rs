@@ -1,0 +1,222 @@
+//! Settings about sweeps, their logs, and what counts as trouble.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::terms::{NotA, Seconds};
+
+/// Where job logs are and what they may say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Logs {
+    /// Where logs are, as globs relative to the worktree and to the jobs' work
+    /// directories, for jobs of which Slurm does not say it.
+    pub globs: Vec<String>,
+    /// Patterns besides the built-in ones; one with the id of a built-in one
+    /// takes its place.
+    pub patterns: Vec<PatternRow>,
+}
+
+/// One row of the pattern table, as written: what a line of a log means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatternRow {
+    /// A short name that is unique in the table.
+    pub id: String,
+    /// A regular expression in the syntax of the `regex` crate, searched
+    /// anywhere in a line.
+    pub pattern: String,
+    /// The class of the cause: `cuda-oom`, `time-limit`.
+    pub class: String,
+    /// What part such a line plays: `root`, `cascade`, `teardown`, `evidence`,
+    /// `warning`, `noise`, `info`.
+    pub role: String,
+    /// True if this yields to any other line of the same role that is not weak.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub weak: bool,
+    /// Whether to try again: `resume`, `once`, `after-change`, `fix-first`,
+    /// `resubmit`, `by-cause`, `ask`, `nothing`.
+    pub retry: String,
+    /// What it means, in words.
+    pub meaning: String,
+    /// What to do about it, in words.
+    pub action: String,
+    /// A line that it matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+    /// A line that looks alike and that it does not match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_miss: Option<String>,
+}
+
+/// How sweeps are judged, and how their tasks are resumed.
+///
+/// Templates may hold `{array}` (the array's id), `{task}` (the index), `{id}`
+/// (`array_task`), `{job}` (the raw job id), `{name}` (the jobs' name).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sweeps {
+    /// Over so many percent of similar failures a sweep is to be watched.
+    pub watch_percent: u8,
+    /// From so many percent of similar failures on somebody must intervene.
+    pub intervene_percent: u8,
+    /// Before so many tasks are finished no share says anything.
+    pub least_finished: usize,
+    /// From so many percent of the parameter space without a usable result on
+    /// the sweep teaches nothing more.
+    pub collapse_percent: u8,
+    /// Completing in less than this is suspicious until the log shows the steps.
+    pub short: Seconds,
+    /// The same in percent of the sweep's own median.
+    pub short_percent: u8,
+    /// Where a task's run keeps its files, as templates relative to its work
+    /// directory or the worktree.
+    pub runs: Vec<String>,
+    /// The files that a task must leave behind, as templates.
+    pub results: Vec<String>,
+    /// How many results the whole sweep must leave behind.
+    pub expected: Option<u64>,
+    /// A file that lists the expected results, one path a line.
+    pub manifest: Option<PathBuf>,
+    /// How many optimiser steps a run makes.
+    pub target_step: Option<u64>,
+    /// How many epochs a run makes.
+    pub target_epoch: Option<u64>,
+    /// The parameters of each task: CSV with a header, or JSON lines; a column
+    /// `task` names the task, else the row's number does, from 0.
+    pub parameters: Option<PathBuf>,
+    /// Which columns of it count; all if none is named.
+    pub columns: Vec<String>,
+    /// The command that resumes tasks, as a template with, besides the above,
+    /// `{tasks}` (a compressed list), `{run}`, `{checkpoint}`, `{script}`,
+    /// `{exclude}`, `{wandb}`.
+    pub resume: Option<String>,
+    /// The batch script.
+    pub script: Option<PathBuf>,
+    /// Files that decide what a sweep does, as globs: they are to be committed
+    /// before it is submitted.
+    pub relevant: Vec<String>,
+    /// The intended configuration of a run, as the template of a path.
+    pub intended: Option<String>,
+    /// What a failed task may leave behind that is good for nothing, as globs
+    /// below its run directory.
+    pub partial: Vec<String>,
+    /// The page about running sweeps that `sweep report --page` keeps.
+    pub page: PathBuf,
+}
+
+impl Default for Logs {
+    fn default() -> Logs {
+        Logs { globs: vec!["logs/**".to_owned(), "slurm-*.out".to_owned()], patterns: Vec::new() }
+    }
+}
+
+impl Default for Sweeps {
+    fn default() -> Sweeps {
+        Sweeps {
+            watch_percent: 10,
+            intervene_percent: 15,
+            least_finished: 10,
+            collapse_percent: 50,
+            short: Seconds(2 * 3600),
+            short_percent: 25,
+            runs: Vec::new(),
+            results: Vec::new(),
+            expected: None,
+            manifest: None,
+            target_step: None,
+            target_epoch: None,
+            parameters: None,
+            columns: Vec::new(),
+            resume: None,
+            script: None,
+            relevant: Vec::new(),
+            intended: None,
+            partial: Vec::new(),
+            page: PathBuf::from("ACTIVE_SWEEPS.md"),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogsFile {
+    globs: Option<Vec<String>>,
+    patterns: Option<Vec<PatternRow>>,
+}
+
+impl LogsFile {
+    /// Patterns add up from file to file, globs replace each other.
+    pub(super) fn merge(self, logs: &mut Logs) {
+        take(&mut logs.globs, self.globs);
+        for row in self.patterns.into_iter().flatten() {
+            match logs.patterns.iter_mut().find(|known| known.id == row.id) {
+                Some(known) => *known = row,
+                None => logs.patterns.push(row),
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SweepsFile {
+    watch_percent: Option<u8>,
+    intervene_percent: Option<u8>,
+    least_finished: Option<usize>,
+    collapse_percent: Option<u8>,
+    short: Option<String>,
+    short_percent: Option<u8>,
+    runs: Option<Vec<String>>,
+    results: Option<Vec<String>>,
+    expected: Option<u64>,
+    manifest: Option<PathBuf>,
+    target_step: Option<u64>,
+    target_epoch: Option<u64>,
+    parameters: Option<PathBuf>,
+    columns: Option<Vec<String>>,
+    resume: Option<String>,
+    script: Option<PathBuf>,
+    relevant: Option<Vec<String>>,
+    intended: Option<String>,
+    partial: Option<Vec<String>>,
+    page: Option<PathBuf>,
+}
+
+impl SweepsFile {
+    pub(super) fn merge(self, sweeps: &mut Sweeps) -> Result<(), NotA> {
+        take(&mut sweeps.watch_percent, percent(self.watch_percent)?);
+        take(&mut sweeps.intervene_percent, percent(self.intervene_percent)?);
+        take(&mut sweeps.least_finished, self.least_finished);
+        take(&mut sweeps.collapse_percent, percent(self.collapse_percent)?);
+        take(&mut sweeps.short, self.short.as_deref().map(Seconds::from_person).transpose()?);
+        take(&mut sweeps.short_percent, percent(self.short_percent)?);
+        take(&mut sweeps.runs, self.runs);
+        take(&mut sweeps.results, self.results);
+        take(&mut sweeps.expected, self.expected.map(Some));
+        take(&mut sweeps.manifest, self.manifest.map(Some));
+        take(&mut sweeps.target_step, self.target_step.map(Some));
+        take(&mut sweeps.target_epoch, self.target_epoch.map(Some));
+        take(&mut sweeps.parameters, self.parameters.map(Some));
+        take(&mut sweeps.columns, self.columns);
+        take(&mut sweeps.resume, self.resume.map(Some));
+        take(&mut sweeps.script, self.script.map(Some));
+        take(&mut sweeps.relevant, self.relevant);
+        take(&mut sweeps.intended, self.intended.map(Some));
+        take(&mut sweeps.partial, self.partial);
+        take(&mut sweeps.page, self.page);
+        Ok(())
+    }
+}
+
+fn take<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}
+
+fn percent(value: Option<u8>) -> Result<Option<u8>, NotA> {
+    match value {
+        Some(value @ 101..) => Err(NotA::new("percentage (0 to 100)", &value.to_string())),
+        value => Ok(value),
+    }
+}
