@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::measure::{Gathered, Sweep, Task};
-use crate::cluster::{Accounting, Attempt, Job, Snapshot, Text};
+use crate::cluster::{Accounting, Attempt, ExitCode, Job, Snapshot, State, Text};
 use crate::terms::{Known, Part, TaskIds};
 
 /// So many jobs that are no array must share a name to be a sweep.
@@ -61,7 +61,7 @@ pub fn sweeps(snapshot: &Snapshot) -> Found {
 
 /// A name as accounting would have it, which stores a double quote as a
 /// backtick.
-fn plain(name: &str) -> Cow<'_, str> {
+pub(super) fn plain(name: &str) -> Cow<'_, str> {
     if name.contains('"') { Cow::Owned(name.replace('"', "`")) } else { Cow::Borrowed(name) }
 }
 
@@ -289,7 +289,7 @@ impl<'a> Group<'a> {
 
 /// The attempts of one member, from oldest to newest.
 #[derive(Default)]
-struct Runs<'a> {
+pub(super) struct Runs<'a> {
     oldest: Option<&'a Attempt>,
     newest: Option<&'a Attempt>,
     /// Of a heterogeneous job, the newest component that failed.
@@ -323,12 +323,21 @@ impl<'a> FromIterator<&'a Attempt> for Runs<'a> {
     }
 }
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
+    /// The newest attempt; of a heterogeneous job, that of its first component.
+    pub(super) fn newest(&self) -> Option<&'a Attempt> {
+        self.newest
+    }
+
+    /// State and exit code of the member whose newest attempt this is.
+    pub(super) fn outcome(&self, newest: &Attempt) -> (State, Option<ExitCode>) {
+        let failed = self.failed_component.filter(|_| !newest.state.is_failure());
+        failed.map_or((newest.state, newest.exit), |failed| (failed.state, failed.exit))
+    }
+
     fn task(&self, newest: &Attempt, member: u32) -> Task {
         let mut task = Task::of_attempt(newest, member, self.count);
-        if let Some(failed) = self.failed_component.filter(|_| !newest.state.is_failure()) {
-            (task.state, task.exit) = (failed.state, failed.exit);
-        }
+        (task.state, task.exit) = self.outcome(newest);
         task
     }
 }

@@ -11,14 +11,20 @@
 //! read it back, find the sweep of the same `key` today, and ask `Delta::between`.
 
 mod delta;
+mod evidence;
 mod group;
 mod look;
 mod measure;
+mod parameters;
+mod tasks;
 
 pub use delta::{Change, Delta};
+pub use evidence::{AttemptSeen, Evidence, Looked, Shared};
 pub use group::{Found, SHARED_NAME_AT_LEAST, sweeps};
 pub use look::{Look, Members, Outcome};
 pub use measure::{Elapsed, Failures, Fast, Kind, PerTask, Sweep, Waiting};
+pub use parameters::Parameters;
+pub use tasks::tasks;
 
 #[cfg(test)]
 mod tests;

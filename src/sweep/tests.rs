@@ -323,3 +323,43 @@ fn a_million_waiting_tasks_cost_no_more_than_their_list() {
     );
     assert_eq!(found.sweeps[1].look.all(), "0-1000000".parse::<TaskIds>().unwrap());
 }
+
+#[test]
+fn every_task_has_its_attempts_and_what_the_queue_says_of_it() {
+    let rows = [
+        "8_0|8|ann|ai|COMPLETED|0:0|0:0|70|600|1000000|1000010|1000080||gpu01|lr",
+        "8_1|9|ann|ai|PREEMPTED|0:0|0:0|30|600|1000081|1000090|1000120||gpu02|lr",
+        "8_1|9|ann|ai|FAILED|1:0|1:0|90|600|1000121|1000130|1000220||gpu03|lr",
+        "8_4|8|ann|ai|NODE_FAIL|0:0|0:0|90|600|1000000|1000010|1000100||gpu02|lr",
+        "8_5|11|ann|ai|RUNNING|0:0|0:0|90|600|1000000|1000010|Unknown||gpu02|lr",
+        "9_0|20|ann|ai|FAILED|1:0|0:0|70|600|1000000|1000010|1000080||gpu01|other",
+    ];
+    let running = Job { node_list: "gpu02".into(), ..job(JobId::task(8, 5), State::Running) };
+    let new = Job { raw_id: Some(12), ..job(JobId::task(8, 2), State::Running) };
+    let seen = snapshot(&accounting(&rows), vec![running, new, waiting(8, Some("3,4"))]);
+    let sweep = sweeps(&seen).sweeps.into_iter().find(|sweep| sweep.key == "8").unwrap();
+    let tasks = tasks(&seen, &sweep);
+    let line = |task: &Evidence| {
+        let earlier: Vec<String> =
+            task.earlier.iter().map(|old| format!("{} {}", old.state, old.node_list)).collect();
+        format!("{} {:?} {} {} {:?}", task.member, task.raw_id, task.state, task.node_list, earlier)
+    };
+    assert_eq!(
+        tasks.iter().map(line).collect::<Vec<_>>(),
+        [
+            r#"0 Some(8) COMPLETED gpu01 []"#,
+            r#"1 Some(9) FAILED gpu03 ["PREEMPTED gpu02"]"#,
+            r#"2 Some(12) RUNNING  []"#,
+            r#"4 Some(8) PENDING  ["NODE_FAIL gpu02"]"#,
+            r#"5 Some(11) RUNNING gpu02 []"#,
+        ]
+    );
+    assert_eq!(&*tasks[3].reason, "JobArrayTaskLimit");
+    // The states are those that the sweep counts, the untried rest aside.
+    for task in &tasks {
+        let outcome = sweep.look.tasks.iter().find(|(_, members)| members.0.contains(task.member)).unwrap().0;
+        assert_eq!((outcome.state, outcome.exit), (task.state, task.exit), "{}", task.member);
+    }
+    let text = serde_json::to_string(&tasks).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Evidence>>(&text).unwrap(), tasks);
+}

@@ -1,0 +1,190 @@
+//! What is known of each task of a sweep: accounting and queue, and what was
+//! read beside them.
+
+use std::fmt;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::cluster::{ExitCode, State, Steps};
+use crate::terms::{JobId, Known, Time};
+
+/// Everything known of one task, read together.
+///
+/// Made for a hundred thousand of them: what accounting says is flat, texts
+/// that repeat are shared, and a task of which nothing else was read carries
+/// one empty pointer for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Evidence {
+    /// The array index, or the job id where the sweep is jobs that share a name.
+    pub member: u32,
+    /// The id that people use.
+    pub id: JobId,
+    /// The id that logs and trackers use; `None` if no source says it.
+    pub raw_id: Option<u32>,
+    /// What the queue says it does, else how its newest attempt ended.
+    pub state: State,
+    /// The exit code of the newest attempt, if that is over.
+    pub exit: Option<ExitCode>,
+    /// The highest exit code of its steps.
+    pub derived: Option<ExitCode>,
+    /// Who cancelled it, as a uid on the cluster.
+    pub cancelled_by: Option<u32>,
+    /// The steps of the newest attempt.
+    pub steps: Steps,
+    /// How long the newest attempt ran, in seconds.
+    pub elapsed: Option<u32>,
+    /// Its time limit in seconds; `None` if unlimited or unknown.
+    pub limit: Option<u32>,
+    /// When the newest attempt started.
+    pub started: Option<Time>,
+    /// When it ended.
+    pub ended: Option<Time>,
+    /// The nodes of the newest attempt, in Slurm's compressed form.
+    pub node_list: Shared,
+    /// The attempts before the newest one, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<AttemptSeen>,
+    /// True if the queue has it.
+    pub in_queue: bool,
+    /// Slurm's reason for waiting; empty if it does not wait or gave none.
+    #[serde(default, skip_serializing_if = "Shared::is_empty")]
+    pub reason: Shared,
+    /// What was read beside accounting; `None` if nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked: Option<Box<Looked>>,
+}
+
+/// An attempt that a later one followed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AttemptSeen {
+    /// How it ended.
+    pub state: State,
+    /// Its exit code.
+    pub exit: Option<ExitCode>,
+    /// How long it ran, in seconds.
+    pub elapsed: Option<u32>,
+    /// When it started.
+    pub started: Option<Time>,
+    /// When it ended.
+    pub ended: Option<Time>,
+    /// Its nodes, in Slurm's compressed form.
+    pub node_list: Shared,
+}
+
+/// What was read of a task beside accounting and queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Looked {
+    /// The folder of its run.
+    pub run_dir: Known<PathBuf>,
+    /// Results that it should have made and that are not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<PathBuf>,
+}
+
+impl Default for Looked {
+    /// Nothing was read.
+    fn default() -> Looked {
+        Looked { run_dir: Known::Unknown("not looked for".to_owned()), missing: Vec::new() }
+    }
+}
+
+impl Evidence {
+    /// A task of which nothing but its id is known.
+    pub fn of(member: u32, id: JobId) -> Evidence {
+        Evidence {
+            member,
+            id,
+            raw_id: None,
+            state: State::Unknown,
+            exit: None,
+            derived: None,
+            cancelled_by: None,
+            steps: Steps::default(),
+            elapsed: None,
+            limit: None,
+            started: None,
+            ended: None,
+            node_list: Shared::default(),
+            earlier: Vec::new(),
+            in_queue: false,
+            reason: Shared::default(),
+            looked: None,
+        }
+    }
+
+    /// What was read beside accounting, to be filled in.
+    pub fn looked_mut(&mut self) -> &mut Looked {
+        self.looked.get_or_insert_default()
+    }
+
+    /// The folder of its run, if it is known.
+    pub fn run_dir(&self) -> Option<&PathBuf> {
+        self.looked.as_deref().and_then(|looked| looked.run_dir.known())
+    }
+
+    /// True if the task may still do something under its id.
+    pub fn is_live(&self) -> bool {
+        self.state.is_live()
+    }
+}
+
+/// A text from outside that many tasks have in common, kept once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
+pub struct Shared(Option<Arc<str>>);
+
+impl Shared {
+    /// The empty text.
+    pub const fn empty() -> Shared {
+        Shared(None)
+    }
+
+    /// True if it is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Shared {
+        Shared::empty()
+    }
+}
+
+impl From<&str> for Shared {
+    fn from(text: &str) -> Shared {
+        Shared((!text.is_empty()).then(|| text.into()))
+    }
+}
+
+impl Deref for Shared {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0.as_deref().unwrap_or("")
+    }
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+impl Serialize for Shared {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shared {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Shared, D::Error> {
+        Ok(Shared::from(&*std::borrow::Cow::<'de, str>::deserialize(from)?))
+    }
+}
