@@ -6,7 +6,8 @@
 //! - [`verbs`] has one file per verb, and is the only place where rooms meet.
 //! - [`baton`] is the claim on a handover.
 //! - [`worktree`] makes and removes worktrees, with the block that agents read.
-//! - [`cluster`] reads Slurm, and [`sweep`] counts what it read; [`git`] asks git; [`config`] knows the settings.
+//! - [`cluster`] reads Slurm, [`joblog`] reads what jobs write, and [`sweep`] counts what was read; [`git`] asks git;
+//!   [`config`] knows the settings.
 //! - [`safety`] makes text from outside harmless; [`sys`] is the only door to
 //!   processes, files, clock and environment; [`terms`] are the words that
 //!   everybody uses.
@@ -17,6 +18,7 @@ pub mod cluster;
 pub mod config;
 pub mod document;
 pub mod git;
+pub mod joblog;
 pub mod report;
 pub mod safety;
 pub mod sweep;
