@@ -5,6 +5,7 @@
 //! read, was cut, or came too late is said as such, never taken for zero.
 
 mod accounting;
+mod exit_code;
 mod gres;
 mod job;
 mod local;
@@ -23,6 +24,7 @@ mod state;
 mod state_file;
 
 pub use accounting::{Accounting, Attempt, FailedStep, Stamp, Steps, Text, WaitingTasks};
+pub use exit_code::{Printed, Signal, Status};
 pub use job::{ExitCode, Job};
 pub use local::Queue;
 pub use look::{Look, Source, jobs_under, look, queue};
