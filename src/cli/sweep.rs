@@ -38,7 +38,9 @@ pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
     let snapshot = match &args.accounting {
         Some(path) if path == Path::new("-") => sweep::look_at_saved(path)?,
         Some(path) => sweep::look_at_saved(&session.dir().join(path))?,
-        None => sweep::look(&session.context()?, args.cluster.source(session).as_ref())?,
+        None => {
+            sweep::look(&session.context()?, args.cluster.source(session).as_ref(), args.wanted.as_deref())?
+        }
     };
     let outcome = sweep::find(snapshot, args.wanted.as_deref())?;
     session.output.answer("sweep", &outcome, report::sweep::text)?;

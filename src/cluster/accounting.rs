@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -24,6 +24,9 @@ pub struct Accounting {
     /// The start of the time window that was asked for; what ended before it is
     /// not here. `None` if the source does not say.
     pub since: Option<Time>,
+    /// Jobs and arrays that were asked for by id: all that accounting has of
+    /// them is here, whenever they ended.
+    pub whole: BTreeSet<u32>,
     /// True if times came as wall-clock text without a zone: they order
     /// attempts, but tell no moment.
     pub zone_unknown: bool,
@@ -150,7 +153,8 @@ fn gravity(state: State) -> u8 {
     }
 }
 
-/// The tasks of an array that wait together: one row such as `123_[4-10%2]`.
+/// The tasks of an array that have one row together, such as `123_[4-10%2]`:
+/// they wait, or were cancelled before any of them started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingTasks {
     /// The array's id.
@@ -210,6 +214,36 @@ impl Accounting {
         let mut wanted = |row: &Attempt| keep(row, texts.get(row.name), texts.get(row.user));
         self.attempts.retain(&mut wanted);
         self.waiting.retain(|waiting| wanted(&waiting.row));
+    }
+
+    /// Takes over what was asked for by id: everything that `answer` has of the
+    /// jobs and arrays `ids`, in place of what is here of them.
+    pub fn take_over(&mut self, ids: &[u32], answer: &Accounting) {
+        let ids: BTreeSet<u32> = ids.iter().copied().collect();
+        self.attempts.retain(|row| !ids.contains(&row.id.base));
+        self.waiting.retain(|rest| !ids.contains(&rest.base));
+        for row in answer.attempts.iter().filter(|row| ids.contains(&row.id.base)) {
+            let row = self.adopt(row, answer);
+            self.attempts.push(row);
+        }
+        for rest in answer.waiting.iter().filter(|rest| ids.contains(&rest.base)) {
+            let row = self.adopt(&rest.row, answer);
+            self.waiting.push(WaitingTasks { row, ..rest.clone() });
+        }
+        self.zone_unknown |= answer.zone_unknown;
+        self.whole.extend(ids);
+    }
+
+    /// A row of another accounting, its texts numbered as they are here.
+    fn adopt(&mut self, row: &Attempt, from: &Accounting) -> Attempt {
+        let mut text = |text: Text| self.intern(from.text(text).as_bytes());
+        Attempt {
+            name: text(row.name),
+            user: text(row.user),
+            partition: text(row.partition),
+            node_list: text(row.node_list),
+            ..*row
+        }
     }
 
     /// Notes that something is the matter.
@@ -299,6 +333,8 @@ impl Texts {
 struct Stored<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Time>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    whole: BTreeSet<u32>,
     zone_unknown: bool,
     #[serde(borrow)]
     attempts: Vec<StoredAttempt<'a>>,
@@ -403,6 +439,7 @@ impl Accounting {
     fn stored(&self) -> Stored<'_> {
         Stored {
             since: self.since,
+            whole: self.whole.clone(),
             zone_unknown: self.zone_unknown,
             attempts: self.attempts.iter().map(|attempt| self.store(attempt)).collect(),
             waiting: self
@@ -439,6 +476,7 @@ impl<'de> Deserialize<'de> for Accounting {
         let stored = Stored::deserialize(from)?;
         let mut accounting = Accounting {
             since: stored.since,
+            whole: stored.whole,
             zone_unknown: stored.zone_unknown,
             problems: stored.problems,
             ..Accounting::default()

@@ -65,6 +65,11 @@ pub(super) fn look(world: &World, look: &Look) -> Snapshot {
     }
 }
 
+/// Asks accounting for these jobs and arrays by id, whenever they ended: one question.
+pub(super) fn accounting_of(world: &World, look: &Look, ids: &[u32]) -> Known<Accounting> {
+    Asker { world, limit: look.limit }.accounting_of(look, ids)
+}
+
 /// Asks for the jobs alone: one question.
 pub(super) fn queue(world: &World, look: &Look) -> Queue {
     Queue { taken_at: Some(look.now), ..Asker { world, limit: look.limit }.queue(&look.scope) }
@@ -89,9 +94,10 @@ struct Settings {
     version: Option<String>,
 }
 
-struct Asker<'w> {
-    world: &'w World,
-    limit: Duration,
+/// Asks Slurm's commands, each question with its own limit.
+pub(super) struct Asker<'w> {
+    pub(super) world: &'w World,
+    pub(super) limit: Duration,
 }
 
 impl Asker<'_> {
@@ -134,23 +140,68 @@ impl Asker<'_> {
         let since = look.now.minus(look.history);
         let from = format!("--starttime=now-{}seconds", look.history.0);
         let user = self.user(&look.scope);
-        let spawn = self.spawn("sacct").args(["-u", &user, &from]).args(sacct::arguments());
-        let value = match self.ask("sacct", spawn, &mut problems) {
-            Ok(finished) => {
-                let mut accounting = sacct::read_bytes(&finished.stdout);
+        let value = match self.sacct(&["-u", &user, &from], &mut problems) {
+            Ok(mut accounting) => {
                 accounting.since = Some(since);
                 look.scope.keep(&mut accounting);
                 problems.extend(std::mem::take(&mut accounting.problems));
                 Known::Known(accounting)
             }
-            Err(Nothing::Unknown(why)) if why.contains("accounting storage is disabled") => {
-                problems = Problems::default();
-                problems.say("sacct", "this cluster keeps no accounting: finished jobs are forgotten");
-                Known::Unknown("this cluster keeps no accounting".to_owned())
-            }
             Err(nothing) => nothing.known(),
         };
         Answer { value, problems: problems.into_vec() }
+    }
+
+    /// All that accounting has of these ids. Asked so, sacct begins at the
+    /// epoch, and also shows tasks of an array that were cancelled together
+    /// before they started: no question by user and window does.
+    fn accounting_of(&self, look: &Look, ids: &[u32]) -> Known<Accounting> {
+        let mut problems = Problems::default();
+        let list: Vec<String> = ids.iter().map(u32::to_string).collect();
+        match self.sacct(&["-j", &list.join(",")], &mut problems) {
+            Ok(mut accounting) => {
+                // An old job of the same number may be somebody else's.
+                let user = Scope { user: look.scope.user.clone(), ..Scope::default() };
+                user.keep(&mut accounting);
+                accounting.whole = ids.iter().copied().collect();
+                accounting.problems.extend(problems.into_vec());
+                Known::Known(accounting)
+            }
+            Err(nothing) => nothing.known(),
+        }
+    }
+
+    /// Asks accounting; a field that this release lacks is left out, and said.
+    fn sacct(&self, which: &[&str], problems: &mut Problems) -> Result<Accounting, Nothing> {
+        /// So many fields may be unknown to a release.
+        const TRIES: usize = 4;
+        let mut fields = sacct::FIELDS.to_owned();
+        for _ in 0..TRIES {
+            let spawn = self.spawn("sacct").args(which.iter().copied());
+            let mut said = Problems::default();
+            let answer = self.ask("sacct", spawn.args(sacct::arguments_for(&fields)), &mut said);
+            if let Err(Nothing::Unknown(why)) = &answer
+                && let Some(fewer) = sacct::without_unknown(&fields, why)
+            {
+                fields = fewer;
+                continue;
+            }
+            return match answer {
+                Ok(finished) => {
+                    problems.extend(said.into_vec());
+                    Ok(sacct::read_bytes(&finished.stdout))
+                }
+                Err(Nothing::Unknown(why)) if why.contains("accounting storage is disabled") => {
+                    problems.say("sacct", "this cluster keeps no accounting: finished jobs are forgotten");
+                    Err(Nothing::Unknown("this cluster keeps no accounting".to_owned()))
+                }
+                Err(nothing) => {
+                    problems.extend(said.into_vec());
+                    Err(nothing)
+                }
+            };
+        }
+        Err(Nothing::Unknown("sacct does not know the fields that are asked for".to_owned()))
     }
 
     fn user(&self, scope: &Scope) -> String {
@@ -183,7 +234,7 @@ impl Asker<'_> {
     }
 
     /// A command in an environment in which only we say what it prints.
-    fn spawn(&self, program: &str) -> Spawn {
+    pub(super) fn spawn(&self, program: &str) -> Spawn {
         let mut spawn = Spawn::new(program).limit(self.limit).cap(MOST);
         for (name, _) in self.world.environment.variables() {
             let text = name.to_string_lossy();
@@ -195,7 +246,12 @@ impl Asker<'_> {
     }
 
     /// Runs a command that should answer; what it mutters beside an answer is a problem.
-    fn ask(&self, about: &str, spawn: Spawn, problems: &mut Problems) -> Result<Finished, Nothing> {
+    pub(super) fn ask(
+        &self,
+        about: &str,
+        spawn: Spawn,
+        problems: &mut Problems,
+    ) -> Result<Finished, Nothing> {
         let finished = match self.world.processes.run(&spawn) {
             Ok(finished) => finished,
             Err(SpawnError::Missing { .. }) => {

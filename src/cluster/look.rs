@@ -2,9 +2,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::local::{self, Queue};
-use super::{Job, Scope, Snapshot, StateFile, squeue};
+use super::{Accounting, Job, Scope, Snapshot, StateFile, squeue};
 use crate::sys::World;
-use crate::terms::{Seconds, Time};
+use crate::terms::{Known, Seconds, Time};
 
 /// One look at a cluster, as data.
 #[derive(Debug, Clone)]
@@ -60,6 +60,23 @@ pub fn queue(world: &World, look: &Look) -> Queue {
                 problems: snapshot.problems,
             }
         }
+    }
+}
+
+/// How many ids one question to accounting may name.
+pub const MOST_IDS: usize = 500;
+
+/// Asks accounting for these jobs and arrays by id, whenever they ended, with
+/// one question: at most [`MOST_IDS`] of them, the rest is left out and is not
+/// in [`Accounting::whole`] of the answer.
+///
+/// Of a state file nothing more can be asked.
+pub fn accounting_of(world: &World, look: &Look, ids: &[u32]) -> Known<Accounting> {
+    let ids = &ids[..ids.len().min(MOST_IDS)];
+    match &look.source {
+        Source::Local if ids.is_empty() => Known::Known(Accounting::default()),
+        Source::Local => local::accounting_of(world, look, ids),
+        Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
     }
 }
 

@@ -27,7 +27,7 @@ pub use accounting::{Accounting, Attempt, FailedStep, Stamp, Steps, Text, Waitin
 pub use exit_code::{Printed, Signal, Status};
 pub use job::{ExitCode, Job};
 pub use local::Queue;
-pub use look::{Look, Source, jobs_under, look, queue};
+pub use look::{Look, MOST_IDS, Source, accounting_of, jobs_under, look, queue};
 pub use node::{Gpus, Node, Supply, gpus_by_partition, gpus_by_type};
 pub use patterns::filled;
 pub use reason::{Outlook, Reason};

@@ -31,7 +31,24 @@ pub const DELIMITER: &str = "\x1f";
 /// Whoever asks adds the window (`-S` or `-j`: without one sacct starts at
 /// midnight), and sets `SLURM_TIME_FORMAT=%s` and `SLURM_BITSTR_LEN=0`.
 pub fn arguments() -> [String; 4] {
-    ["-P".into(), "-D".into(), format!("--delimiter={DELIMITER}"), format!("--format={FIELDS}")]
+    arguments_for(FIELDS)
+}
+
+/// The same for other fields, or fewer.
+pub(super) fn arguments_for(fields: &str) -> [String; 4] {
+    ["-P".into(), "-D".into(), format!("--delimiter={DELIMITER}"), format!("--format={fields}")]
+}
+
+/// The fields without one that a release does not know: `sacct` answers nothing
+/// at all then but `Invalid field requested: "MaxRSS"`. `None` if its complaint
+/// is another one, or names what cannot be left out.
+pub(super) fn without_unknown(fields: &str, complaint: &str) -> Option<String> {
+    let (_, rest) = complaint.split_once("nvalid field requested")?;
+    let unknown = rest.split('"').nth(1)?;
+    let is_unknown = |field: &&str| field.eq_ignore_ascii_case(unknown);
+    let names_a_job = unknown.eq_ignore_ascii_case("JobID") || unknown.eq_ignore_ascii_case("State");
+    let known: Vec<&str> = fields.split(',').filter(|field| !is_unknown(field)).collect();
+    (!names_a_job && known.len() < fields.split(',').count()).then(|| known.join(","))
 }
 
 /// Reads to the end, in blocks.

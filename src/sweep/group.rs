@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Outcome;
 use super::measure::{Gathered, Sweep, Task};
 use crate::cluster::{Accounting, Attempt, ExitCode, Job, Snapshot, State, Text};
 use crate::terms::{Known, Part, TaskIds};
@@ -229,7 +230,17 @@ impl<'a> Group<'a> {
             throttle = throttle.or(job.throttle);
             submitted = earliest(submitted, job.submitted);
         }
-        let rests = accounting.waiting.iter().filter(|rest| Some(rest.base) == self.array);
+        let own_rests = || accounting.waiting.iter().filter(|rest| Some(rest.base) == self.array);
+        let mut ended_together: Vec<(Outcome, TaskIds)> = Vec::new();
+        for rest in own_rests().filter(|rest| rest.row.state.is_finished()) {
+            match &rest.tasks {
+                Some(tasks) => ended_together.push((Outcome::of(&rest.row), tasks.clone())),
+                None => cut = true,
+            }
+            submitted = earliest(submitted, moment(rest.row.submitted));
+            ended = ended.max(moment(rest.row.ended));
+        }
+        let rests = own_rests().filter(|rest| !rest.row.state.is_finished());
         // Accounting lags behind the queue: what waits is asked of it only
         // where the queue was not.
         for rest in rests.filter(|_| snapshot.jobs.known().is_none() && !seen_waiting) {
@@ -254,6 +265,7 @@ impl<'a> Group<'a> {
             }
         }
         match &snapshot.accounting {
+            Known::Known(read) if self.array.is_some_and(|array| read.whole.contains(&array)) => {}
             Known::Known(read) => match (read.since, submitted) {
                 (Some(since), Some(submitted)) if submitted >= since => {}
                 (Some(since), _) => {
@@ -277,6 +289,7 @@ impl<'a> Group<'a> {
             user: Some(self.user.to_owned()).filter(|user| !user.is_empty()),
             tasks: overlay(tasks, queued),
             waiting,
+            ended_together,
             throttle,
             queue_known: snapshot.jobs.known().is_some() && !snapshot.jobs_partial,
             reasons: reasons(&self.queue),

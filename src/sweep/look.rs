@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::cluster::{ExitCode, State};
+use crate::cluster::{Attempt, ExitCode, State};
 use crate::terms::{NotA, TaskIds};
 
 /// Members of a sweep, in Slurm's compressed form: array indices, or job ids
@@ -58,6 +58,13 @@ pub struct Outcome {
     pub state: State,
     /// Its exit code.
     pub exit: Option<ExitCode>,
+}
+
+impl Outcome {
+    /// That of one row of accounting.
+    pub(super) fn of(attempt: &Attempt) -> Outcome {
+        Outcome { state: attempt.state, exit: attempt.exit.filter(|_| attempt.state.is_finished()) }
+    }
 }
 
 impl fmt::Display for Outcome {

@@ -209,6 +209,9 @@ pub(super) struct Gathered {
     pub(super) tasks: Vec<Task>,
     /// Tasks that wait together and are no entry of `tasks`, or an old one.
     pub(super) waiting: TaskIds,
+    /// Tasks that ended together before they started, and may have rows of
+    /// their own: accounting corrects such a list late.
+    pub(super) ended_together: Vec<(Outcome, TaskIds)>,
     pub(super) throttle: Option<u32>,
     pub(super) queue_known: bool,
     pub(super) reasons: Vec<(String, Option<TaskIds>)>,
@@ -227,6 +230,10 @@ impl Gathered {
         }
         let key = self.array.map_or_else(|| self.name.clone(), |array| array.to_string());
         let look = self.look(key.clone(), &waiting);
+        let mut failed_tasks = Members::default();
+        for (_, tasks) in look.tasks.iter().filter(|(outcome, _)| outcome.state.is_failure()) {
+            failed_tasks.0 = failed_tasks.0.union(&tasks.0);
+        }
         let all = look.all();
         let seen = all.len();
         let states = look.tasks.iter().fold(BTreeMap::new(), |mut states, (outcome, members)| {
@@ -244,7 +251,7 @@ impl Gathered {
             total: self.unknown.is_empty().then_some(seen),
             seen,
             finished: states.iter().filter(|(state, _)| state.is_finished()).map(|(_, count)| count).sum(),
-            failed_tasks: pick(&|task| task.state.is_failure()),
+            failed_tasks,
             failures,
             elapsed: Elapsed::of(self.times(&|task| task.state == State::Completed)),
             fast: self.fast(),
@@ -288,6 +295,13 @@ impl Gathered {
         if !waiting.is_empty() {
             let pending = look.tasks.entry(Outcome { state: State::Pending, exit: None }).or_default();
             pending.0 = pending.0.union(waiting);
+        }
+        for (outcome, tasks) in &self.ended_together {
+            let tasks = tasks.difference(&look.all());
+            if !tasks.is_empty() {
+                let members = look.tasks.entry(*outcome).or_default();
+                members.0 = members.0.union(&tasks);
+            }
         }
         for task in self.tasks.iter().filter(|task| task.attempts > 1) {
             look.attempts.entry(task.attempts).or_default().0.push(task.member);

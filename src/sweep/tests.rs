@@ -189,6 +189,48 @@ fn what_accounting_may_have_forgotten_leaves_the_total_unknown() {
 }
 
 #[test]
+fn tasks_that_were_cancelled_together_before_they_started_are_cancelled_and_do_not_wait() {
+    // As sacct 22.05 answers to `-j`: the list goes first stale, then right.
+    let list = |state: &str, tasks: &str| {
+        format!("8_[{tasks}%2]|8|ann|ai|{state}|0:0|0:0|0|600|1000000|None|1000090||None assigned|lr")
+    };
+    let ran = row("8_0", 9, "COMPLETED", "0:0", 100);
+    let stale = row("8_2", 10, "CANCELLED by 7", "0:0", 20);
+    for (state, waits, cancelled) in [("CANCELLED by 7", None, "2-4,8,9"), ("PENDING", Some("8,9"), "2")] {
+        let rows = [ran.as_str(), &stale, &list(state, "2-4,8-9")];
+        let jobs = waits.map(|tasks| vec![waiting(8, Some(tasks))]).unwrap_or_default();
+        let sweep = only(sweeps(&snapshot(&accounting(&rows), jobs)));
+        let stored = serde_json::to_value(&sweep.look.tasks).unwrap();
+        assert_eq!(stored["CANCELLED 0:0"], cancelled, "{stored}");
+        assert_eq!(stored["PENDING"].as_str(), waits, "{stored}");
+        assert_eq!(sweep.failed_tasks.len(), 0);
+    }
+    let missed = list("DEADLINE", "2-4");
+    let sweep = only(sweeps(&snapshot(&accounting(&[&missed]), Vec::new())));
+    assert_eq!((sweep.failed_tasks.to_string(), sweep.finished, sweep.total), ("2-4".into(), 3, Some(3)));
+}
+
+#[test]
+fn an_array_that_was_asked_for_by_id_is_whole_whatever_the_window_was() {
+    let old = row("8_0", 8, "FAILED", "1:0", 100);
+    let mut seen = snapshot(&accounting(&[&old]), Vec::new());
+    let Known::Known(read) = &mut seen.accounting else { unreachable!() };
+    read.since = Time::from_unix(1_000_050);
+    let asked = [
+        row("8_0", 8, "COMPLETED", "0:0", 100),
+        row("8_1", 9, "COMPLETED", "0:0", 100),
+        row("77", 77, "FAILED", "1:0", 9),
+    ];
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    read.take_over(&[8], &sacct::read_bytes(&accounting(&asked)));
+    let stored = serde_json::to_string(&*read).unwrap();
+    assert_eq!(serde_json::from_str::<crate::cluster::Accounting>(&stored).unwrap(), *read);
+    let sweep = only(sweeps(&seen));
+    assert_eq!((sweep.total, sweep.failed_tasks.len(), sweep.unknown.len()), (Some(2), 0, 0));
+    assert_eq!(sweep.name, "lr");
+}
+
+#[test]
 fn jobs_that_share_a_name_are_a_sweep_from_three_on() {
     let named = |id: u32, state: &str, name: &str| {
         format!("{id}|{id}|ann|ai|{state}|0:0|0:0|9|600|1000000|1000010|1000020||gpu01|{name}")

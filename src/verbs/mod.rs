@@ -29,6 +29,7 @@ pub mod status;
 pub mod sweep;
 pub mod unlock;
 pub mod verify;
+mod whole;
 
 pub use context::Context;
 pub use error::Error;

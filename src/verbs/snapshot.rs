@@ -124,6 +124,11 @@ pub fn queue(context: &Context, source: Option<&Source>) -> Result<Queue, Error>
     }
 }
 
+/// How Slurm's commands here are asked.
+pub(super) fn here(context: &Context) -> Look {
+    local(context)
+}
+
 /// Asks Slurm's commands here for the jobs: not applicable where they are not
 /// installed, or no cluster is configured for them.
 pub(super) fn queue_here(context: &Context) -> Queue {

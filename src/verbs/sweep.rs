@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Context, Error, snapshot};
+use super::{Context, Error, snapshot, whole};
 use crate::cluster::{Accounting, Nothing, Origin, Problem, Scope, Snapshot, sacct};
 use crate::config::Source;
 use crate::safety;
@@ -47,12 +47,17 @@ pub struct Named {
     pub name: String,
 }
 
-/// Looks at the cluster, as [`snapshot::take`] does.
+/// Looks at the cluster, as [`snapshot::take`] does; accounting is asked by id
+/// for the one array that `wanted` names, which is one question more.
 ///
 /// # Errors
 /// As for [`snapshot::take`].
-pub fn look(context: &Context, source: Option<&Source>) -> Result<Snapshot, Error> {
-    snapshot::take(context, source)
+pub fn look(context: &Context, source: Option<&Source>, wanted: Option<&str>) -> Result<Snapshot, Error> {
+    let mut snapshot = snapshot::take(context, source)?;
+    if let Some(wanted) = wanted {
+        whole::ask(context, &mut snapshot, wanted);
+    }
+    Ok(snapshot)
 }
 
 /// Reads accounting from a saved text, `-` being standard input; the queue is

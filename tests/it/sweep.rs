@@ -231,3 +231,49 @@ fn the_sweeps_of_a_real_slurm_are_what_was_planted() {
         "{sweep:#}"
     );
 }
+
+/// Our own form of accounting, with `|` for the unit separator.
+fn own_form(rows: &[&str]) -> String {
+    let header = handover::cluster::sacct::FIELDS.replace(',', "|");
+    format!("{header}\n{}\n", rows.join("\n")).replace('|', handover::cluster::sacct::DELIMITER)
+}
+
+#[test]
+fn one_array_is_asked_for_by_its_id_since_a_window_leaves_out_what_never_started() {
+    let sandbox = Sandbox::new();
+    drop(sandbox.fake("squeue").answers(""));
+    drop(sandbox.fake("scontrol").answers(""));
+    let ran = "8_0|9|ann|ai|COMPLETED|0:0|0:0|70|600|1795230000|1795230010|1795230080||gpu01|lr";
+    let cancelled =
+        "8_[1-4%2]|8|ann|ai|CANCELLED by 7|0:0|0:0|0|600|1795230000|None|1795230090||None assigned|lr";
+    let sacct =
+        sandbox.fake("sacct").answers_to("*-j*8*", own_form(&[ran, cancelled])).answers(own_form(&[ran]));
+    let all = sandbox.handover(["sweep", "--cluster", "local", "--json"]).expect(0).data();
+    assert_eq!(all["sweeps"][0]["seen"], 1);
+    let [call] = &sacct.calls()[..] else { panic!("{:?}", sacct.calls()) };
+    assert!(
+        call.contains("--starttime=now-604800seconds"),
+        "never sacct's own window from midnight on: {call}"
+    );
+    let one = sandbox.handover(["sweep", "lr", "--cluster", "local", "--json"]).expect(0).data();
+    assert_eq!(one["sweeps"][0]["states"], json!({"CANCELLED": 4, "COMPLETED": 1}), "{one:#}");
+    assert_eq!(one["sweeps"][0]["total"], 5);
+    let calls = sacct.calls();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    assert!(calls[2].starts_with("-j 8 ") && !calls[2].contains("--starttime"), "{}", calls[2]);
+}
+
+#[test]
+fn a_release_that_lacks_a_field_answers_without_it() {
+    let sandbox = Sandbox::new();
+    drop(sandbox.fake("squeue").answers(""));
+    drop(sandbox.fake("scontrol").answers(""));
+    let rows = own_form(&["8_0|9|ann|ai|FAILED|1:0|0:0|70|600|1795230000|1795230010|1795230080||gpu01|lr"]);
+    let sacct = sandbox
+        .fake("sacct")
+        .fails_for("*TimelimitRaw*", 1, "sacct: error: Invalid field requested: \"TimelimitRaw\"\n")
+        .answers(rows);
+    let answer = sandbox.handover(["sweep", "--cluster", "local", "--json"]).expect(0).data();
+    assert_eq!(answer["sweeps"][0]["states"], json!({"FAILED": 1}), "{answer:#}");
+    assert_eq!(sacct.calls().len(), 2, "{:?}", sacct.calls());
+}

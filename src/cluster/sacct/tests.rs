@@ -29,6 +29,21 @@ fn our_own_form_is_read() {
 }
 
 #[test]
+fn no_field_is_asked_for_that_a_release_lacks_and_one_that_is_lacking_is_left_out() {
+    let path = format!("{}/tests/fixtures/slurm/22.05/sacct-helpformat.txt", env!("CARGO_MANIFEST_DIR"));
+    let help = std::fs::read_to_string(path).unwrap();
+    let known: Vec<&str> = help.split_whitespace().collect();
+    let missing: Vec<&str> = FIELDS.split(',').filter(|field| !known.contains(field)).collect();
+    assert_eq!(missing, [""; 0]);
+    let complaint = "sacct: error: Invalid field requested: \"DerivedExitCode\"";
+    let fewer = without_unknown(FIELDS, complaint).unwrap();
+    assert_eq!(fewer, FIELDS.replace("DerivedExitCode,", ""));
+    assert_eq!(without_unknown(&fewer, complaint), None, "it was left out already");
+    assert_eq!(without_unknown(FIELDS, "Invalid field requested: \"JobID\""), None);
+    assert_eq!(without_unknown(FIELDS, "Slurm accounting storage is disabled"), None);
+}
+
+#[test]
 fn saved_files_of_two_releases_are_read_in_every_form() {
     for (release, array) in [("23.02.8", 1), ("26.05.3", 211)] {
         for file in ["sacct-all.psv", "sacct-duplicates.psv", "sacct-fixed-width.txt"] {

@@ -44,6 +44,13 @@ impl Fake {
         self.written()
     }
 
+    /// Ends with `code` and a complaint when its arguments fit a shell pattern.
+    pub fn fails_for(mut self, pattern: &str, code: i32, complaint: &str) -> Fake {
+        let reply = Reply { code, complaint: complaint.to_owned(), ..Reply::default() };
+        self.cases.push((pattern.to_owned(), reply));
+        self.written()
+    }
+
     /// Ends with `code` and a complaint, after whatever it prints.
     pub fn fails(mut self, code: i32, complaint: &str) -> Fake {
         (self.otherwise.code, self.otherwise.complaint) = (code, complaint.to_owned());
