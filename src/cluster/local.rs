@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::problems::Problems;
 use super::squeue::{self, Field, LONG, SHORT};
-use super::{Accounting, Job, Look, Node, Nothing, Origin, Problem, Scope, Snapshot, Whose, nodes, sacct};
+use super::{Accounting, Job, Look, Node, Nothing, Origin, Problem, Remembered, Scope, Snapshot, Whose};
+use super::{nodes, remembered, sacct};
 use crate::safety;
 use crate::sys::{Finished, Spawn, SpawnError, World};
 use crate::terms::{Known, Time};
@@ -68,6 +69,11 @@ pub(super) fn look(world: &World, look: &Look) -> Snapshot {
 /// Asks accounting for these jobs and arrays by id, whenever they ended: one question.
 pub(super) fn accounting_of(world: &World, look: &Look, ids: &[u32]) -> Known<Accounting> {
     Asker { world, limit: look.limit }.accounting_of(look, ids)
+}
+
+/// Asks slurmctld, then accounting, where the files of these jobs lie.
+pub(super) fn files_of(world: &World, look: &Look, ids: &[u32]) -> Remembered {
+    remembered::ask(&Asker { world, limit: look.limit }, look, ids)
 }
 
 /// Asks for the jobs alone: one question.

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::local::{self, Queue};
-use super::{Accounting, Job, Scope, Snapshot, StateFile, squeue};
+use super::{Accounting, Job, Remembered, Scope, Snapshot, StateFile, squeue};
 use crate::sys::World;
 use crate::terms::{Known, Seconds, Time};
 
@@ -76,6 +76,19 @@ pub fn accounting_of(world: &World, look: &Look, ids: &[u32]) -> Known<Accountin
     match &look.source {
         Source::Local if ids.is_empty() => Known::Known(Accounting::default()),
         Source::Local => local::accounting_of(world, look, ids),
+        Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
+    }
+}
+
+/// What Slurm still knows of the files of these jobs and arrays: logs, work
+/// directories, nodes, and exit codes with their whole status.
+///
+/// One question for each id to slurmctld, at most 16, then one to accounting
+/// for all that it has forgotten. Jobs in the queue have their files in
+/// [`queue`]'s answer already. Of a state file nothing more can be asked.
+pub fn files_of(world: &World, look: &Look, ids: &[u32]) -> Known<Remembered> {
+    match &look.source {
+        Source::Local => Known::Known(local::files_of(world, look, ids)),
         Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
     }
 }

@@ -216,7 +216,7 @@ fn nothing_is_empty(text: &str) -> String {
     if matches!(text, "(null)" | "N/A" | "n/a") { String::new() } else { text.to_owned() }
 }
 
-fn path(bytes: &[u8]) -> Option<PathBuf> {
+pub(super) fn path(bytes: &[u8]) -> Option<PathBuf> {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     (!matches!(bytes, b"" | b"(null)" | b"N/A")).then(|| PathBuf::from(OsStr::from_bytes(bytes)))
 }

@@ -277,3 +277,33 @@ fn a_release_that_lacks_a_field_answers_without_it() {
     assert_eq!(answer["sweeps"][0]["states"], json!({"FAILED": 1}), "{answer:#}");
     assert_eq!(sacct.calls().len(), 2, "{:?}", sacct.calls());
 }
+
+#[test]
+fn the_real_slurm_says_where_the_files_of_finished_tasks_lie() {
+    let name = "the_real_slurm_says_where_the_files_of_finished_tasks_lie";
+    let Some(cluster) = cluster::Cluster::with_scenario_or_skip(name) else { return };
+    // The caller of the tests set this process before the cluster, as `up` says.
+    let world = handover::sys::World::real();
+    let look = handover::cluster::Look {
+        source: handover::cluster::Source::Local,
+        scope: handover::cluster::Scope::default(),
+        limit: std::time::Duration::from_secs(30),
+        history: handover::terms::Seconds(86_400),
+        now: world.clock.now(),
+    };
+    let ids =
+        [&cluster.scenario["SWEEP_JOB"], &cluster.scenario["EXIT137_JOB"]].map(|id| id.parse().unwrap());
+    let found =
+        handover::cluster::files_of(&world, &look, &[ids[0], ids[1], 4_000_000]).into_known().unwrap();
+    assert_eq!(found.unknown, [4_000_000], "{:?}", found.problems);
+    let of = |id: u32| found.jobs.iter().filter(move |files| files.job.id.base == id);
+    assert_eq!(of(ids[0]).count(), 40);
+    for files in found.jobs.iter() {
+        let work_dir = files.job.work_dir.as_deref().unwrap();
+        assert!(work_dir.is_dir(), "{files:?}");
+        // slurmctld forgets finished jobs after a while; this release's accounting has no output paths.
+        assert!(files.job.stdout.as_deref().is_none_or(|path| path.is_file()), "{files:?}");
+        assert!(files.exit.is_none_or(|_| files.job.stdout.is_some()), "{files:?}");
+    }
+    assert!(of(ids[1]).all(|files| files.exit.is_none_or(|exit| exit.status == 137)));
+}
