@@ -11,6 +11,7 @@ mod context;
 pub mod create;
 pub mod draft;
 mod error;
+pub mod evidence;
 pub mod finish;
 mod hindrances;
 mod identity;
