@@ -15,6 +15,7 @@ mod evidence;
 mod group;
 mod look;
 mod measure;
+mod parameter_file;
 mod parameters;
 mod tasks;
 
@@ -23,6 +24,7 @@ pub use evidence::{AttemptSeen, Evidence, Looked, Shared};
 pub use group::{Found, SHARED_NAME_AT_LEAST, sweeps};
 pub use look::{Look, Members, Outcome};
 pub use measure::{Elapsed, Failures, Fast, Kind, PerTask, Sweep, Waiting};
+pub use parameter_file::ParameterFile;
 pub use parameters::Parameters;
 pub use tasks::tasks;
 
