@@ -23,6 +23,7 @@ mod snapshot;
 mod squeue;
 mod state;
 mod state_file;
+mod submission;
 
 pub use accounting::{Accounting, Attempt, FailedStep, Stamp, Steps, Text, WaitingTasks};
 pub use exit_code::{Printed, Signal, Status};
@@ -37,3 +38,4 @@ pub use scope::Scope;
 pub use snapshot::{Load, Nothing, Origin, Problem, Snapshot, Whose};
 pub use state::State;
 pub use state_file::StateFile;
+pub use submission::{ArrayLimits, Submission};

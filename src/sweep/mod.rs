@@ -17,6 +17,7 @@ mod look;
 mod measure;
 mod parameter_file;
 mod parameters;
+pub mod plan;
 mod tasks;
 
 pub use delta::{Change, Delta};

@@ -1,0 +1,270 @@
+//! What to do about one task, from its state and the cause of its failure.
+
+use super::{Kind, Seen, Setup, Subject, Where};
+use crate::cluster::{Outlook, Reason, State};
+use crate::joblog::Retry;
+use crate::terms::Known;
+
+/// What is to be done about a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub kind: Kind,
+    pub why: String,
+    pub action: String,
+    pub run: Run,
+    /// True if its nodes are to be avoided.
+    pub elsewhere: bool,
+    /// What to change first.
+    pub change: Change,
+}
+
+/// Whether a line may be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Run {
+    /// As it is.
+    Now,
+    /// When this is true.
+    After(String),
+    /// There is no line.
+    Never,
+    /// There would be one, but for this.
+    Blocked(String),
+}
+
+/// What to change before a task runs again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Nothing,
+    HostMemory,
+    GpuMemory,
+}
+
+/// How a class of causes is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Treatment {
+    Nothing,
+    Resume,
+    Elsewhere,
+    Once,
+    HostMemory,
+    GpuMemory,
+    AfterChange,
+    Fix,
+    Ask,
+    Canary,
+}
+
+/// Classes that no second try mends: code, data, environment. What the table of
+/// causes says of retrying does not change that.
+pub const FIX_FIRST: [&str; 10] = [
+    "code",
+    "code-or-data",
+    "env-mismatch",
+    "env-activation",
+    "missing-module",
+    "missing-lib",
+    "permission",
+    "ckpt-mismatch",
+    "diverged",
+    "submit-rejected",
+];
+
+pub(super) fn decide(setup: &Setup, subject: &Subject) -> Decision {
+    if let Some(again) = setup.again.get(&subject.member) {
+        return submitted_again(again);
+    }
+    let is_alive = setup.alive.known().is_some_and(|alive| alive.contains(subject.member));
+    if is_alive || subject.state.is_live() {
+        return live(subject, is_alive);
+    }
+    match subject.state {
+        State::Completed if subject.cause.is_none() => leave("completed", ""),
+        State::Unknown => leave("its state is not known", "look again"),
+        State::Revoked => leave("another cluster of the federation has it", ""),
+        _ => ended(setup, subject),
+    }
+}
+
+fn submitted_again(again: &super::Again) -> Decision {
+    let id = again.id;
+    match again.state {
+        Some(state) if state.is_failure() => leave(
+            format!("submitted again as {id}, which is {state}"),
+            format!("handover sweep plan {}", id.base),
+        ),
+        Some(state) => leave(format!("submitted again as {id}, which is {state}"), ""),
+        None => leave(format!("submitted again as {id}, which is not seen yet"), ""),
+    }
+}
+
+fn live(subject: &Subject, is_alive: bool) -> Decision {
+    if !subject.state.is_waiting() {
+        let why = if subject.state.is_running() { "runs" } else { "alive in the queue under its old id" };
+        return leave(why, "");
+    }
+    let reason = Reason::of(&subject.reason);
+    match reason.outlook {
+        Outlook::Never => Decision {
+            kind: Kind::FixFirst,
+            why: format!("will never start as it is: {}", reason.words),
+            action: reason.advice.to_owned(),
+            ..leave("", "")
+        },
+        Outlook::Held => leave(format!("held: {}", reason.words), reason.advice),
+        _ if !is_alive => leave("waits by accounting, and is not in the queue", "look again"),
+        _ => leave("waits", ""),
+    }
+}
+
+fn ended(setup: &Setup, subject: &Subject) -> Decision {
+    let cause = subject.cause.and_then(|number| setup.causes.get(number));
+    let Some(cause) = cause else {
+        return match subject.state {
+            State::Cancelled => asked("cancelled"),
+            State::Preempted => again(setup, subject, "preempted and not requeued", "", false),
+            _ => canary(setup, subject, "failed, and no cause was found", ""),
+        };
+    };
+    let (why, action) = (cause.sentence.as_str(), cause.action.as_str());
+    match treatment(cause, subject) {
+        Treatment::Nothing => leave(why, action),
+        Treatment::Resume => again(setup, subject, why, action, false),
+        Treatment::Elsewhere => again(setup, subject, why, action, true),
+        Treatment::Once if subject.failed_before => fix(format!("{why}; it came back"), action),
+        Treatment::Once => again(setup, subject, why, action, true),
+        Treatment::HostMemory => changed(setup, subject, cause, Change::HostMemory),
+        Treatment::GpuMemory => changed(setup, subject, cause, Change::GpuMemory),
+        Treatment::AfterChange => changed(setup, subject, cause, Change::Nothing),
+        Treatment::Fix => fix(why, action),
+        Treatment::Ask => asked(why),
+        Treatment::Canary => canary(setup, subject, why, action),
+    }
+}
+
+fn treatment(cause: &Seen, subject: &Subject) -> Treatment {
+    use Treatment::{AfterChange, Ask, Canary, Elsewhere, Fix, GpuMemory, HostMemory, Nothing, Once, Resume};
+    let by_spread = match cause.spread {
+        Where::OneNode => Elsewhere,
+        Where::Everywhere | Where::OneCorner => Fix,
+        Where::Scattered => Canary,
+    };
+    let class = cause.class.as_str();
+    if FIX_FIRST.contains(&class) {
+        return Fix;
+    }
+    let known = match class {
+        "time-limit" | "preempted" | "ckpt-corrupt" | "port-clash" | "rate-limit" => Resume,
+        "node-fail" | "hardware" | "node-unkillable" | "launch-fail" => Elsewhere,
+        "nccl-timeout" | "nccl-peer" | "rendezvous" | "network" | "filesystem" => {
+            if cause.spread == Where::OneNode { Elsewhere } else { Resume }
+        }
+        "crash" | "code-or-hw" | "gpu-missing" | "nccl-error" => {
+            if cause.spread == Where::Everywhere {
+                Fix
+            } else {
+                Once
+            }
+        }
+        "host-oom" => HostMemory,
+        "cuda-oom" => GpuMemory,
+        "shm" | "quota" | "disk-full" | "limits" | "log-path" | "network-egress" => AfterChange,
+        "missing-path" | "exception" | "elastic" | "task-failure" | "dataloader" | "teardown" => by_spread,
+        "killed-unconfirmed" => Canary,
+        "cancelled" => Ask,
+        "requeued" | "noise" => Nothing,
+        _ => match cause.retry {
+            Retry::Resume | Retry::Resubmit => Resume,
+            Retry::Once => Once,
+            Retry::AfterChange => AfterChange,
+            Retry::FixFirst => Fix,
+            Retry::ByCause => by_spread,
+            Retry::Ask => Ask,
+            Retry::Nothing => Nothing,
+        },
+    };
+    match known {
+        // A failed task is never done with by doing nothing.
+        Nothing if subject.state.is_failure() => Canary,
+        Resume | Elsewhere | Once if cause.open => Canary,
+        other => other,
+    }
+}
+
+/// It may go on: from its checkpoint, from the beginning if it never began, or
+/// with all its work lost.
+fn again(setup: &Setup, subject: &Subject, why: &str, action: &str, elsewhere: bool) -> Decision {
+    let new = |kind, why: String, run| Decision {
+        kind,
+        why,
+        action: action.to_owned(),
+        run,
+        elsewhere,
+        change: Change::Nothing,
+    };
+    let is_timeout = subject.state == State::Timeout;
+    let (kind, why, run) = match (&subject.checkpoint, setup.template.is_some()) {
+        (Known::Known(Some(_)), true) => (Kind::Resume, why.to_owned(), Run::Now),
+        (Known::Known(Some(_)), false) => {
+            (Kind::Resume, why.to_owned(), Run::After(NEEDS_COMMAND.to_owned()))
+        }
+        _ if subject.never_ran => (Kind::Resume, format!("{why}; it never began"), Run::Now),
+        (Known::Known(None), _) if is_timeout => {
+            let run = Run::After("it has more time, or writes checkpoints".to_owned());
+            (Kind::Lost, format!("{why}, and left no checkpoint"), run)
+        }
+        (Known::Known(None), _) => (Kind::Lost, format!("{why}, and left no checkpoint"), Run::Now),
+        (Known::Unknown(gap) | Known::NotApplicable(gap), _) => {
+            let run = Run::After(format!("somebody has seen that it finds its checkpoint by itself ({gap})"));
+            (Kind::Resume, format!("{why}; its checkpoints were not read"), run)
+        }
+    };
+    let mut decision = new(kind, why, run);
+    if !subject.differences.is_empty() {
+        decision.run = Run::Blocked("its run is not what is intended".to_owned());
+    }
+    decision
+}
+
+/// The condition of a line that names no checkpoint although there is one.
+const NEEDS_COMMAND: &str = "it is sure that the script goes on from its newest checkpoint by itself; to let this \
+                             program name the checkpoint, set `resume` below `sweeps`";
+
+/// It may go on after a change.
+fn changed(setup: &Setup, subject: &Subject, cause: &Seen, change: Change) -> Decision {
+    let mut decision = again(setup, subject, &cause.sentence, &cause.action, false);
+    decision.change = change;
+    let in_the_line =
+        change == Change::HostMemory && setup.template.as_ref().is_none_or(|one| one.is_sbatch());
+    if matches!(decision.run, Run::Now) && !in_the_line {
+        decision.run = Run::After("the change is made".to_owned());
+    }
+    if decision.kind == Kind::Resume {
+        decision.kind = Kind::FixFirst;
+    }
+    decision
+}
+
+fn canary(setup: &Setup, subject: &Subject, why: &str, action: &str) -> Decision {
+    let action = if action.is_empty() { "try one task before the others" } else { action };
+    let decision = again(setup, subject, why, action, false);
+    Decision { kind: Kind::Canary, why: why.to_owned(), ..decision }
+}
+
+fn fix(why: impl Into<String>, action: &str) -> Decision {
+    Decision { kind: Kind::FixFirst, why: why.into(), action: action.to_owned(), ..leave("", "") }
+}
+
+fn asked(why: &str) -> Decision {
+    leave(why, "ask whoever cancelled it before it is started again")
+}
+
+fn leave(why: impl Into<String>, action: impl Into<String>) -> Decision {
+    Decision {
+        kind: Kind::Leave,
+        why: why.into(),
+        action: action.into(),
+        run: Run::Never,
+        elsewhere: false,
+        change: Change::Nothing,
+    }
+}

@@ -1,0 +1,254 @@
+//! The lines that do what a plan says, for a shell.
+
+use super::template::{Placeholder, Template};
+use super::{Line, Purpose, Setup, Subject};
+use crate::cluster::ArrayLimits;
+use crate::safety::{Unquotable, shell_path, shell_word};
+use crate::sweep::{Kind, Members};
+use crate::terms::TaskIds;
+
+/// What goes with the lines of one step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Extra {
+    /// Nodes to avoid, in Slurm's form.
+    pub exclude: Vec<String>,
+    /// The memory to ask for, as `--mem` takes it.
+    pub memory: Option<String>,
+}
+
+/// Lines, and what to know about them; or why there are none.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pub lines: Vec<Line>,
+    pub notes: Vec<String>,
+    pub refused: Option<String>,
+}
+
+impl Lines {
+    fn none(why: impl Into<String>) -> Lines {
+        Lines { refused: Some(why.into()), ..Lines::default() }
+    }
+}
+
+/// Cancels exactly these tasks.
+pub(super) fn cancel(setup: &Setup, tasks: &TaskIds) -> Vec<Line> {
+    let text = |tasks: &TaskIds| match setup.kind {
+        // Brackets are a pattern for the shell.
+        Kind::Array => format!("scancel '{}_[{tasks}]'", setup.key),
+        Kind::SharedName => {
+            let ids: Vec<String> = tasks.iter().map(|id| id.to_string()).collect();
+            format!("scancel {}", ids.join(" "))
+        }
+    };
+    let fits = |tasks: &TaskIds| text(tasks).len() <= setup.longest_line;
+    let pieces = pieces(tasks, usize::MAX, fits);
+    pieces
+        .iter()
+        .map(|piece| Line { text: text(piece), tasks: Members(piece.clone()), purpose: Purpose::Cancel })
+        .collect()
+}
+
+/// Resumes these tasks with the project's own command.
+pub(super) fn resume(setup: &Setup, template: &Template, subjects: &[&Subject], extra: &Extra) -> Lines {
+    let wants_tasks = template.asks_for(Placeholder::Tasks) || template.asks_for(Placeholder::Array);
+    if wants_tasks && setup.kind != Kind::Array {
+        return Lines::none("the resume command asks for {tasks} or {array}, and these jobs are no array");
+    }
+    if template.asks_for(Placeholder::Script) && setup.script.is_none() {
+        return Lines::none("the resume command asks for {script}: name it as `script` below `sweeps`");
+    }
+    let mut lines = Lines::default();
+    let per_task = template.per_task();
+    let mut groups: Vec<(Vec<String>, TaskIds)> = Vec::new();
+    for subject in subjects {
+        let mut values = Vec::with_capacity(per_task.len());
+        for placeholder in &per_task {
+            match value(setup, subject, *placeholder) {
+                Ok(Some(value)) => values.push(value),
+                Ok(None) => {
+                    let (name, task) = (placeholder.name(), subject.member);
+                    return Lines::none(format!(
+                        "the resume command asks for {{{name}}}, unknown for task {task}"
+                    ));
+                }
+                Err(error) => return Lines::none(format!("task {}: {error}", subject.member)),
+            }
+        }
+        match groups.iter_mut().find(|(same, _)| *same == values && template.asks_for(Placeholder::Tasks)) {
+            Some((_, tasks)) => tasks.push(subject.member),
+            None => groups.push((values, [subject.member].into_iter().collect())),
+        }
+    }
+    if !template.asks_for(Placeholder::Tasks) && per_task.is_empty() && groups.len() > 1 {
+        return Lines::none(
+            "the resume command names no task: it needs {tasks}, {task}, {run} or {checkpoint}",
+        );
+    }
+    let options = match (template.is_sbatch(), options(extra, template.asks_for(Placeholder::Exclude))) {
+        (_, Err(error)) => return Lines::none(error.to_string()),
+        (true, Ok(options)) => options,
+        (false, Ok(options)) => {
+            if !options.is_empty() {
+                lines
+                    .notes
+                    .push(format!("the resume command does not say {options}: see to it before it runs"));
+            }
+            String::new()
+        }
+    };
+    let throttled = setup.throttle.is_some() && groups.len() > 1;
+    for (values, tasks) in groups {
+        let fill = |tasks: &TaskIds, throttle: Option<u32>| {
+            template.fill(&options, |placeholder| match placeholder {
+                Placeholder::Tasks => shell_word(&list(tasks, throttle)),
+                Placeholder::Array => shell_word(&setup.key),
+                Placeholder::Name => shell_word(&setup.name),
+                Placeholder::Script => setup.script.as_deref().map_or_else(|| Ok(String::new()), shell_word),
+                Placeholder::Exclude => exclude(extra),
+                other => {
+                    let at = per_task.iter().position(|one| *one == other);
+                    Ok(at.and_then(|at| values.get(at)).cloned().unwrap_or_default())
+                }
+            })
+        };
+        let throttle = setup.throttle.filter(|_| tasks.len() > 1);
+        match array_lines(setup, &tasks, throttle, Purpose::Resume, fill) {
+            Ok(made) => lines.lines.extend(made),
+            Err(why) => return Lines::none(why),
+        }
+    }
+    note_throttle(setup, throttled, &mut lines);
+    lines
+}
+
+/// Submits these tasks again as they were submitted, or with the script that
+/// the settings name.
+pub(super) fn submit(setup: &Setup, tasks: &TaskIds, purpose: Purpose, extra: &Extra) -> Lines {
+    if setup.kind != Kind::Array {
+        return Lines::none("jobs that are no array are submitted one by one, each as it was");
+    }
+    let Some(script) = &setup.script else {
+        return Lines::none("the batch script is not known: name it as `script` below `sweeps`");
+    };
+    let fill = |tasks: &TaskIds, throttle: Option<u32>| -> Result<String, Unquotable> {
+        let mut words = vec!["sbatch".to_owned(), format!("--array={}", shell_word(&list(tasks, throttle))?)];
+        let options = options(extra, false)?;
+        words.extend((!options.is_empty()).then_some(options));
+        if let Some(submission) = &setup.submission {
+            let without: &[&str] =
+                if extra.memory.is_some() { &["--mem", "--mem-per-cpu", "--mem-per-gpu"] } else { &[] };
+            for option in submission.lasting(without) {
+                words.push(shell_word(option)?);
+            }
+        }
+        words.push(shell_word(script)?);
+        for argument in setup.submission.iter().flat_map(|submission| &submission.arguments) {
+            words.push(shell_word(argument)?);
+        }
+        Ok(words.join(" "))
+    };
+    let mut lines = Lines::default();
+    match array_lines(setup, tasks, setup.throttle.filter(|_| tasks.len() > 1), purpose, fill) {
+        Ok(made) => lines.lines = made,
+        Err(why) => return Lines::none(why),
+    }
+    note_throttle(setup, false, &mut lines);
+    lines
+}
+
+/// One line for tasks, or several where one would be too long or too many.
+fn array_lines(
+    setup: &Setup,
+    tasks: &TaskIds,
+    throttle: Option<u32>,
+    purpose: Purpose,
+    fill: impl Fn(&TaskIds, Option<u32>) -> Result<String, Unquotable>,
+) -> Result<Vec<Line>, String> {
+    let ArrayLimits { size, tasks: most } = setup.limits;
+    if setup.kind == Kind::Array
+        && let Some(high) = tasks.ranges().last().map(|range| range.1).filter(|last| *last >= size)
+    {
+        return Err(format!("index {high} is not below this cluster's MaxArraySize, which is {size}"));
+    }
+    let fits = |tasks: &TaskIds| fill(tasks, throttle).is_ok_and(|line| line.len() <= setup.longest_line);
+    let pieces = pieces(tasks, most as usize, fits);
+    // Several arrays side by side share what one was allowed.
+    let throttle = throttle.map(|most| (most / pieces.len().max(1) as u32).max(1));
+    let line = |piece: &TaskIds| {
+        let text = fill(piece, throttle.filter(|_| piece.len() > 1)).map_err(|error| error.to_string())?;
+        if text.len() > setup.longest_line {
+            return Err(format!("a line for one task would have {} characters", text.len()));
+        }
+        Ok(Line { text, tasks: Members(piece.clone()), purpose })
+    };
+    pieces.iter().map(line).collect()
+}
+
+fn note_throttle(setup: &Setup, one_by_one: bool, lines: &mut Lines) {
+    let Some(throttle) = setup.throttle else { return };
+    let count = lines.lines.len();
+    if one_by_one && count > throttle as usize {
+        lines
+            .notes
+            .push(format!("{count} jobs would run side by side; the array's own limit was {throttle}"));
+    } else if count > throttle as usize {
+        lines.notes.push(format!("{count} arrays of one task at a time; the limit was {throttle}"));
+    }
+}
+
+/// The tasks in as few pieces of about the same size as fit.
+fn pieces(tasks: &TaskIds, most: usize, fits: impl Fn(&TaskIds) -> bool) -> Vec<TaskIds> {
+    let all: Vec<u32> = tasks.iter().collect();
+    let mut count = all.len().div_ceil(most.max(1)).max(1);
+    loop {
+        let size = all.len().div_ceil(count).max(1);
+        let pieces: Vec<TaskIds> = all.chunks(size).map(|chunk| chunk.iter().copied().collect()).collect();
+        if size == 1 || pieces.iter().all(&fits) {
+            return pieces;
+        }
+        count += count.div_ceil(4);
+    }
+}
+
+fn list(tasks: &TaskIds, throttle: Option<u32>) -> String {
+    let throttle = throttle.filter(|most| *most > 0).map(|most| format!("%{most}")).unwrap_or_default();
+    format!("{tasks}{throttle}")
+}
+
+fn exclude(extra: &Extra) -> Result<String, Unquotable> {
+    if extra.exclude.is_empty() {
+        return Ok(String::new());
+    }
+    shell_word(&format!("--exclude={}", extra.exclude.join(",")))
+}
+
+fn options(extra: &Extra, has_exclude: bool) -> Result<String, Unquotable> {
+    let mut options = Vec::new();
+    if !has_exclude && !extra.exclude.is_empty() {
+        options.push(exclude(extra)?);
+    }
+    if let Some(memory) = &extra.memory {
+        options.push(shell_word(&format!("--mem={memory}"))?);
+    }
+    Ok(options.join(" "))
+}
+
+/// A value of one task as the shell takes it; `None` if it is not known.
+fn value(setup: &Setup, subject: &Subject, wanted: Placeholder) -> Result<Option<String>, Unquotable> {
+    let run = subject.wandb.as_deref();
+    Ok(match wanted {
+        Placeholder::Task => Some(subject.member.to_string()),
+        Placeholder::Id => Some(subject.id.to_string()),
+        Placeholder::Job => subject.raw_id.map(|id| id.to_string()),
+        Placeholder::Run => subject.run_dir.as_deref().map(|dir| shell_path(setup.near(dir))).transpose()?,
+        Placeholder::Checkpoint => {
+            subject.best().map(|best| shell_path(setup.near(&best.path))).transpose()?
+        }
+        Placeholder::Wandb => {
+            let variables = run.map(|run| Ok(format!("WANDB_RUN_ID={} WANDB_RESUME=must", shell_word(run)?)));
+            Some(variables.transpose()?.unwrap_or_default())
+        }
+        Placeholder::WandbId => run.map(shell_word).transpose()?,
+        _ => None,
+    })
+}

@@ -1,0 +1,214 @@
+//! What a plan is made from, as plain values.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::template::Template;
+use crate::cluster::{ArrayLimits, Node, State, Submission};
+use crate::joblog::Retry;
+use crate::sweep::Kind;
+use crate::terms::{Bytes, JobId, Known, TaskIds};
+
+/// One task as a plan sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// The array index, or the job id where the sweep is jobs that share a name.
+    pub member: u32,
+    /// The id that people use.
+    pub id: JobId,
+    /// The id that logs and trackers use.
+    pub raw_id: Option<u32>,
+    /// What it does, or how its newest attempt ended.
+    pub state: State,
+    /// Slurm's reason for waiting.
+    pub reason: String,
+    /// How long the newest attempt ran, in seconds.
+    pub elapsed: Option<u32>,
+    /// True if Slurm started no step of it.
+    pub never_ran: bool,
+    /// True if an earlier attempt failed too.
+    pub failed_before: bool,
+    /// The nodes of the newest attempt, in Slurm's form.
+    pub nodes: String,
+    /// The most memory that a step was seen to use.
+    pub memory: Option<Bytes>,
+    /// Why it failed; the number of a cause of [`Setup::causes`].
+    pub cause: Option<usize>,
+    /// The newest checkpoint that passed its check; `None` inside is that there is none.
+    pub checkpoint: Known<Option<Best>>,
+    /// Newer checkpoints that did not pass, in words.
+    pub refused: Vec<String>,
+    /// The last step that its log or a newer checkpoint speaks of.
+    pub last_step: Option<u64>,
+    /// Its run folder.
+    pub run_dir: Option<PathBuf>,
+    /// The id of its W&B run.
+    pub wandb: Option<String>,
+    /// Its parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// What differs between its run and what is intended, in words.
+    pub differences: Vec<String>,
+}
+
+/// A checkpoint from which a run can go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Best {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its step, if it is known.
+    pub step: Option<u64>,
+}
+
+/// Why a group of tasks failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The class of the cause.
+    pub class: String,
+    /// Whether to try again, as the table of causes has it.
+    pub retry: Retry,
+    /// What happened, in words.
+    pub sentence: String,
+    /// What to do, in words.
+    pub action: String,
+    /// The node that is to blame, if one is.
+    pub node: Option<String>,
+    /// Where it struck.
+    pub spread: Where,
+    /// True if the cause is a guess.
+    pub open: bool,
+}
+
+/// Where a cause struck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    /// All or nearly all tasks.
+    Everywhere,
+    /// One node.
+    OneNode,
+    /// A corner of the parameter space.
+    OneCorner,
+    /// Here and there.
+    Scattered,
+}
+
+/// A task that was submitted again under a new id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// The new id.
+    pub id: JobId,
+    /// What it does now, if that is known.
+    pub state: Option<State>,
+}
+
+/// The circumstances of a plan.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// By what the sweep is found: the array's id, or the name.
+    pub key: String,
+    /// The jobs' name.
+    pub name: String,
+    /// What holds it together.
+    pub kind: Kind,
+    /// How many tasks may run at once.
+    pub throttle: Option<u32>,
+    /// The tasks that are alive under their ids now, the waiting rest included.
+    pub alive: Known<TaskIds>,
+    /// The causes of its failures.
+    pub causes: Vec<Seen>,
+    /// Why somebody must intervene; `None` if nobody must.
+    pub intervene: Option<String>,
+    /// True if what runs is to go on although somebody must intervene.
+    pub keep_running: bool,
+    /// What bounds an array.
+    pub limits: ArrayLimits,
+    /// The longest line, in bytes.
+    pub longest_line: usize,
+    /// The project's resume command.
+    pub template: Option<Template>,
+    /// The batch script, as a line names it.
+    pub script: Option<String>,
+    /// How the sweep was submitted, if that could be read and its script is there.
+    pub submission: Option<Submission>,
+    /// The directory in which the lines are to run.
+    pub root: PathBuf,
+    /// Tasks that were submitted again before.
+    pub again: BTreeMap<u32, Again>,
+    /// The nodes of the cluster.
+    pub nodes: Known<Vec<Node>>,
+    /// The partitions that the sweep's jobs ask for; empty if unknown.
+    pub partitions: Vec<String>,
+    /// GPUs of one task; `None` if unknown.
+    pub gpus: Option<u32>,
+}
+
+impl Setup {
+    /// A sweep of which nothing but its key is known.
+    pub fn of(key: &str, kind: Kind) -> Setup {
+        let unknown = || "not asked".to_owned();
+        Setup {
+            key: key.to_owned(),
+            name: String::new(),
+            kind,
+            throttle: None,
+            alive: Known::Unknown(unknown()),
+            causes: Vec::new(),
+            intervene: None,
+            keep_running: false,
+            limits: ArrayLimits::default(),
+            longest_line: super::LONGEST_LINE,
+            template: None,
+            script: None,
+            submission: None,
+            root: PathBuf::new(),
+            again: BTreeMap::new(),
+            nodes: Known::Unknown(unknown()),
+            partitions: Vec::new(),
+            gpus: None,
+        }
+    }
+
+    /// A path as a line that runs in the root names it.
+    pub(super) fn near<'p>(&self, path: &'p Path) -> &'p Path {
+        match path.strip_prefix(&self.root) {
+            // A dash at the start would be an option.
+            Ok(near) if !near.as_os_str().is_empty() && !near.to_string_lossy().starts_with('-') => near,
+            _ => path,
+        }
+    }
+}
+
+impl Subject {
+    /// A task of which nothing but its id is known.
+    pub fn of(member: u32, id: JobId) -> Subject {
+        Subject {
+            member,
+            id,
+            raw_id: None,
+            state: State::Unknown,
+            reason: String::new(),
+            elapsed: None,
+            never_ran: false,
+            failed_before: false,
+            nodes: String::new(),
+            memory: None,
+            cause: None,
+            checkpoint: Known::Unknown("not looked for".to_owned()),
+            refused: Vec::new(),
+            last_step: None,
+            run_dir: None,
+            wandb: None,
+            parameters: BTreeMap::new(),
+            differences: Vec::new(),
+        }
+    }
+
+    /// The checkpoint from which it can go on, if there is one.
+    pub fn best(&self) -> Option<&Best> {
+        self.checkpoint.known().and_then(Option::as_ref)
+    }
+
+    /// How many steps are lost if it goes on from its checkpoint.
+    pub fn lost_steps(&self) -> Option<u64> {
+        self.last_step?.checked_sub(self.best()?.step?)
+    }
+}
