@@ -4,8 +4,12 @@
 //! comes back is plain data, raw and clipped, escaped only where it is shown.
 
 mod finding;
+mod label;
+mod literal;
+mod table;
 
 pub use finding::{
     AttemptSpan, Finding, Fingerprint, Identity, Mention, Point, Progress, Reading, Retry, Role, Trouble,
     Unread,
 };
+pub use table::{Pattern, Table, TableError};

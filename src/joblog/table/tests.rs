@@ -1,0 +1,131 @@
+use super::*;
+
+/// Near misses of one row that are rightly a cause by another one.
+const NEAR_MISS_IS_CAUSE: [(&str, &str); 0] = [];
+
+/// What may stand before a message on its line.
+const LABELS: [&str; 4] = ["[rank3]: ", " 3: ", "[1,3]<stderr>: ", "(Worker pid=71) "];
+
+/// What may be glued to a message that did not begin a line.
+const PROGRESS: &str = "Epoch 3:  45%|####5     | 450/1000 [00:10<00:12, 44.1it/s]";
+
+fn row(id: &str, pattern: &str) -> PatternRow {
+    PatternRow {
+        id: id.into(),
+        pattern: pattern.into(),
+        class: "code".into(),
+        role: "root".into(),
+        weak: false,
+        retry: "once".into(),
+        meaning: "m".into(),
+        action: "a".into(),
+        example: None,
+        near_miss: None,
+    }
+}
+
+fn named(line: &str) -> &str {
+    Table::builtin().classify(line.as_bytes()).map_or("", |row| &row.id)
+}
+
+#[test]
+fn each_example_is_what_its_row_says() {
+    for row in builtin_rows() {
+        let example = row.example.unwrap_or_else(|| panic!("{} has an example", row.id));
+        assert_eq!(named(&example), row.id, "{example}");
+        for label in LABELS {
+            assert_eq!(named(&format!("{label}{example}")), row.id, "{label}{example}");
+        }
+        if !row.pattern.starts_with('^') && !row.pattern.contains("|^") {
+            assert_eq!(named(&format!("{PROGRESS}{example}")), row.id, "{example}");
+            assert_eq!(named(&format!("{PROGRESS} {example} {PROGRESS}")), row.id, "{example}");
+        }
+    }
+}
+
+#[test]
+fn each_near_miss_is_no_cause() {
+    for row in builtin_rows() {
+        let near_miss = row.near_miss.unwrap_or_else(|| panic!("{} has a near miss", row.id));
+        let found = Table::builtin().classify(near_miss.as_bytes());
+        let id = found.map_or("", |found| &found.id);
+        assert_ne!(id, row.id, "{near_miss}");
+        let is_known = NEAR_MISS_IS_CAUSE.contains(&(row.id.as_str(), id));
+        let is_cause = found.is_some_and(|found| matches!(found.role, Role::Root | Role::Cascade));
+        assert_eq!(is_cause, is_known, "{}: {near_miss} is {id}", row.id);
+    }
+}
+
+#[test]
+fn each_row_can_be_looked_for_by_a_text() {
+    for row in Table::builtin().rows() {
+        assert!(!row.literals.is_empty(), "{} contains no text for certain", row.id);
+        let example =
+            builtin_rows().into_iter().find(|written| written.id == row.id).unwrap().example.unwrap();
+        let found = row.literals.iter().any(|text| memchr::memmem::find(example.as_bytes(), text).is_some());
+        assert!(found, "{}: {example}", row.id);
+    }
+}
+
+#[test]
+fn each_row_speaks_in_whole_words() {
+    for row in Table::builtin().rows() {
+        for text in [&row.meaning, &row.action] {
+            assert!(text.len() >= 4 && !text.ends_with('.') && !text.contains('\n'), "{}: {text}", row.id);
+        }
+    }
+}
+
+#[test]
+fn own_rows_come_first_and_replace_by_id() {
+    let mut oom = row("cuda-oom", "no such text");
+    oom.class = "mine".into();
+    let table = Table::with(&[row("ours", "^planner: "), oom]).unwrap();
+    assert_eq!(table.rows()[0].id, "ours");
+    assert_eq!(table.rows().len(), Table::builtin().rows().len() + 1);
+    assert_eq!(table.pattern("cuda-oom").unwrap().class, "mine");
+    assert_eq!(table.classify(b"[rank0]: planner: ValueError: 3").unwrap().id, "ours");
+}
+
+#[test]
+fn a_row_that_cannot_be_used_is_named() {
+    let long = format!("{}{{1000}}", "(?:abcdefghij){100}".repeat(3));
+    for (pattern, complaint) in [
+        ("(", "read the pattern of \"bad\""),
+        ("(?=x)", "read the pattern of \"bad\""),
+        (long.as_str(), "read the pattern of \"bad\""),
+        ("", "use pattern \"bad\": it matches every line"),
+        ("x*", "use pattern \"bad\": it matches every line"),
+    ] {
+        let error = Table::with(&[row("bad", pattern)]).unwrap_err();
+        assert_eq!(error.to_string(), complaint, "{pattern}");
+    }
+    let wrong = |change: fn(&mut PatternRow)| {
+        let mut row = row("bad", "abc");
+        change(&mut row);
+        Table::with(&[row]).unwrap_err().to_string()
+    };
+    assert_eq!(
+        wrong(|row| row.role = "cause".into()),
+        "read the role \"cause\" of pattern \"bad\": it is one of root, cascade, teardown, evidence, warning, noise, info"
+    );
+    assert!(
+        wrong(|row| row.retry = "always".into()).starts_with("read the retry \"always\" of pattern \"bad\"")
+    );
+    assert_eq!(
+        wrong(|row| row.class = "Out Of".into()),
+        "use pattern \"bad\": its class is not 1 to 60 of a-z, 0-9 and -"
+    );
+    assert_eq!(
+        wrong(|row| row.example = Some("xyz".into())),
+        "use pattern \"bad\": it does not match its own example"
+    );
+    assert_eq!(
+        wrong(|row| row.near_miss = Some("abc".into())),
+        "use pattern \"bad\": it matches its near miss"
+    );
+    let twice = Table::from_rows(&[row("bad", "a"), row("bad", "b")]).unwrap_err();
+    assert_eq!(twice.to_string(), "use pattern \"bad\": its id is taken by another row");
+    let many: Vec<PatternRow> = (0..2001).map(|n| row(&format!("r{n}"), "abc")).collect();
+    assert!(matches!(Table::with(&many), Err(TableError::TooMany { rows: 2001 })));
+}
