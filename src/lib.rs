@@ -8,6 +8,7 @@
 //! - [`worktree`] makes and removes worktrees, with the block that agents read.
 //! - [`cluster`] reads Slurm, [`joblog`] reads what jobs write, and [`sweep`] counts what was read; [`git`] asks git;
 //!   [`config`] knows the settings.
+//! - [`tracker`] reads what experiment trackers left on disk.
 //! - [`safety`] makes text from outside harmless; [`sys`] is the only door to
 //!   processes, files, clock and environment; [`terms`] are the words that
 //!   everybody uses.
@@ -24,5 +25,6 @@ pub mod safety;
 pub mod sweep;
 pub mod sys;
 pub mod terms;
+pub mod tracker;
 pub mod verbs;
 pub mod worktree;

@@ -263,14 +263,21 @@ impl Files {
 /// # Errors
 /// It is not there, or cannot be read.
 pub fn read_regular(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Ok(None);
-    }
+    let Some(file) = open_regular(path)? else { return Ok(None) };
     let mut bytes = Vec::new();
     file.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= most).then_some(bytes))
+}
+
+/// Opens a regular file for reading; `None` for anything else. A fifo or a device
+/// is not waited for.
+///
+/// # Errors
+/// It is not there, or may not be read.
+pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    Ok(file.metadata()?.is_file().then_some(file))
 }
 
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {

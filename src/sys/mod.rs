@@ -14,7 +14,7 @@ mod tree;
 
 pub use clock::{Clock, Stopwatch};
 pub use environment::Environment;
-pub use files::{FileError, Files, TEMPORARY_PREFIX, read_regular};
+pub use files::{FileError, Files, TEMPORARY_PREFIX, open_regular, read_regular};
 pub use mounts::mounts_below;
 pub use process::{Finished, Processes, Spawn, SpawnError};
 

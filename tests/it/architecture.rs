@@ -72,7 +72,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("rustix", &["sys"]),
     ("tempfile", &["sys"]),
     ("process::Command", &["sys"]),
-    ("serde_yaml", &["config", "document"]),
+    ("serde_yaml", &["config", "document", "tracker"]),
     ("chrono", &["terms", "sys", "report"]),
 ];
 

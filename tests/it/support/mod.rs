@@ -15,6 +15,7 @@ pub mod paths;
 mod sandbox;
 pub mod schema;
 pub mod trace;
+pub mod wandb;
 
 pub use call::{Answer, Call};
 pub use fakes::Fake;
