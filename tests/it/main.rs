@@ -27,6 +27,7 @@ mod start;
 mod status;
 mod support;
 mod sweep;
+mod sweep_cluster;
 mod unlock;
 mod verify;
 

@@ -1,7 +1,7 @@
 //! The real Slurm that `./test` started, for the tests that need one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Sandbox;
@@ -22,28 +22,39 @@ impl Cluster {
     /// The cluster that the caller of the tests started, or a loud word that
     /// the test named here was skipped; `./test` counts and lists those.
     pub fn or_skip(test: &str) -> Option<Cluster> {
-        let Some(dir) = std::env::var_os("HANDOVER_TEST_CLUSTER").filter(|dir| !dir.is_empty()) else {
-            skipped(test, "no Slurm was started (HANDOVER_TEST_CLUSTER is not set)");
-            return None;
-        };
-        let dir = PathBuf::from(dir);
+        Some(Cluster::in_dir(dir_of("HANDOVER_TEST_CLUSTER", test)?))
+    }
+
+    fn in_dir(dir: PathBuf) -> Cluster {
         let environment = std::fs::read_to_string(dir.join("env")).expect("a running cluster has `env`");
         let environment = assignments(&environment).into_iter().collect();
-        Some(Cluster { environment, scenario: BTreeMap::new(), dir })
+        Cluster { environment, scenario: BTreeMap::new(), dir }
     }
 
     /// The same, after its scenario has come true: waits for it.
     pub fn with_scenario_or_skip(test: &str) -> Option<Cluster> {
         let mut cluster = Cluster::or_skip(test)?;
-        let began = Instant::now();
         let file = cluster.dir.join("scenario.env");
-        while !file.exists() {
-            assert!(!cluster.dir.join("scenario.failed").exists(), "the scenario failed");
-            assert!(began.elapsed() < PATIENCE, "no scenario after {PATIENCE:?}: run tests/cluster/scenario");
-            std::thread::sleep(Duration::from_millis(200));
-        }
+        wait_for(&file, &cluster.dir.join("scenario.failed"));
         cluster.scenario = assignments(&std::fs::read_to_string(file).unwrap());
         Some(cluster)
+    }
+
+    /// The other cluster, on which `tests/cluster/sweep` planted 200 tasks:
+    /// waits for them. In `scenario`, `SWEEP_ARRAY` and `SWEEP_PROJECT`.
+    pub fn with_sweep_or_skip(test: &str) -> Option<Cluster> {
+        let dir = dir_of("HANDOVER_TEST_SWEEP", test)?;
+        let file = dir.join("sweep.env");
+        wait_for(&file, &dir.with_extension("log.failed"));
+        let mut cluster = Cluster::in_dir(dir);
+        cluster.scenario = assignments(&std::fs::read_to_string(file).unwrap());
+        Some(cluster)
+    }
+
+    /// What was planted in that sweep: the columns of `sweep.truth` by name,
+    /// one map a task.
+    pub fn planted_tasks(&self) -> Vec<BTreeMap<String, String>> {
+        table(&std::fs::read_to_string(self.dir.join("sweep.truth")).unwrap())
     }
 
     /// What was planted, as `scenario.truth` says it: id, state, exit code,
@@ -65,6 +76,35 @@ impl Cluster {
             sandbox.set(name, value);
         }
     }
+}
+
+fn dir_of(variable: &str, test: &str) -> Option<PathBuf> {
+    let dir = std::env::var_os(variable).filter(|dir| !dir.is_empty());
+    if dir.is_none() {
+        skipped(test, &format!("no Slurm was started ({variable} is not set)"));
+    }
+    dir.map(PathBuf::from)
+}
+
+fn wait_for(file: &Path, failed: &Path) {
+    let began = Instant::now();
+    while !file.exists() {
+        assert!(!failed.exists(), "what was to be planted on the real Slurm failed");
+        assert!(began.elapsed() < PATIENCE, "no {file:?} after {PATIENCE:?}: see tests/cluster/README.md");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Reads a table with a header line and tabs between the columns.
+pub fn table(text: &str) -> Vec<BTreeMap<String, String>> {
+    let mut lines = text.lines().map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
+    let header = lines.next().expect("a header line");
+    lines
+        .map(|row| {
+            assert_eq!(row.len(), header.len(), "{row:?}");
+            header.iter().cloned().zip(row).collect()
+        })
+        .collect()
 }
 
 /// Says loudly that a test did not run, and why.
