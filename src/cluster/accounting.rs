@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ExitCode, Problem, State};
-use crate::terms::{Bytes, JobId, TaskIds, Time};
+use crate::terms::{Bytes, JobId, Part, TaskIds, Time};
 
 /// What Slurm's accounting knows: every attempt of every job and array task,
 /// with its steps summed up.
@@ -216,22 +216,23 @@ impl Accounting {
         self.waiting.retain(|waiting| wanted(&waiting.row));
     }
 
-    /// Takes over what was asked for by id: everything that `answer` has of the
-    /// jobs and arrays `ids`, in place of what is here of them.
-    pub fn take_over(&mut self, ids: &[u32], answer: &Accounting) {
-        let ids: BTreeSet<u32> = ids.iter().copied().collect();
-        self.attempts.retain(|row| !ids.contains(&row.id.base));
-        self.waiting.retain(|rest| !ids.contains(&rest.base));
-        for row in answer.attempts.iter().filter(|row| ids.contains(&row.id.base)) {
+    /// Takes over what was asked for by id: everything that `answer` has of
+    /// these jobs, whole arrays or single tasks, in place of what is here of them.
+    pub fn take_over(&mut self, ids: &[JobId], answer: &Accounting) {
+        let ids: BTreeSet<JobId> = ids.iter().copied().collect();
+        let wanted = |id: JobId| ids.contains(&id) || ids.contains(&JobId::whole(id.base));
+        self.attempts.retain(|row| !wanted(row.id));
+        self.waiting.retain(|rest| !wanted(rest.row.id));
+        for row in answer.attempts.iter().filter(|row| wanted(row.id)) {
             let row = self.adopt(row, answer);
             self.attempts.push(row);
         }
-        for rest in answer.waiting.iter().filter(|rest| ids.contains(&rest.base)) {
+        for rest in answer.waiting.iter().filter(|rest| wanted(rest.row.id)) {
             let row = self.adopt(&rest.row, answer);
             self.waiting.push(WaitingTasks { row, ..rest.clone() });
         }
         self.zone_unknown |= answer.zone_unknown;
-        self.whole.extend(ids);
+        self.whole.extend(ids.iter().filter(|id| id.part == Part::Whole).map(|id| id.base));
     }
 
     /// A row of another accounting, its texts numbered as they are here.

@@ -8,7 +8,7 @@ use super::{Accounting, Job, Look, Node, Nothing, Origin, Problem, Remembered, S
 use super::{nodes, remembered, sacct};
 use crate::safety;
 use crate::sys::{Finished, Spawn, SpawnError, World};
-use crate::terms::{Known, Time};
+use crate::terms::{JobId, Known, Part, Time};
 
 /// Variables with which users change what Slurm's commands print begin so.
 const FOREIGN: [&str; 5] = ["SLURM_", "SQUEUE_", "SINFO_", "SACCT_", "SCONTROL_"];
@@ -67,7 +67,7 @@ pub(super) fn look(world: &World, look: &Look) -> Snapshot {
 }
 
 /// Asks accounting for these jobs and arrays by id, whenever they ended: one question.
-pub(super) fn accounting_of(world: &World, look: &Look, ids: &[u32]) -> Known<Accounting> {
+pub(super) fn accounting_of(world: &World, look: &Look, ids: &[JobId]) -> Known<Accounting> {
     Asker { world, limit: look.limit }.accounting_of(look, ids)
 }
 
@@ -161,15 +161,15 @@ impl Asker<'_> {
     /// All that accounting has of these ids. Asked so, sacct begins at the
     /// epoch, and also shows tasks of an array that were cancelled together
     /// before they started: no question by user and window does.
-    fn accounting_of(&self, look: &Look, ids: &[u32]) -> Known<Accounting> {
+    fn accounting_of(&self, look: &Look, ids: &[JobId]) -> Known<Accounting> {
         let mut problems = Problems::default();
-        let list: Vec<String> = ids.iter().map(u32::to_string).collect();
+        let list: Vec<String> = ids.iter().map(JobId::to_string).collect();
         match self.sacct(&["-j", &list.join(",")], &mut problems) {
             Ok(mut accounting) => {
                 // An old job of the same number may be somebody else's.
                 let user = Scope { user: look.scope.user.clone(), ..Scope::default() };
                 user.keep(&mut accounting);
-                accounting.whole = ids.iter().copied().collect();
+                accounting.whole = ids.iter().filter(|id| id.part == Part::Whole).map(|id| id.base).collect();
                 accounting.problems.extend(problems.into_vec());
                 Known::Known(accounting)
             }

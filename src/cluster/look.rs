@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::local::{self, Queue};
 use super::{Accounting, Job, Remembered, Scope, Snapshot, StateFile, squeue};
 use crate::sys::World;
-use crate::terms::{Known, Seconds, Time};
+use crate::terms::{JobId, Known, Seconds, Time};
 
 /// One look at a cluster, as data.
 #[derive(Debug, Clone)]
@@ -66,12 +66,13 @@ pub fn queue(world: &World, look: &Look) -> Queue {
 /// How many ids one question to accounting may name.
 pub const MOST_IDS: usize = 500;
 
-/// Asks accounting for these jobs and arrays by id, whenever they ended, with
+/// Asks accounting for these jobs, arrays and tasks by id, whenever they ended, with
 /// one question: at most [`MOST_IDS`] of them, the rest is left out and is not
-/// in [`Accounting::whole`] of the answer.
+/// in [`Accounting::whole`] of the answer. A task that never started is only in
+/// the answer for its whole array.
 ///
 /// Of a state file nothing more can be asked.
-pub fn accounting_of(world: &World, look: &Look, ids: &[u32]) -> Known<Accounting> {
+pub fn accounting_of(world: &World, look: &Look, ids: &[JobId]) -> Known<Accounting> {
     let ids = &ids[..ids.len().min(MOST_IDS)];
     match &look.source {
         Source::Local if ids.is_empty() => Known::Known(Accounting::default()),

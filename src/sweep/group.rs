@@ -28,6 +28,12 @@ pub struct Found {
 /// A task that is in the queue is what the queue says, since that is newer; its
 /// attempts are counted from accounting. Otherwise its newest attempt decides.
 pub fn sweeps(snapshot: &Snapshot) -> Found {
+    sweeps_of(snapshot, SHARED_NAME_AT_LEAST)
+}
+
+/// The same where `least` jobs that share a name are enough: with one, every
+/// job belongs to something.
+pub fn sweeps_of(snapshot: &Snapshot, least: usize) -> Found {
     let accounting = &snapshot.accounting;
     let queue = snapshot.jobs.known().map_or(&[][..], Vec::as_slice);
     let mut groups = Groups {
@@ -45,12 +51,12 @@ pub fn sweeps(snapshot: &Snapshot) -> Found {
         let end = start + entries[start..].partition_point(|entry: &Entry| entry.group == number as u32);
         let own = &entries[start..end];
         start = end;
-        if group.array.is_none() && group.queue.is_empty() && own.len() < SHARED_NAME_AT_LEAST {
+        if group.array.is_none() && group.queue.is_empty() && own.len() < least {
             found.single_jobs += own.chunk_by(|one, other| one.member == other.member).count();
             continue;
         }
         let gathered = group.gather(attempts, own, snapshot);
-        if gathered.array.is_none() && gathered.tasks.len() < SHARED_NAME_AT_LEAST {
+        if gathered.array.is_none() && gathered.tasks.len() < least {
             found.single_jobs += gathered.tasks.len();
         } else {
             found.sweeps.push(gathered.measure());

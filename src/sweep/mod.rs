@@ -10,6 +10,7 @@
 //! runs of equal outcomes, not the number of tasks. To say what moved since,
 //! read it back, find the sweep of the same `key` today, and ask `Delta::between`.
 
+pub mod cadence;
 mod delta;
 mod evidence;
 mod group;
@@ -22,7 +23,7 @@ mod tasks;
 
 pub use delta::{Change, Delta};
 pub use evidence::{AttemptSeen, Evidence, Looked, Shared};
-pub use group::{Found, SHARED_NAME_AT_LEAST, sweeps};
+pub use group::{Found, SHARED_NAME_AT_LEAST, sweeps, sweeps_of};
 pub use look::{Look, Members, Outcome};
 pub use measure::{Elapsed, Failures, Fast, Kind, PerTask, Sweep, Waiting};
 pub use parameter_file::ParameterFile;

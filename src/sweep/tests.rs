@@ -222,7 +222,7 @@ fn an_array_that_was_asked_for_by_id_is_whole_whatever_the_window_was() {
         row("77", 77, "FAILED", "1:0", 9),
     ];
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-    read.take_over(&[8], &sacct::read_bytes(&accounting(&asked)));
+    read.take_over(&[JobId::whole(8)], &sacct::read_bytes(&accounting(&asked)));
     let stored = serde_json::to_string(&*read).unwrap();
     assert_eq!(serde_json::from_str::<crate::cluster::Accounting>(&stored).unwrap(), *read);
     let sweep = only(sweeps(&seen));

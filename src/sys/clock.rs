@@ -1,27 +1,41 @@
 #![expect(clippy::disallowed_methods, reason = "the one place that asks for the time")]
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{FixedOffset, Local, Offset, TimeZone, Utc};
 
 use super::Environment;
-use crate::terms::Time;
+use crate::terms::{Seconds, Time};
 
 /// Tells the time, or the one time it was given.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    stopped_at: Option<Time>,
+    stopped: Option<Stopped>,
+}
+
+/// A clock that stands still, but for what [`Clock::wait`] adds.
+#[derive(Debug, Clone, Copy)]
+struct Stopped {
+    at: Time,
+    /// Seconds that were waited since; one per clock, for as long as the program runs.
+    waited: &'static AtomicU64,
 }
 
 impl Clock {
     /// The system's clock, unless `HANDOVER_NOW` holds an RFC 3339 time.
     pub fn from_environment(environment: &Environment) -> Clock {
-        Clock { stopped_at: environment.text("HANDOVER_NOW").and_then(|text| text.parse().ok()) }
+        let at = environment.text("HANDOVER_NOW").and_then(|text| text.parse().ok());
+        let stopped = |at| Stopped { at, waited: Box::leak(Box::new(AtomicU64::new(0))) };
+        Clock { stopped: at.map(stopped) }
     }
 
     /// Now, in UTC and whole seconds.
     pub fn now(&self) -> Time {
-        self.stopped_at.unwrap_or_else(|| Time::new(Utc::now()))
+        match self.stopped {
+            Some(stopped) => stopped.at.plus(Seconds(stopped.waited.load(Ordering::Relaxed))),
+            None => Time::new(Utc::now()),
+        }
     }
 
     /// The local zone's offset from UTC at `time`.
@@ -32,6 +46,17 @@ impl Clock {
     /// Starts to measure how long something takes.
     pub fn stopwatch(&self) -> Stopwatch {
         Stopwatch(Instant::now())
+    }
+
+    /// Waits until something may have changed outside. A clock that was stopped
+    /// moves on by that much instead: a watch of hours is then over at once.
+    pub fn wait(&self, span: Seconds) {
+        match self.stopped {
+            Some(stopped) => {
+                stopped.waited.fetch_add(span.0, Ordering::Relaxed);
+            }
+            None => self.pause(Duration::from_secs(span.0)),
+        }
     }
 
     /// Waits; only for the pauses between tries of something that is busy.

@@ -13,6 +13,7 @@ pub(super) fn ask(context: &Context, snapshot: &mut Snapshot, wanted: &str) {
         return;
     }
     let Some(array) = array(snapshot, wanted) else { return };
+    let array = JobId::whole(array);
     match cluster::accounting_of(context.world, &snapshot::here(context), &[array]) {
         Known::Known(mut answer) => {
             snapshot.problems.append(&mut answer.problems);
