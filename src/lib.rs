@@ -6,14 +6,15 @@
 //! - [`verbs`] has one file per verb, and is the only place where rooms meet.
 //! - [`baton`] is the claim on a handover.
 //! - [`worktree`] makes and removes worktrees, with the block that agents read.
-//! - [`cluster`] reads Slurm, [`joblog`] reads what jobs write, and [`sweep`] counts what was read; [`git`] asks git;
-//!   [`config`] knows the settings.
+//! - [`cluster`] reads Slurm, [`joblog`] reads what jobs write, [`checkpoint`] proves what runs have saved, and
+//!   [`sweep`] counts what was read; [`git`] asks git; [`config`] knows the settings.
 //! - [`tracker`] reads what experiment trackers left on disk.
 //! - [`safety`] makes text from outside harmless; [`sys`] is the only door to
 //!   processes, files, clock and environment; [`terms`] are the words that
 //!   everybody uses.
 
 pub mod baton;
+pub mod checkpoint;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -4,6 +4,7 @@
 //! moment, and the width of the terminal.
 
 pub mod archive;
+pub mod checkpoints;
 mod envelope;
 pub mod finish;
 pub mod handover;

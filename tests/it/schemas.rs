@@ -38,6 +38,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("start-plan", of::<handover::worktree::create::Plan>()),
         ("status", of::<verbs::status::Board>()),
         ("sweep", of::<verbs::sweep::Outcome>()),
+        ("sweep-checkpoints", of::<verbs::sweep::checkpoints::Outcome>()),
         ("trash", of::<verbs::remove::Trash>()),
         ("unlock", of::<verbs::unlock::Outcome>()),
         ("verify", of::<verbs::verify::Outcome>()),
@@ -81,7 +82,7 @@ fn file(name: &str, id: &str, mut schema: Schema) -> (PathBuf, String) {
 #[test]
 fn every_answer_of_the_program_has_a_schema() {
     let mut said = BTreeSet::new();
-    for entry in fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/cli")).unwrap() {
+    for entry in walkdir::WalkDir::new(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/cli")) {
         let Ok(text) = fs::read_to_string(entry.unwrap().path()) else { continue };
         let calls = text.split("output.answer(").skip(1);
         said.extend(calls.filter_map(|call| Some(call.split('"').nth(1)?.to_owned())));

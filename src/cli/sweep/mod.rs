@@ -1,6 +1,8 @@
+mod checkpoints;
+
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::cluster_source::ClusterArgs;
 use super::{Exit, Failure, Session};
@@ -13,6 +15,7 @@ use crate::verbs::sweep;
 /// times, and tasks to look at. Queue and accounting are read together; each task is what the
 /// queue says it is, else what its newest attempt says.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  \
     handover sweep\n  \
     handover sweep train_lr\n  \
@@ -21,6 +24,8 @@ use crate::verbs::sweep;
     At least 3 jobs that are no array must share a name to be a sweep. The exit code is 7 if\n\
     neither the queue nor accounting gave an answer.")]
 pub struct SweepArgs {
+    #[command(subcommand)]
+    about: Option<About>,
     /// An array's id, the id of a task or job, a name, or the start of one
     #[arg(value_name = "NAME|JOBID")]
     wanted: Option<String>,
@@ -34,7 +39,20 @@ pub struct SweepArgs {
     accounting: Option<PathBuf>,
 }
 
+/// What else there is to say about sweeps.
+#[derive(Debug, Subcommand)]
+enum About {
+    Checkpoints(checkpoints::CheckpointsArgs),
+}
+
 pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
+    match &args.about {
+        None => board(session, args),
+        Some(About::Checkpoints(args)) => checkpoints::run(session, args),
+    }
+}
+
+fn board(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
     let snapshot = match &args.accounting {
         Some(path) if path == Path::new("-") => sweep::look_at_saved(path)?,
         Some(path) => sweep::look_at_saved(&session.dir().join(path))?,

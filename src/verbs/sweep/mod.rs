@@ -1,5 +1,7 @@
 //! The sweeps that the cluster knows: counts, failures, run times.
 
+pub mod checkpoints;
+
 use std::io;
 use std::path::Path;
 
