@@ -28,6 +28,7 @@ mod status;
 mod support;
 mod sweep;
 mod sweep_cluster;
+mod sweep_recorded;
 mod unlock;
 mod verify;
 

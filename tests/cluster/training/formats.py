@@ -154,6 +154,9 @@ def _items(number, values, key):
     return [(number, _message((key, name), (16, json.dumps(value)))) for name, value in values.items()]
 
 
+SLURM = "JOB_ID ARRAY_JOB_ID ARRAY_TASK_ID RESTART_COUNT JOB_NAME JOB_NODELIST JOB_PARTITION NNODES NTASKS".split()
+
+
 class WandbFile:
     """A `.wandb` file: seven bytes, then records in LevelDB's log format."""
 
@@ -214,9 +217,10 @@ class WandbRun:
                 (17, _message((1, seconds), (2, int((self.began - seconds) * 1e9)))),
             ),
         )
-        slurm = {name[6:].lower(): value for name, value in sorted(os.environ.items()) if name.startswith("SLURM_")}
         if modern:
-            pairs = [(27, _message((1, name), (2, value))) for name, value in slurm.items()]
+            # W&B takes every SLURM_ variable; here those that name no path and no host of this machine.
+            slurm = {name.lower(): os.environ.get(f"SLURM_{name}") for name in SLURM}
+            pairs = [(27, _message((1, name), (2, value))) for name, value in slurm.items() if value is not None]
             self.log.record(26, _message((1, "Linux-6.1"), (2, "3.11.2"), (6, "train.py"), (13, host), *pairs))
         else:
             # Written once, at the start, and never again: no sign of life.

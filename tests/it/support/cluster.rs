@@ -51,12 +51,6 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// What was planted in that sweep: the columns of `sweep.truth` by name,
-    /// one map a task.
-    pub fn planted_tasks(&self) -> Vec<BTreeMap<String, String>> {
-        table(&std::fs::read_to_string(self.dir.join("sweep.truth")).unwrap())
-    }
-
     /// What was planted, as `scenario.truth` says it: id, state, exit code,
     /// pending reason or `-`, name.
     pub fn truth(&self) -> Vec<[String; 5]> {
@@ -93,18 +87,6 @@ fn wait_for(file: &Path, failed: &Path) {
         assert!(began.elapsed() < PATIENCE, "no {file:?} after {PATIENCE:?}: see tests/cluster/README.md");
         std::thread::sleep(Duration::from_millis(200));
     }
-}
-
-/// Reads a table with a header line and tabs between the columns.
-pub fn table(text: &str) -> Vec<BTreeMap<String, String>> {
-    let mut lines = text.lines().map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
-    let header = lines.next().expect("a header line");
-    lines
-        .map(|row| {
-            assert_eq!(row.len(), header.len(), "{row:?}");
-            header.iter().cloned().zip(row).collect()
-        })
-        .collect()
 }
 
 /// Says loudly that a test did not run, and why.

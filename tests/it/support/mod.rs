@@ -12,6 +12,7 @@ mod fakes;
 pub mod kill;
 mod names;
 pub mod paths;
+pub mod planted;
 mod sandbox;
 pub mod schema;
 pub mod trace;

@@ -1,0 +1,101 @@
+//! The sweep of 200 tasks that `tests/cluster/sweep` plants: what was planted,
+//! and the recording of it in `tests/fixtures/sweep200`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use handover::terms::{TaskIds, Time};
+
+use super::Sandbox;
+
+/// What was planted: one map a task, by the names of the columns
+/// (`tests/cluster/README.md` says what they are).
+pub struct Truth(pub Vec<BTreeMap<String, String>>);
+
+impl Truth {
+    /// Reads `sweep.truth`.
+    pub fn read(file: &Path) -> Truth {
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut lines = text.lines().map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
+        let header = lines.next().expect("a header line");
+        let tasks = lines.map(|row| {
+            assert_eq!(row.len(), header.len(), "{row:?}");
+            header.iter().cloned().zip(row).collect()
+        });
+        Truth(tasks.collect())
+    }
+
+    /// The tasks by what `key` says of them, as compressed lists; those of
+    /// which it says nothing are in none.
+    pub fn lists(
+        &self,
+        key: impl Fn(&BTreeMap<String, String>) -> Option<String>,
+    ) -> BTreeMap<String, String> {
+        let mut lists: BTreeMap<String, TaskIds> = BTreeMap::new();
+        for task in &self.0 {
+            if let Some(key) = key(task) {
+                lists.entry(key).or_default().push(task["task"].parse().unwrap());
+            }
+        }
+        lists.into_iter().map(|(key, list)| (key, list.to_string())).collect()
+    }
+
+    /// State and exit code of each task, as the text of this release shows
+    /// them: exit codes from 128 on less 128; of what is not over the state.
+    pub fn outcomes(&self) -> BTreeMap<String, String> {
+        self.lists(|task| {
+            let over = task["exit"] != "-" && task["state"] != "RUNNING";
+            let exit = if task["exit"] == "137:0" { "9:0" } else { &task["exit"] };
+            Some(if over { format!("{} {exit}", task["state"]) } else { task["state"].clone() })
+        })
+    }
+}
+
+/// The recorded sweep, laid out as a project of a sandbox.
+pub struct Recorded {
+    /// Who looks at it.
+    pub sandbox: Sandbox,
+    /// The project.
+    pub project: PathBuf,
+    /// What was planted.
+    pub truth: Truth,
+}
+
+/// Where the project was when it was recorded.
+const STAND_IN: &str = "/home/ann/lrgrid";
+/// A minute after the recording.
+const THEN: &str = "2026-11-21T12:29:00Z";
+
+impl Recorded {
+    /// Copies the recording, and puts the project's own path into what Slurm
+    /// says of it.
+    pub fn new() -> Recorded {
+        let sandbox = Sandbox::empty();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sweep200");
+        sandbox.set_now(THEN);
+        let written = UNIX_EPOCH + Duration::from_secs(THEN.parse::<Time>().unwrap().unix() as u64 - 60);
+        let project = sandbox.repository("lrgrid");
+        copy(&fixture.join("project"), &project, written);
+        for file in ["sacct.psv", "cluster_state.txt"] {
+            let text = std::fs::read_to_string(fixture.join(file)).unwrap();
+            sandbox.write(sandbox.root().join(file), text.replace(STAND_IN, project.to_str().unwrap()));
+        }
+        Recorded { truth: Truth::read(&fixture.join("sweep.truth")), sandbox, project }
+    }
+}
+
+/// Copies a tree; all files get one time, as git keeps none.
+fn copy(from: &Path, to: &Path, written: SystemTime) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target, written);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+            std::fs::File::options().write(true).open(target).unwrap().set_modified(written).unwrap();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The recorded sweep of 200 tasks (`tests/fixtures/sweep200`): what the
+//! program says of accounting, queue, logs and folders is compared whole with
+//! what was planted. `sweep_cluster` does the same on a real Slurm.
+
+use std::collections::BTreeMap;
+
+use handover::tracker;
+use serde_json::Value;
+
+use crate::support::planted::Recorded;
+
+/// An object of texts.
+#[track_caller]
+pub fn texts(object: &Value) -> BTreeMap<String, String> {
+    let object = object.as_object().unwrap_or_else(|| panic!("no object: {object}"));
+    object.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn every_task_of_the_recorded_sweep_has_its_state_and_exit_code() {
+    let recorded = Recorded::new();
+    let look = |words: &[&str]| {
+        let answer =
+            recorded.sandbox.handover_in(&recorded.project, [&["sweep", "lrgrid", "--json"], words].concat());
+        answer.data()["sweeps"][0].clone()
+    };
+    let sweep = look(&["--cluster", "../cluster_state.txt"]);
+    assert_eq!(texts(&sweep["look"]["tasks"]), recorded.truth.outcomes());
+    assert_eq!(sweep["total"], 200);
+    let sweep = look(&["--accounting", "../sacct.psv"]);
+    assert_eq!(texts(&sweep["look"]["tasks"]), recorded.truth.outcomes());
+}
+
+#[test]
+fn the_trackers_runs_of_the_recorded_sweep_are_what_the_tasks_did() {
+    let recorded = Recorded::new();
+    let with_tracker = ["host-kill", "host-kill-bare", "time-limit", "drifted", "node-fail", "running"];
+    for task in recorded.truth.0.iter().filter(|task| with_tracker.contains(&task["fate"].as_str())) {
+        let index = &task["task"];
+        let found = tracker::runs(&recorded.project.join("runs").join(index), &tracker::Limits::default());
+        assert_eq!(found.unread, [], "{index}");
+        let [run] = found.runs.as_slice() else { panic!("{index}: not one run: {found:#?}") };
+        assert_eq!(run.id, format!("lr{:0>4}a0", index));
+        assert!(run.offline && run.exit.is_none() && run.problems.is_empty(), "{index}: {run:#?}");
+        assert_eq!(run.sweep.as_deref(), Some("q1w2e3r4"));
+        assert_eq!(run.host.as_deref(), Some(task["node"].as_str()));
+        let last = match task["fate"].as_str() {
+            "time-limit" | "drifted" => 700,
+            "running" => 500,
+            _ => 400,
+        };
+        assert_eq!(run.last_step, Some(last), "{index}");
+        // The older layout has no ids of Slurm.
+        let ids = run.slurm.clone().unwrap_or_default();
+        let known = index.parse::<u32>().unwrap() % 3 > 0;
+        assert_eq!(ids.array_task.map(|task| task.to_string()), known.then(|| index.clone()), "{run:#?}");
+    }
+    // Those that were preempted began a second run, and some have finished it.
+    for task in recorded.truth.0.iter().filter(|task| task["fate"].starts_with("preempted")) {
+        let found =
+            tracker::runs(&recorded.project.join("runs").join(&task["task"]), &tracker::Limits::default());
+        let exits: Vec<_> = found.runs.iter().map(|run| run.exit.map(|exit| exit.code)).collect();
+        let over = (task["state"] == "COMPLETED").then_some(0);
+        assert_eq!(exits, [None, over], "{task:?}");
+    }
+}
