@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::cluster::{ExitCode, State, Steps};
+use crate::cluster::{ExitCode, Printed, State, Steps};
+
+use crate::joblog::Reading;
 use crate::terms::{JobId, Known, Time};
+use crate::tracker::Run;
 
 /// Everything known of one task, read together.
 ///
@@ -31,6 +34,8 @@ pub struct Evidence {
     pub exit: Option<ExitCode>,
     /// The highest exit code of its steps.
     pub derived: Option<ExitCode>,
+    /// How the release that printed these codes writes 128 and more.
+    pub printed: Printed,
     /// Who cancelled it, as a uid on the cluster.
     pub cancelled_by: Option<u32>,
     /// The steps of the newest attempt.
@@ -80,6 +85,10 @@ pub struct AttemptSeen {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Looked {
+    /// Its log.
+    pub log: Known<LogSeen>,
+    /// The tracker's runs of this task, oldest first.
+    pub runs: Known<Vec<Run>>,
     /// The folder of its run.
     pub run_dir: Known<PathBuf>,
     /// Results that it should have made and that are not there.
@@ -87,10 +96,26 @@ pub struct Looked {
     pub missing: Vec<PathBuf>,
 }
 
+/// The log of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LogSeen {
+    /// Its files, newest first: output and errors, or those of several attempts.
+    pub files: Vec<PathBuf>,
+    /// What the one says that tells most of the newest attempt.
+    pub reading: Reading,
+}
+
 impl Default for Looked {
     /// Nothing was read.
     fn default() -> Looked {
-        Looked { run_dir: Known::Unknown("not looked for".to_owned()), missing: Vec::new() }
+        let not_read = || "not read".to_owned();
+        Looked {
+            log: Known::Unknown(not_read()),
+            runs: Known::Unknown(not_read()),
+            run_dir: Known::Unknown("not looked for".to_owned()),
+            missing: Vec::new(),
+        }
     }
 }
 
@@ -104,6 +129,7 @@ impl Evidence {
             state: State::Unknown,
             exit: None,
             derived: None,
+            printed: Printed::Unknown,
             cancelled_by: None,
             steps: Steps::default(),
             elapsed: None,
@@ -121,6 +147,16 @@ impl Evidence {
     /// What was read beside accounting, to be filled in.
     pub fn looked_mut(&mut self) -> &mut Looked {
         self.looked.get_or_insert_default()
+    }
+
+    /// Its log, if it was read.
+    pub fn log(&self) -> Option<&LogSeen> {
+        self.looked.as_deref().and_then(|looked| looked.log.known())
+    }
+
+    /// The tracker's runs, oldest first; none if they were not read.
+    pub fn runs(&self) -> &[Run] {
+        self.looked.as_deref().and_then(|looked| looked.runs.known()).map_or(&[], Vec::as_slice)
     }
 
     /// The folder of its run, if it is known.

@@ -327,17 +327,7 @@ impl Gathered {
         let ran = self.times(&|task| {
             task.state.is_running() || matches!(task.state, State::Completed | State::Timeout)
         });
-        let median = [&done, &ran]
-            .into_iter()
-            .filter(|times| times.len() >= FAST_AMONG)
-            .map(|times| rank(times, 2))
-            .max()?;
-        let below = match median {
-            SHORT_AMONG_LONG.. if median / FAST_PART < SHORT => SHORT,
-            _ => median / FAST_PART,
-        };
-        // In a sweep of seconds everything is far below something.
-        let below = Some(below.min(median.saturating_sub(FAST_MARGIN))).filter(|below| *below > 0)?;
+        let (median, below) = fast_below(&done, &ran, SHORT, FAST_PERCENT)?;
         let mut tasks = Members::default();
         self.tasks
             .iter()
@@ -352,16 +342,33 @@ impl Gathered {
     }
 }
 
-/// Less than one part in so many of the median is suspiciously fast.
-const FAST_PART: u32 = 4;
+/// The median by which run times are measured, and the time below which
+/// completing is suspicious: less than `percent` of it, or less than `short`
+/// among siblings that take at least twice that.
+///
+/// `done` are the sorted times of completed tasks, `ran` those and the times of
+/// tasks that still run or ran into their limit.
+pub(super) fn fast_below(done: &[u32], ran: &[u32], short: u32, percent: u8) -> Option<(u32, u32)> {
+    let median = [done, ran]
+        .into_iter()
+        .filter(|times| times.len() >= FAST_AMONG)
+        .map(|times| rank(times, 2))
+        .max()?;
+    let part = (u64::from(median) * u64::from(percent) / 100) as u32;
+    let below = if median >= short.saturating_mul(2) { part.max(short) } else { part };
+    // In a sweep of seconds everything is far below something.
+    let below = below.min(median.saturating_sub(FAST_MARGIN));
+    (below > 0).then_some((median, below))
+}
+
+/// Less than so many percent of the median is suspiciously fast.
+const FAST_PERCENT: u8 = 25;
 /// So many tasks it takes to say what is normal.
 const FAST_AMONG: usize = 5;
 /// And so many seconds less than the median at least.
 const FAST_MARGIN: u32 = 60;
-/// Under two hours is suspicious ...
+/// Under two hours is suspicious among siblings that take at least twice that.
 const SHORT: u32 = 2 * 3600;
-/// ... among siblings that take at least twice that.
-const SHORT_AMONG_LONG: u32 = 2 * SHORT;
 
 impl Elapsed {
     fn of(times: Vec<u32>) -> Option<Elapsed> {

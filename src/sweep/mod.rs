@@ -11,9 +11,13 @@
 //! read it back, find the sweep of the same `key` today, and ask `Delta::between`.
 
 pub mod cadence;
+mod cause;
+mod contradiction;
 mod delta;
 mod evidence;
 mod group;
+mod judge;
+mod learning;
 mod look;
 mod measure;
 mod parameter_file;
@@ -21,9 +25,16 @@ mod parameters;
 pub mod plan;
 mod tasks;
 
+pub use cause::{Cause, Confidence, Line, Source, cause};
+pub use contradiction::{Contradiction, ContradictionKind};
 pub use delta::{Change, Delta};
-pub use evidence::{AttemptSeen, Evidence, Looked, Shared};
+pub use evidence::{AttemptSeen, Evidence, LogSeen, Looked, Shared};
 pub use group::{Found, SHARED_NAME_AT_LEAST, sweeps, sweeps_of};
+pub use judge::{
+    CauseGroup, Condition, Decision, HardStop, Health, Judgement, NodeCount, Reason, Rules, Spread, StopRule,
+    judge,
+};
+pub use learning::{Learning, Lost};
 pub use look::{Look, Members, Outcome};
 pub use measure::{Elapsed, Failures, Fast, Kind, PerTask, Sweep, Waiting};
 pub use parameter_file::ParameterFile;

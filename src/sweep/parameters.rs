@@ -62,6 +62,27 @@ impl Parameters {
         column.value(*self.rows.get(&member)? as usize)
     }
 
+    /// How many names there are.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The name of a column and its distinct values.
+    pub(super) fn column(&self, at: usize) -> (&str, &[String]) {
+        self.columns.get(at).map_or(("", &[]), |column| (column.name.as_str(), column.values.as_slice()))
+    }
+
+    /// Where a task's cells are.
+    pub(super) fn row(&self, member: u32) -> Option<usize> {
+        self.rows.get(&member).map(|row| *row as usize)
+    }
+
+    /// The number of a value among those of its column.
+    pub(super) fn cell(&self, column: usize, row: usize) -> Option<usize> {
+        let number = *self.columns.get(column)?.cells.get(row)?;
+        (number != NONE).then_some(number as usize)
+    }
+
     /// The parameters of a task, as name and value.
     pub fn of(&self, member: u32) -> impl Iterator<Item = (&str, &str)> {
         let row = self.rows.get(&member).map(|row| *row as usize);

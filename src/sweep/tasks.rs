@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::evidence::{AttemptSeen, Evidence, Shared};
 use super::group::{Runs, plain};
 use super::{Kind, Sweep};
-use crate::cluster::{Accounting, Attempt, Job, Snapshot, State, Text};
+use crate::cluster::{Accounting, Attempt, Job, Printed, Snapshot, State, Text};
 use crate::terms::{JobId, Part};
 
 /// The tasks of a sweep that were seen one by one, in rising order, as
@@ -19,6 +19,8 @@ pub fn tasks(snapshot: &Snapshot, sweep: &Sweep) -> Vec<Evidence> {
         None => Vec::new(),
     };
     overlay(&mut tasks, snapshot.jobs.known().map_or(&[], Vec::as_slice), sweep);
+    let printed = Printed::by_sacct_of(snapshot.slurm.as_deref());
+    tasks.iter_mut().for_each(|task| task.printed = printed);
     tasks
 }
 

@@ -4,7 +4,7 @@ use crate::terms::{JobId, Known, TaskIds, Time};
 
 const RELEASES: [&str; 3] = ["22.05", "23.02.8", "26.05.3"];
 
-fn snapshot(accounting: &[u8], jobs: Vec<Job>) -> Snapshot {
+pub(super) fn snapshot(accounting: &[u8], jobs: Vec<Job>) -> Snapshot {
     let mut read = sacct::read_bytes(accounting);
     read.since = Time::from_unix(1_000_000);
     Snapshot {
@@ -20,7 +20,7 @@ fn fixture(release: &str, file: &str) -> Vec<u8> {
 }
 
 /// Accounting in our own form, one job a row; see `sacct::FIELDS`.
-fn accounting(rows: &[&str]) -> Vec<u8> {
+pub(super) fn accounting(rows: &[&str]) -> Vec<u8> {
     let header = sacct::FIELDS.replace(',', "|");
     format!("{header}\n{}\n", rows.join("\n")).replace('|', sacct::DELIMITER).into_bytes()
 }
@@ -30,7 +30,7 @@ fn row(id: &str, raw: u32, state: &str, exit: &str, elapsed: u32) -> String {
     format!("{id}|{raw}|ann|ai|{state}|{exit}|0:0|{elapsed}|600|1000000|1000010|1000020||gpu01|lr")
 }
 
-fn waiting(base: u32, tasks: Option<&str>) -> Job {
+pub(super) fn waiting(base: u32, tasks: Option<&str>) -> Job {
     Job {
         pending_tasks: tasks.map(|tasks| tasks.parse().unwrap()),
         tasks_cut: tasks.is_none(),
@@ -40,7 +40,7 @@ fn waiting(base: u32, tasks: Option<&str>) -> Job {
     }
 }
 
-fn job(id: JobId, state: State) -> Job {
+pub(super) fn job(id: JobId, state: State) -> Job {
     Job {
         id,
         raw_id: None,

@@ -1,0 +1,284 @@
+//! Where the sources contradict each other.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::cause::{newest, of_finding, readable, told};
+use super::judge::Rules;
+use super::measure::fast_below;
+use super::{Evidence, Line, Members, Source, Sweep};
+use crate::cluster::{ExitCode, State};
+use crate::joblog::{Finding, Reading, Role, Trouble};
+use crate::terms::Seconds;
+
+/// So many lines of evidence are kept of each kind.
+const EXAMPLES: usize = 3;
+
+/// Tasks of which two sources say what cannot both be true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Contradiction {
+    /// What does not go together.
+    pub kind: ContradictionKind,
+    /// The same in one sentence, with numbers where there are any.
+    pub sentence: String,
+    /// Which tasks.
+    pub tasks: Members,
+    /// Lines of evidence: examples, not all.
+    pub evidence: Vec<Line>,
+}
+
+/// What does not go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ContradictionKind {
+    /// COMPLETED, although a step failed or was cancelled.
+    CompletedOverFailedSteps,
+    /// COMPLETED, although its log names a cause of failure.
+    CompletedWithFailureInLog,
+    /// COMPLETED in far less time than its siblings, and nothing shows the steps.
+    FastWithoutSteps,
+    /// COMPLETED, and results that it should have made are not there.
+    CompletedWithoutResults,
+    /// COMPLETED, and its loss is no number any more.
+    CompletedWithNan,
+    /// FAILED, although it came to its end by its own log.
+    FailedThoughDone,
+    /// A step ran out of memory, and the job says something else.
+    HiddenOutOfMemory,
+    /// Accounting and log say that it ended in different ways.
+    LogDisagrees,
+    /// Live by accounting, and not in the queue.
+    NotInQueue,
+}
+
+impl ContradictionKind {
+    /// True if a completed task of this kind may have no result that can be used.
+    pub fn spoils_result(self) -> bool {
+        use ContradictionKind::{
+            CompletedOverFailedSteps, CompletedWithFailureInLog, CompletedWithNan, CompletedWithoutResults,
+            FastWithoutSteps,
+        };
+        matches!(
+            self,
+            CompletedOverFailedSteps
+                | CompletedWithFailureInLog
+                | CompletedWithNan
+                | CompletedWithoutResults
+                | FastWithoutSteps
+        )
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            ContradictionKind::CompletedOverFailedSteps => {
+                "COMPLETED, although a step failed or was cancelled"
+            }
+            ContradictionKind::CompletedWithFailureInLog => {
+                "COMPLETED, although the log names a cause of failure"
+            }
+            ContradictionKind::FastWithoutSteps => {
+                "COMPLETED far faster than the others, and nothing that was read shows the steps"
+            }
+            ContradictionKind::CompletedWithoutResults => "COMPLETED, and expected results are not there",
+            ContradictionKind::CompletedWithNan => "COMPLETED with a loss that is no number",
+            ContradictionKind::FailedThoughDone => {
+                "failed by accounting, although the log shows that it was done"
+            }
+            ContradictionKind::HiddenOutOfMemory => {
+                "a step ran out of memory, and the job only says that it failed"
+            }
+            ContradictionKind::LogDisagrees => "log and accounting say that it ended in different ways",
+            ContradictionKind::NotInQueue => {
+                "live by accounting, but not in the queue: it ended just now, or accounting missed its end"
+            }
+        }
+    }
+}
+
+/// Finds them; the tasks come in rising order.
+pub(super) fn contradictions(sweep: &Sweep, order: &[&Evidence], rules: &Rules<'_>) -> Vec<Contradiction> {
+    let siblings = Siblings::of(order, rules);
+    let mut found = Found::default();
+    for task in order {
+        match task.state {
+            State::Completed => completed(task, &siblings, &mut found),
+            state if state.is_failure() => failed(task, &mut found),
+            _ => {}
+        }
+    }
+    for member in sweep.not_in_queue.0.iter() {
+        let at = order.binary_search_by_key(&member, |task| task.member);
+        let line = at.ok().map(|at| Line::said(Source::Sacct, told(order[at])));
+        found.add(ContradictionKind::NotInQueue, member, || line);
+    }
+    found.list(&siblings)
+}
+
+fn completed(task: &Evidence, siblings: &Siblings, found: &mut Found) {
+    use ContradictionKind::{
+        CompletedOverFailedSteps, CompletedWithFailureInLog, CompletedWithNan, CompletedWithoutResults,
+        FastWithoutSteps,
+    };
+    let accounted = || Some(Line::said(Source::Sacct, told(task)));
+    if task.steps.failed > 0 || task.derived.is_some_and(|derived| derived != ExitCode::default()) {
+        found.add(CompletedOverFailedSteps, task.member, accounted);
+    }
+    let log = readable(task);
+    if let Some(root) = log.and_then(|log| log.root.as_ref()).filter(|root| !root.survived) {
+        found.add(CompletedWithFailureInLog, task.member, || of_finding(task, root));
+    }
+    if siblings.is_fast(task) && !siblings.shows_steps(task) {
+        found.add(FastWithoutSteps, task.member, accounted);
+    }
+    let Some(looked) = task.looked.as_deref() else { return };
+    if let Some(path) = looked.missing.first() {
+        found.add(CompletedWithoutResults, task.member, || {
+            let text = format!("{} expected files are missing", looked.missing.len());
+            Some(Line { file: Some(path.clone()), ..Line::said(Source::Files, text) })
+        });
+    }
+    let troubles = log.and_then(|log| log.progress.as_ref()).map_or(&[][..], |progress| &progress.findings);
+    for trouble in troubles {
+        if let Trouble::Nan { text, line, offset, .. } = trouble {
+            let file = log.map(|log| log.path.clone());
+            found.add(CompletedWithNan, task.member, || {
+                Some(Line {
+                    source: Source::Log,
+                    text: text.clone(),
+                    file,
+                    line: *line,
+                    offset: Some(*offset),
+                })
+            });
+            break;
+        }
+    }
+}
+
+fn failed(task: &Evidence, found: &mut Found) {
+    use ContradictionKind::{FailedThoughDone, HiddenOutOfMemory, LogDisagrees};
+    let says_memory = task.state == State::OutOfMemory || task.exit.is_some_and(ExitCode::is_out_of_memory);
+    if task.steps.out_of_memory && !says_memory {
+        found.add(HiddenOutOfMemory, task.member, || Some(Line::said(Source::Sacct, told(task))));
+    }
+    let Some(log) = readable(task) else { return };
+    if task.state == State::Failed && log.root.is_none() && is_done(log) && newest(log).all(is_harmless) {
+        found.add(FailedThoughDone, task.member, || Some(Line::said(Source::Sacct, told(task))));
+    }
+    if let Some(root) = log.root.as_ref().filter(|root| disagrees(task.state, &root.class)) {
+        found.add(LogDisagrees, task.member, || of_finding(task, root));
+    }
+}
+
+/// True if the log's cause is a way to end that the state denies.
+fn disagrees(state: State, class: &str) -> bool {
+    let is_slurm = matches!(class, "time-limit" | "node-fail" | "preempted" | "cancelled");
+    match state {
+        State::Timeout | State::Deadline => class != "time-limit" && class != "cancelled",
+        State::NodeFail => is_slurm && class != "node-fail",
+        State::OutOfMemory => is_slurm,
+        _ => is_slurm,
+    }
+}
+
+fn is_done(log: &Reading) -> bool {
+    log.progress.as_ref().and_then(|progress| progress.percent).is_some_and(|percent| percent >= 99.9)
+}
+
+fn is_harmless(finding: &Finding) -> bool {
+    matches!(finding.role, Role::Warning | Role::Noise | Role::Info | Role::Teardown)
+}
+
+/// What is normal in this sweep.
+struct Siblings {
+    /// Completing in less than this is suspicious, in seconds.
+    below: Option<u32>,
+    median: u32,
+    target_step: Option<u64>,
+    target_epoch: Option<u64>,
+    /// The median of the last steps of the completed ones that are not fast.
+    step: Option<u64>,
+}
+
+impl Siblings {
+    fn of(order: &[&Evidence], rules: &Rules<'_>) -> Siblings {
+        let times = |wanted: &dyn Fn(State) -> bool| {
+            let mut times: Vec<u32> =
+                order.iter().filter(|task| wanted(task.state)).filter_map(|task| task.elapsed).collect();
+            times.sort_unstable();
+            times
+        };
+        let done = times(&|state| state == State::Completed);
+        let ran = times(&|state| state.is_running() || matches!(state, State::Completed | State::Timeout));
+        let short = u32::try_from(rules.settings.short.0).unwrap_or(u32::MAX);
+        let below = fast_below(&done, &ran, short, rules.settings.short_percent);
+        let mut siblings = Siblings {
+            below: below.map(|(_, below)| below),
+            median: below.map_or(0, |(median, _)| median),
+            target_step: rules.settings.target_step,
+            target_epoch: rules.settings.target_epoch,
+            step: None,
+        };
+        let is_normal = |task: &&&Evidence| task.state == State::Completed && !siblings.is_fast(task);
+        let mut steps: Vec<u64> = order.iter().filter(is_normal).filter_map(|task| last_step(task)).collect();
+        steps.sort_unstable();
+        siblings.step = steps.get(steps.len() / 2).copied();
+        siblings
+    }
+
+    fn is_fast(&self, task: &Evidence) -> bool {
+        self.below.zip(task.elapsed).is_some_and(|(below, elapsed)| elapsed < below)
+    }
+
+    /// True if log or checkpoint show the steps that the task should have made.
+    fn shows_steps(&self, task: &Evidence) -> bool {
+        let log = readable(task);
+        let progress = log.and_then(|log| log.progress.as_ref());
+        let by_epoch = progress.and_then(|progress| progress.epoch).zip(self.target_epoch);
+        if log.is_some_and(is_done) || by_epoch.is_some_and(|(epoch, target)| epoch >= target as f64) {
+            return true;
+        }
+        match (last_step(task), self.target_step) {
+            (Some(step), Some(target)) => step >= target,
+            // Without a target the siblings are the measure; early stopping is no fraud.
+            (Some(step), None) => self.step.is_some_and(|normal| step >= normal - normal / 10),
+            (None, _) => false,
+        }
+    }
+}
+
+/// The highest step that log or checkpoint show.
+fn last_step(task: &Evidence) -> Option<u64> {
+    readable(task).and_then(|log| log.progress.as_ref()?.step)
+}
+
+#[derive(Default)]
+struct Found(BTreeMap<ContradictionKind, (Members, Vec<Line>)>);
+
+impl Found {
+    fn add(&mut self, kind: ContradictionKind, member: u32, line: impl FnOnce() -> Option<Line>) {
+        let (tasks, lines) = self.0.entry(kind).or_default();
+        tasks.0.push(member);
+        if lines.len() < EXAMPLES {
+            lines.extend(line());
+        }
+    }
+
+    fn list(self, siblings: &Siblings) -> Vec<Contradiction> {
+        let contradiction = |(kind, (tasks, evidence)): (ContradictionKind, (Members, Vec<Line>))| {
+            let sentence = match kind {
+                ContradictionKind::FastWithoutSteps => format!(
+                    "COMPLETED in less than {}, where the median is {}, and nothing that was read shows the steps",
+                    Seconds(siblings.below.unwrap_or_default().into()),
+                    Seconds(siblings.median.into())
+                ),
+                _ => kind.words().to_owned(),
+            };
+            Contradiction { kind, sentence, tasks, evidence }
+        };
+        self.0.into_iter().map(contradiction).collect()
+    }
+}

@@ -1,0 +1,292 @@
+//! Health and decision, with the sentences that led there.
+
+use super::groups::percent;
+use super::{CauseGroup, Decision, HardStop, Health, Judgement, Reason, Rules, Spread, StopRule};
+use crate::cluster::{Outlook, State};
+use crate::joblog::Retry;
+use crate::sweep::contradiction::Contradiction;
+use crate::sweep::{Line, Members, Sweep};
+
+/// Mistakes of environment, paths or request.
+const CONFIGURATION: [&str; 9] = [
+    "missing-module",
+    "missing-lib",
+    "env-mismatch",
+    "env-activation",
+    "permission",
+    "log-path",
+    "submit-rejected",
+    "gpu-missing",
+    "never-starts",
+];
+/// What the same code does again with the same data.
+const DETERMINISTIC: [&str; 6] = ["code", "code-or-data", "exception", "crash", "ckpt-mismatch", "diverged"];
+/// So many tasks it takes for a hard stop.
+const STOP_AT_LEAST: usize = 3;
+/// So many lines of evidence go with a sentence.
+const LINES: usize = 2;
+
+/// Fills in hard stops, reasons, health and decision.
+pub fn decide(sweep: &Sweep, judgement: &mut Judgement, rules: &Rules<'_>) {
+    judgement.hard_stops = hard_stops(judgement, rules);
+    let mut reasons: Vec<Reason> = Vec::new();
+    for stop in &judgement.hard_stops {
+        let evidence = examples(judgement, &stop.tasks);
+        reasons.push(reason(Health::Systemic, Decision::Intervene, stop.text.clone(), evidence));
+    }
+    reasons.extend(bands(judgement, rules));
+    reasons.extend(learning(judgement, rules));
+    reasons.extend(suspects(judgement, rules));
+    reasons.extend(nodes(judgement));
+    reasons.extend(waiting(sweep));
+    // Stable: of equals the first said stays first.
+    reasons.sort_by_key(|reason| std::cmp::Reverse((reason.decision, reason.health)));
+    judgement.health = reasons.iter().map(|reason| reason.health).max().unwrap_or(Health::Healthy);
+    judgement.decision =
+        reasons.iter().map(|reason| reason.decision).max().unwrap_or(Decision::NoIntervention);
+    judgement.reasons = reasons;
+}
+
+fn reason(health: Health, decision: Decision, text: String, evidence: Vec<Line>) -> Reason {
+    Reason { health, decision, text, evidence }
+}
+
+/// The shares of similar failures against the bands.
+fn bands(judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason> {
+    let settings = rules.settings;
+    let (counted, failed) = (judgement.counted, judgement.failed);
+    let (watch, intervene) = (usize::from(settings.watch_percent), usize::from(settings.intervene_percent));
+    let aside = match judgement.finished.saturating_sub(counted) {
+        0 => String::new(),
+        aside => format!(", {aside} cancelled or preempted ones aside"),
+    };
+    if counted == 0 {
+        let text = format!("no task has finished yet that says anything{aside}");
+        return vec![reason(Health::Healthy, Decision::NoIntervention, text, Vec::new())];
+    }
+    let of = format!("{counted} finished tasks{aside}");
+    let Some(largest) = judgement.groups.first() else {
+        let text = format!("none of {of} failed");
+        return vec![reason(Health::Healthy, Decision::NoIntervention, text, Vec::new())];
+    };
+    let alike = |group: &CauseGroup| {
+        format!("{} of {of} ({} %) failed alike, {}", group.count, group.percent, group.cause.class)
+    };
+    let lines = |group: &CauseGroup| group.cause.evidence.iter().take(LINES).cloned().collect();
+    if counted < settings.least_finished {
+        let text = format!(
+            "{}; the bands apply from {} finished tasks on, so this is too early to judge",
+            alike(largest),
+            settings.least_finished
+        );
+        // Most of them in the same way is worth a look, whatever the number.
+        let most = largest.count >= STOP_AT_LEAST && largest.count * 2 > counted;
+        let (health, decision) = match most {
+            true => (Health::Degraded, Decision::Watch),
+            false => (Health::Healthy, Decision::NoIntervention),
+        };
+        return vec![reason(health, decision, text, lines(largest))];
+    }
+    let mut reasons = Vec::new();
+    for group in &judgement.groups {
+        if group.count * 100 >= intervene * counted && intervene > 0 {
+            let text = format!("{}: {intervene} % or more", alike(group));
+            reasons.push(reason(Health::Systemic, Decision::Intervene, text, lines(group)));
+        } else if group.count * 100 > watch * counted {
+            let text = format!("{}: over {watch} %", alike(group));
+            reasons.push(reason(Health::Degraded, Decision::Watch, text, lines(group)));
+        }
+    }
+    if !reasons.is_empty() {
+        return reasons;
+    }
+    // Not similar, and yet many: of one class in different words, or of everything.
+    let mut classes: Vec<(&str, usize)> = Vec::new();
+    for group in &judgement.groups {
+        match classes.iter_mut().find(|(class, _)| *class == group.cause.class) {
+            Some((_, count)) => *count += group.count,
+            None => classes.push((&group.cause.class, group.count)),
+        }
+    }
+    classes.retain(|(_, count)| count * 100 >= intervene * counted);
+    for (class, count) in classes {
+        let text = format!(
+            "{count} of {of} ({} %) failed with {class}, in different ways: no {} of them alike",
+            percent(count, counted),
+            format_args!("{intervene} %")
+        );
+        reasons.push(reason(Health::Degraded, Decision::Watch, text, lines(largest)));
+    }
+    if reasons.is_empty() && failed * 100 >= intervene * counted {
+        let text = format!(
+            "{failed} of {of} ({} %) failed, of {} causes; the largest has {} ({} %)",
+            percent(failed, counted),
+            judgement.groups.len(),
+            largest.count,
+            largest.percent
+        );
+        reasons.push(reason(Health::Degraded, Decision::Watch, text, lines(largest)));
+    }
+    if reasons.is_empty() {
+        let text = format!("{}: up to {watch} % is to be expected", alike(largest));
+        reasons.push(reason(Health::Healthy, Decision::NoIntervention, text, lines(largest)));
+    }
+    reasons
+}
+
+fn hard_stops(judgement: &Judgement, rules: &Rules<'_>) -> Vec<HardStop> {
+    let counted = judgement.counted;
+    let most = |count: usize| count >= STOP_AT_LEAST && count * 2 > counted;
+    let mut stops = Vec::new();
+    let is_configuration = |group: &&CauseGroup| {
+        let class = group.cause.class.as_str();
+        let everywhere = matches!(group.spread, Spread::All) && group.cause.retry == Retry::FixFirst;
+        CONFIGURATION.contains(&class) || class == "missing-path" && everywhere
+    };
+    let (tasks, classes) = gather(judgement.groups.iter().filter(is_configuration));
+    if most(tasks.len()) {
+        let text = format!(
+            "a configuration error in most: {} of {counted} finished tasks ({} %), {classes}",
+            tasks.len(),
+            percent(tasks.len(), counted)
+        );
+        stops.push(HardStop { rule: StopRule::ConfigurationError, text, tasks });
+    }
+    for group in &judgement.groups {
+        if !DETERMINISTIC.contains(&group.cause.class.as_str()) || group.cause.fingerprint.is_none() {
+            continue;
+        }
+        let repeats = group.repeated >= STOP_AT_LEAST
+            && counted >= rules.settings.least_finished
+            && group.count * 100 > usize::from(rules.settings.watch_percent) * counted;
+        if most(group.count) || repeats {
+            let again = match group.repeated {
+                0 => String::new(),
+                repeated => format!(", {repeated} of them in an earlier attempt too"),
+            };
+            let text = format!(
+                "a deterministic crash: {} of {counted} finished tasks ({} %) with one fingerprint{again}",
+                group.count, group.percent
+            );
+            stops.push(HardStop { rule: StopRule::DeterministicCrash, text, tasks: group.tasks.clone() });
+        }
+    }
+    let invalid = judgement.suspects();
+    let band = invalid.len() * 100 >= usize::from(rules.settings.intervene_percent) * counted
+        && counted >= rules.settings.least_finished;
+    if invalid.len() >= STOP_AT_LEAST && (band || most(invalid.len())) {
+        let text = format!(
+            "invalid outputs: {} of {counted} finished tasks ({} %) completed, and what was read contradicts it",
+            invalid.len(),
+            percent(invalid.len(), counted)
+        );
+        stops.push(HardStop { rule: StopRule::InvalidOutputs, text, tasks: invalid });
+    }
+    stops
+}
+
+/// The tasks of several groups, and their classes in words.
+fn gather<'a>(groups: impl Iterator<Item = &'a CauseGroup>) -> (Members, String) {
+    let mut tasks = Members::default();
+    let mut classes: Vec<&str> = Vec::new();
+    for group in groups {
+        tasks.0 = tasks.0.union(&group.tasks.0);
+        if !classes.contains(&group.cause.class.as_str()) {
+            classes.push(&group.cause.class);
+        }
+    }
+    (tasks, classes.join(", "))
+}
+
+/// Lines that show what is the matter with some of these tasks.
+fn examples(judgement: &Judgement, tasks: &Members) -> Vec<Line> {
+    let of_groups = judgement.groups.iter().filter(|group| tasks.0.contains(group.example));
+    let of_suspects = judgement.contradictions.iter().filter(|found| found.kind.spoils_result());
+    let shared = |found: &&Contradiction| !found.tasks.0.intersection(&tasks.0).is_empty();
+    of_groups
+        .filter_map(|group| group.cause.evidence.first())
+        .chain(of_suspects.filter(shared).filter_map(|found| found.evidence.first()))
+        .take(LINES)
+        .cloned()
+        .collect()
+}
+
+fn learning(judgement: &Judgement, rules: &Rules<'_>) -> Option<Reason> {
+    let learning = judgement.learning.as_ref()?;
+    let told = learning.sentence();
+    Some(if learning.collapsed {
+        let collapse = rules.settings.collapse_percent;
+        let text = format!("the learning value has collapsed: {told}; {collapse} % or more is too much");
+        reason(Health::Systemic, Decision::Intervene, text, Vec::new())
+    } else {
+        reason(Health::Healthy, Decision::NoIntervention, told, Vec::new())
+    })
+}
+
+/// Completed tasks that may be worth nothing, and live ones that do nothing.
+fn suspects(judgement: &Judgement, rules: &Rules<'_>) -> Option<Reason> {
+    let suspects = judgement.suspects();
+    if suspects.is_empty() {
+        return None;
+    }
+    let many = suspects.len() * 100 > usize::from(rules.settings.watch_percent) * judgement.counted
+        && judgement.counted >= rules.settings.least_finished;
+    let text = format!(
+        "{} completed {} {} contradicted by what was read beside {} state ({} % of {} finished tasks)",
+        suspects.len(),
+        if suspects.len() == 1 { "task" } else { "tasks" },
+        if suspects.len() == 1 { "is" } else { "are" },
+        if suspects.len() == 1 { "its" } else { "their" },
+        percent(suspects.len(), judgement.counted),
+        judgement.counted
+    );
+    let (health, decision) = match many {
+        true => (Health::Degraded, Decision::Watch),
+        false => (Health::Healthy, Decision::NoIntervention),
+    };
+    Some(reason(health, decision, text, examples(judgement, &suspects)))
+}
+
+fn nodes(judgement: &Judgement) -> Option<Reason> {
+    if judgement.nodes.is_empty() {
+        return None;
+    }
+    let nodes: Vec<String> = judgement
+        .nodes
+        .iter()
+        .take(8)
+        .map(|node| format!("{} ({} of {})", node.node, node.failed, node.finished))
+        .collect();
+    let more = judgement.nodes.len().saturating_sub(nodes.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let text = format!("nodes on which more failed than elsewhere: {}{more}", nodes.join(", "));
+    Some(reason(Health::Healthy, Decision::NoIntervention, text, Vec::new()))
+}
+
+/// Waiting never counts against a sweep, unless it is for what will never be;
+/// those tasks are a group of their own where their number is known.
+fn waiting(sweep: &Sweep) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    for waiting in &sweep.waiting {
+        match (waiting.outlook, &waiting.tasks) {
+            (Outlook::Never, None) => {
+                let text = format!("an unknown number of tasks can never start: {}", waiting.reason);
+                reasons.push(reason(Health::Degraded, Decision::Watch, text, Vec::new()));
+            }
+            (Outlook::Never, Some(tasks)) if !tasks.is_empty() => {
+                let text = format!("{} tasks can never start: {}", tasks.len(), waiting.reason);
+                reasons.push(reason(Health::Degraded, Decision::Watch, text, Vec::new()));
+            }
+            _ => {}
+        }
+    }
+    let live = |wanted: fn(State) -> bool| -> usize {
+        sweep.states.iter().filter(|(state, _)| wanted(**state)).map(|(_, count)| count).sum()
+    };
+    let (running, pending) = (live(State::is_running), live(State::is_waiting));
+    if running + pending > 0 {
+        let text = format!("{running} run, {pending} wait");
+        reasons.push(reason(Health::Healthy, Decision::NoIntervention, text, Vec::new()));
+    }
+    reasons
+}
