@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::problems::Problems;
 use super::squeue::{self, Field, LONG, SHORT};
-use super::{Accounting, Job, Look, Node, Nothing, Origin, Problem, Remembered, Scope, Snapshot, Whose};
-use super::{nodes, remembered, sacct};
+use super::{
+    Accounting, Job, Look, Node, Nothing, Origin, Problem, Remembered, Request, Scope, Snapshot, Whose,
+};
+use super::{nodes, remembered, request, sacct};
 use crate::safety;
 use crate::sys::{Finished, Spawn, SpawnError, World};
 use crate::terms::{JobId, Known, Part, Time};
@@ -74,6 +76,11 @@ pub(super) fn accounting_of(world: &World, look: &Look, ids: &[JobId]) -> Known<
 /// Asks slurmctld, then accounting, where the files of these jobs lie.
 pub(super) fn files_of(world: &World, look: &Look, ids: &[u32]) -> Remembered {
     remembered::ask(&Asker { world, limit: look.limit }, look, ids)
+}
+
+/// Asks how a job was submitted, and what bounds an array.
+pub(super) fn request_of(world: &World, look: &Look, id: u32) -> Request {
+    request::ask(&Asker { world, limit: look.limit }, id)
 }
 
 /// Asks for the jobs alone: one question.

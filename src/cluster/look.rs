@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::local::{self, Queue};
-use super::{Accounting, Job, Remembered, Scope, Snapshot, StateFile, squeue};
+use super::{Accounting, Job, Nothing, Remembered, Request, Scope, Snapshot, StateFile, squeue};
 use crate::sys::World;
 use crate::terms::{JobId, Known, Seconds, Time};
 
@@ -91,6 +91,20 @@ pub fn files_of(world: &World, look: &Look, ids: &[u32]) -> Known<Remembered> {
     match &look.source {
         Source::Local => Known::Known(local::files_of(world, look, ids)),
         Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
+    }
+}
+
+/// What a job or array asked for when it was submitted, and what bounds an
+/// array on this cluster: two questions.
+///
+/// Of a state file nothing more can be asked.
+pub fn request_of(world: &World, look: &Look, id: u32) -> Request {
+    match &look.source {
+        Source::Local => local::request_of(world, look, id),
+        Source::File(_) => {
+            let why = "a state file answers no further question".to_owned();
+            Request::unknown(&Nothing::NotApplicable(why))
+        }
     }
 }
 

@@ -1,0 +1,146 @@
+//! What the jobs of a sweep asked for, and what the cluster lets one ask for.
+
+use super::local::Asker;
+use super::problems::Problems;
+use super::{ArrayLimits, Nothing, Problem, Submission, gres, sacct};
+use crate::terms::{Bytes, Known};
+
+/// What a job asked for when it was submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The call of `sbatch`; unknown before Slurm 21.08, and for a call whose
+    /// words cannot be told apart.
+    pub submission: Known<Submission>,
+    /// The partitions that it may run in; empty if that is not said.
+    pub partitions: Vec<String>,
+    /// GPUs of one task; `None` if that is not said.
+    pub gpus: Option<u32>,
+    /// Memory on each node, or of each CPU where `ReqMem` says so; `None` if
+    /// that is not said.
+    pub memory: Option<Bytes>,
+    /// What bounds an array.
+    pub limits: Known<ArrayLimits>,
+    /// What was odd about the answers.
+    pub problems: Vec<Problem>,
+}
+
+impl Request {
+    /// Nothing is known, and why.
+    pub fn unknown(why: &Nothing) -> Request {
+        Request {
+            submission: why.clone().known(),
+            partitions: Vec::new(),
+            gpus: None,
+            memory: None,
+            limits: why.clone().known(),
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// The fields that are asked of accounting, free text last.
+const FIELDS: &str = "JobID,Partition,ReqTRES,ReqMem,SubmitLine";
+/// So many fields a release may lack.
+const TRIES: usize = 3;
+
+pub(super) fn ask(asker: &Asker, id: u32) -> Request {
+    let mut problems = Problems::default();
+    let mut request = match row(asker, id, &mut problems) {
+        Ok(row) => read(&row),
+        Err(nothing) => Request::unknown(&nothing),
+    };
+    let spawn = asker.spawn("scontrol").args(["show", "config"]);
+    request.limits = match asker.ask("scontrol show config", spawn, &mut problems) {
+        Ok(finished) => match ArrayLimits::read(&finished.text()) {
+            Some(limits) => Known::Known(limits),
+            None => Known::Unknown("the cluster's settings do not say it".to_owned()),
+        },
+        Err(nothing) => nothing.known(),
+    };
+    request.problems = problems.into_vec();
+    request
+}
+
+/// The first row of accounting about a job, as field and value.
+type Row = Vec<(String, String)>;
+
+fn row(asker: &Asker, id: u32, problems: &mut Problems) -> Result<Row, Nothing> {
+    let mut fields = FIELDS.to_owned();
+    for _ in 0..TRIES {
+        let spawn = asker.spawn("sacct").args(["-X", "-n", "-j", &id.to_string()]);
+        let mut said = Problems::default();
+        match asker.ask("sacct", spawn.args(sacct::arguments_for(&fields)), &mut said) {
+            Ok(finished) => {
+                problems.extend(said.into_vec());
+                let text = finished.text();
+                // A newline in a script's arguments ends what is read of them.
+                let line = text.lines().find(|line| line.contains(sacct::DELIMITER));
+                let values = line.unwrap_or_default().split(sacct::DELIMITER);
+                return Ok(fields
+                    .split(',')
+                    .zip(values)
+                    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                    .collect());
+            }
+            Err(Nothing::Unknown(why)) => match sacct::without_unknown(&fields, &why) {
+                Some(fewer) => fields = fewer,
+                None => {
+                    problems.extend(said.into_vec());
+                    return Err(Nothing::Unknown(why));
+                }
+            },
+            Err(nothing) => return Err(nothing),
+        }
+    }
+    Err(Nothing::Unknown("sacct knows too few of the fields".to_owned()))
+}
+
+fn read(row: &Row) -> Request {
+    let value = |name: &str| {
+        row.iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|text| !text.is_empty())
+    };
+    let submission = match value("SubmitLine") {
+        None => Known::Unknown("accounting does not say how it was submitted".to_owned()),
+        Some(line) => match Submission::read(line) {
+            Some(submission) => Known::Known(submission),
+            None => Known::Unknown("the words of its call of sbatch cannot be told apart".to_owned()),
+        },
+    };
+    Request {
+        submission,
+        partitions: value("Partition")
+            .map(|list| list.split(',').map(str::to_owned).collect())
+            .unwrap_or_default(),
+        // A job that asked for GPUs says so, where the site counts them.
+        gpus: value("ReqTRES").and_then(gres::gpus_in),
+        memory: value("ReqMem").and_then(|text| text.trim_end_matches(['n', 'c']).parse().ok()),
+        limits: Known::Unknown("not asked".to_owned()),
+        problems: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_job_asked_for_is_read_from_its_row() {
+        let row = |pairs: &[(&str, &str)]| -> Row {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        let request = read(&row(&[
+            ("Partition", "ai,scavenge"),
+            ("ReqTRES", "billing=1,cpu=1,gres/gpu:a100=2,gres/gpu=2,mem=4G,node=1"),
+            ("ReqMem", "4Gn"),
+            ("SubmitLine", "sbatch --array=0-3 train.sh"),
+        ]));
+        assert_eq!((request.gpus, request.memory), (Some(2), Some(Bytes(4 << 30))));
+        assert_eq!(request.partitions, ["ai", "scavenge"]);
+        assert_eq!(request.submission.known().unwrap().script, "train.sh");
+        let nothing = read(&row(&[("Partition", ""), ("SubmitLine", "")]));
+        assert!(nothing.submission.is_unknown() && nothing.partitions.is_empty() && nothing.gpus.is_none());
+    }
+}
