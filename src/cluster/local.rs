@@ -1,11 +1,12 @@
 //! Slurm's commands on this machine.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::problems::Problems;
 use super::squeue::{self, Field, LONG, SHORT};
 use super::{
-    Accounting, Job, Look, Node, Nothing, Origin, Problem, Remembered, Request, Scope, Snapshot, Whose,
+    Accounting, Job, Look, Node, Nothing, Origin, Problem, Remembered, Request, Scope, Snapshot, Trial, Whose,
 };
 use super::{nodes, remembered, request, sacct};
 use crate::safety;
@@ -81,6 +82,11 @@ pub(super) fn files_of(world: &World, look: &Look, ids: &[u32]) -> Remembered {
 /// Asks how a job was submitted, and what bounds an array.
 pub(super) fn request_of(world: &World, look: &Look, id: u32) -> Request {
     request::ask(&Asker { world, limit: look.limit }, id)
+}
+
+/// Asks whether a script would be taken.
+pub(super) fn try_out(world: &World, look: &Look, dir: &Path, words: &[String]) -> Known<Trial> {
+    request::try_out(&Asker { world, limit: look.limit }, dir, words)
 }
 
 /// Asks for the jobs alone: one question.
@@ -256,6 +262,21 @@ impl Asker<'_> {
             }
         }
         spawn.set("LC_ALL", "C").set("SLURM_BITSTR_LEN", "0").set("SLURM_TIME_FORMAT", "%s")
+    }
+
+    /// Runs a command to its end, whatever its exit status.
+    pub(super) fn run(&self, spawn: Spawn) -> Result<Finished, Nothing> {
+        match self.world.processes.run(&spawn) {
+            Ok(finished) if !finished.success() && has_no_cluster(&finished) => {
+                let why = "Slurm's commands are here, but no cluster is configured for them";
+                Err(Nothing::NotApplicable(why.to_owned()))
+            }
+            Ok(finished) => Ok(finished),
+            Err(SpawnError::Missing { .. }) => {
+                Err(Nothing::NotApplicable("Slurm's commands are not installed here".to_owned()))
+            }
+            Err(error) => Err(Nothing::Unknown(error.to_string())),
+        }
     }
 
     /// Runs a command that should answer; what it mutters beside an answer is a problem.

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::local::{self, Queue};
-use super::{Accounting, Job, Nothing, Remembered, Request, Scope, Snapshot, StateFile, squeue};
+use super::{Accounting, Job, Nothing, Remembered, Request, Scope, Snapshot, StateFile, Trial, squeue};
 use crate::sys::World;
 use crate::terms::{JobId, Known, Seconds, Time};
 
@@ -105,6 +105,15 @@ pub fn request_of(world: &World, look: &Look, id: u32) -> Request {
             let why = "a state file answers no further question".to_owned();
             Request::unknown(&Nothing::NotApplicable(why))
         }
+    }
+}
+
+/// Asks Slurm on this machine whether it would take a script (`words` are what
+/// follows `sbatch`), without submitting it.
+pub fn try_out(world: &World, look: &Look, dir: &Path, words: &[String]) -> Known<Trial> {
+    match &look.source {
+        Source::Local => local::try_out(world, look, dir, words),
+        Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
     }
 }
 

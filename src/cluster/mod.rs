@@ -30,12 +30,14 @@ pub use accounting::{Accounting, Attempt, FailedStep, Stamp, Steps, Text, Waitin
 pub use exit_code::{Printed, Signal, Status};
 pub use job::{ExitCode, Job};
 pub use local::Queue;
-pub use look::{Look, MOST_IDS, Source, accounting_of, files_of, jobs_under, look, queue, request_of};
+pub use look::{
+    Look, MOST_IDS, Source, accounting_of, files_of, jobs_under, look, queue, request_of, try_out,
+};
 pub use node::{Gpus, Node, Supply, gpus_by_partition, gpus_by_type};
 pub use patterns::filled;
 pub use reason::{Outlook, Reason};
 pub use remembered::{Files, Remembered};
-pub use request::Request;
+pub use request::{Request, Trial};
 pub use scope::Scope;
 pub use snapshot::{Load, Nothing, Origin, Problem, Snapshot, Whose};
 pub use state::State;

@@ -1,8 +1,11 @@
 //! What the jobs of a sweep asked for, and what the cluster lets one ask for.
 
+use std::path::Path;
+
 use super::local::Asker;
 use super::problems::Problems;
 use super::{ArrayLimits, Nothing, Problem, Submission, gres, sacct};
+use crate::safety;
 use crate::terms::{Bytes, Known};
 
 /// What a job asked for when it was submitted.
@@ -120,6 +123,34 @@ fn read(row: &Row) -> Request {
         limits: Known::Unknown("not asked".to_owned()),
         problems: Vec::new(),
     }
+}
+
+/// What `sbatch --test-only` says of a script: when it could start, or why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trial {
+    /// Slurm would take it.
+    Taken(String),
+    /// Slurm would refuse it.
+    Refused(String),
+}
+
+/// Asks Slurm whether it would take a script, without submitting it.
+pub(super) fn try_out(asker: &Asker, dir: &Path, words: &[String]) -> Known<Trial> {
+    let spawn = asker.spawn("sbatch").arg("--test-only").args(words).dir(dir);
+    let finished = match asker.run(spawn) {
+        Ok(finished) => finished,
+        Err(nothing) => return nothing.known(),
+    };
+    let said = safety::one_line(&finished.complaint(), 400);
+    let said = said.trim_start_matches("sbatch: ").trim_start_matches("error: ").to_owned();
+    if finished.success() {
+        return Known::Known(Trial::Taken(said));
+    }
+    let text = String::from_utf8_lossy(&finished.stderr).into_owned();
+    if ["Unable to contact", "Socket timed out", "Connection refused"].iter().any(|one| text.contains(one)) {
+        return Known::Unknown(said);
+    }
+    Known::Known(Trial::Refused(said))
 }
 
 #[cfg(test)]

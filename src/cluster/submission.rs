@@ -138,7 +138,30 @@ impl Submission {
 
     /// The memory that it asked for on each node, as `--mem` has it.
     pub fn memory(&self) -> Option<&str> {
-        self.options.iter().find_map(|option| option.strip_prefix("--mem="))
+        self.option(None, "--mem")
+    }
+
+    /// The value of an option, by its short letter or its long name; the last one counts.
+    pub fn option(&self, short: Option<char>, long: &str) -> Option<&str> {
+        self.options.iter().rev().find_map(|option| match option.strip_prefix("--") {
+            Some(_) => option.strip_prefix(long)?.strip_prefix('='),
+            None => option.strip_prefix('-')?.strip_prefix(short?),
+        })
+    }
+
+    /// The options that a batch script gives itself in its `#SBATCH` lines,
+    /// which end at the first command; `None` if they cannot be told apart.
+    pub fn of_script(text: &str, script: &str) -> Option<Submission> {
+        let mut line = "sbatch".to_owned();
+        let comments = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
+        for directive in comments.filter_map(|line| line.strip_prefix("#SBATCH")) {
+            // What stands behind another `#` is a comment.
+            let words = directive.split(" #").next().unwrap_or_default().trim();
+            line.push(' ');
+            line.push_str(&words.replace('"', ""));
+        }
+        let own = Submission::read(&format!("{line} -- {}", script.replace([' ', '\'', '"', '\\'], "_")))?;
+        Some(Submission { script: script.to_owned(), ..own })
     }
 }
 
@@ -173,6 +196,14 @@ mod tests {
         ] {
             assert_eq!(Submission::read(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn the_options_of_a_script_are_those_before_its_first_command() {
+        let text = "#!/bin/bash\n#SBATCH -o logs/%A_%a.out # there\n\n# hm\n#SBATCH --mem 4G\ncd x\n#SBATCH --mem=1G\n";
+        let read = Submission::of_script(text, "my train.sh").unwrap();
+        assert_eq!((read.option(Some('o'), "--output"), read.memory()), (Some("logs/%A_%a.out"), Some("4G")));
+        assert_eq!((read.option(Some('e'), "--error"), read.script.as_str()), (None, "my train.sh"));
     }
 
     #[test]

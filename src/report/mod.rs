@@ -8,6 +8,7 @@ pub mod checkpoints;
 mod envelope;
 pub mod finish;
 pub mod handover;
+pub mod preflight;
 pub mod remove;
 pub mod resume;
 pub mod snapshot;

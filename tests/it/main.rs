@@ -14,6 +14,7 @@ mod json;
 mod lifecycle;
 mod lock;
 mod naughty;
+mod preflight;
 mod readme;
 mod removal_traps;
 mod remove;

@@ -1,4 +1,5 @@
 mod checkpoints;
+mod preflight;
 
 use std::path::{Path, PathBuf};
 
@@ -43,12 +44,14 @@ pub struct SweepArgs {
 #[derive(Debug, Subcommand)]
 enum About {
     Checkpoints(checkpoints::CheckpointsArgs),
+    Preflight(preflight::PreflightArgs),
 }
 
 pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
     match &args.about {
         None => board(session, args),
         Some(About::Checkpoints(args)) => checkpoints::run(session, args),
+        Some(About::Preflight(args)) => preflight::run(session, args),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The sweeps that the cluster knows: counts, failures, run times.
 
 pub mod checkpoints;
+mod globs;
+pub mod preflight;
 
 use std::io;
 use std::path::Path;

@@ -1,0 +1,162 @@
+//! What to look at before a sweep is submitted.
+
+mod checks;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{Context, Error};
+use crate::cluster::Submission;
+use crate::sys::{FileError, read_regular};
+use crate::terms::{Bytes, CommitId, Time};
+
+/// The largest batch script.
+const LARGEST_SCRIPT: usize = 4 << 20;
+/// So many preflights are remembered.
+const MOST_RECORDS: usize = 200;
+
+/// What to look at.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The batch script.
+    pub script: PathBuf,
+    /// What it will be given.
+    pub arguments: Vec<String>,
+    /// How many parameters the model has.
+    pub parameters: Option<u64>,
+    /// A checkpoint of the same model, whose header tells it.
+    pub checkpoint: Option<PathBuf>,
+    /// The memory of one GPU, to compare the estimate with.
+    pub gpu_memory: Option<Bytes>,
+    /// True if nothing is to be written.
+    pub dry_run: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Outcome {
+    /// The batch script, as it was named.
+    pub script: String,
+    /// The commit that is checked out; `None` before the first one.
+    pub commit: Option<CommitId>,
+    /// The checks, in the order in which they were made.
+    pub checks: Vec<Check>,
+    /// Where the commit and the answers were recorded; `None` if they were not.
+    pub recorded: Option<PathBuf>,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Check {
+    /// What was looked at.
+    pub about: String,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The answer in words.
+    pub text: String,
+    /// What it rests on: paths and lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// The answer of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All is well.
+    Well,
+    /// It could not be found out, or does not apply here.
+    NotChecked,
+    /// Look at it first.
+    Finding,
+    /// The jobs would fail.
+    WouldFail,
+}
+
+impl Outcome {
+    /// The worst answer.
+    pub fn worst(&self) -> Verdict {
+        self.checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Well)
+    }
+}
+
+/// Looks at everything, and records the commit with the answers.
+///
+/// # Errors
+/// The script cannot be read, git does not answer, or the record cannot be written.
+pub fn run(context: &Context, here: &Path, options: &Options) -> Result<Outcome, Error> {
+    let script = here.join(&options.script);
+    let text = match read_regular(&script, LARGEST_SCRIPT) {
+        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(None) => {
+            let what = format!("{} is no batch script", crate::safety::escape_path(&script));
+            return Err(Error::Usage { what, hint: "name a regular file of at most 4 MiB".to_owned() });
+        }
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+            let what = format!("there is no batch script {}", crate::safety::escape_path(&script));
+            return Err(Error::Usage { what, hint: "name it as seen from here, or with -C DIR".to_owned() });
+        }
+        Err(source) => return Err(FileError::new("read the batch script", &script, source).into()),
+    };
+    let name = options.script.to_string_lossy();
+    let submission = Submission::of_script(&text, &name);
+    let mut checks = vec![
+        checks::committed(context, &script)?,
+        checks::logs(context, here, submission.as_ref()),
+        checks::memory(here, options),
+        checks::one_batch(context, &text, options),
+    ];
+    checks.push(checks::slurm(context, here, options));
+    let mut outcome = Outcome {
+        script: name.into_owned(),
+        commit: context.repository.history().resolve("HEAD")?,
+        checks,
+        recorded: None,
+    };
+    if !options.dry_run {
+        outcome.recorded = Some(record(context, &outcome)?);
+    }
+    Ok(outcome)
+}
+
+/// What is remembered of a preflight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When it was made.
+    pub at: Time,
+    /// What it found.
+    pub outcome: Outcome,
+}
+
+/// Where preflights are remembered.
+fn file(context: &Context) -> PathBuf {
+    context.home().join("sweeps/preflight.json")
+}
+
+/// The preflights that are remembered, newest last; none if there is no such
+/// file, or it cannot be read.
+pub(super) fn records(context: &Context) -> Vec<Record> {
+    let bytes = read_regular(&file(context), LARGEST_SCRIPT).ok().flatten().unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+fn record(context: &Context, outcome: &Outcome) -> Result<PathBuf, Error> {
+    let path = file(context);
+    let mut all = records(context);
+    all.push(Record { at: context.now, outcome: outcome.clone() });
+    let old = all.len().saturating_sub(MOST_RECORDS);
+    all.drain(..old);
+    let text = serde_json::to_vec_pretty(&all).unwrap_or_default();
+    if let Some(dir) = path.parent() {
+        context.world.files.ensure_dir(dir)?;
+    }
+    context.world.files.write_copy(&path, &text, 0o644)?;
+    Ok(path)
+}
