@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::checkpoint::Survey;
 use crate::cluster::{ExitCode, Printed, State, Steps};
 
 use crate::joblog::Reading;
@@ -89,6 +90,8 @@ pub struct Looked {
     pub log: Known<LogSeen>,
     /// The tracker's runs of this task, oldest first.
     pub runs: Known<Vec<Run>>,
+    /// The checkpoints of its run.
+    pub checkpoints: Known<Survey>,
     /// The folder of its run.
     pub run_dir: Known<PathBuf>,
     /// Results that it should have made and that are not there.
@@ -113,6 +116,7 @@ impl Default for Looked {
         Looked {
             log: Known::Unknown(not_read()),
             runs: Known::Unknown(not_read()),
+            checkpoints: Known::Unknown(not_read()),
             run_dir: Known::Unknown("not looked for".to_owned()),
             missing: Vec::new(),
         }
@@ -157,6 +161,16 @@ impl Evidence {
     /// The tracker's runs, oldest first; none if they were not read.
     pub fn runs(&self) -> &[Run] {
         self.looked.as_deref().and_then(|looked| looked.runs.known()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The tracker's newest run.
+    pub fn newest_run(&self) -> Option<&Run> {
+        self.runs().iter().max_by_key(|run| run.started)
+    }
+
+    /// Its checkpoints, if they were looked at.
+    pub fn checkpoints(&self) -> Option<&Survey> {
+        self.looked.as_deref().and_then(|looked| looked.checkpoints.known())
     }
 
     /// The folder of its run, if it is known.

@@ -8,7 +8,8 @@ use crate::sweep::contradiction::Contradiction;
 use crate::sweep::{Line, Members, Sweep};
 
 /// Mistakes of environment, paths or request.
-const CONFIGURATION: [&str; 9] = [
+const CONFIGURATION: [&str; 10] = [
+    "config-error",
     "missing-module",
     "missing-lib",
     "env-mismatch",
@@ -37,6 +38,7 @@ pub fn decide(sweep: &Sweep, judgement: &mut Judgement, rules: &Rules<'_>) {
     reasons.extend(bands(judgement, rules));
     reasons.extend(learning(judgement, rules));
     reasons.extend(suspects(judgement, rules));
+    reasons.extend(wasted(judgement));
     reasons.extend(nodes(judgement));
     reasons.extend(waiting(sweep));
     // Stable: of equals the first said stays first.
@@ -223,7 +225,7 @@ fn learning(judgement: &Judgement, rules: &Rules<'_>) -> Option<Reason> {
     })
 }
 
-/// Completed tasks that may be worth nothing, and live ones that do nothing.
+/// Completed tasks that may be worth nothing.
 fn suspects(judgement: &Judgement, rules: &Rules<'_>) -> Option<Reason> {
     let suspects = judgement.suspects();
     if suspects.is_empty() {
@@ -245,6 +247,17 @@ fn suspects(judgement: &Judgement, rules: &Rules<'_>) -> Option<Reason> {
         false => (Health::Healthy, Decision::NoIntervention),
     };
     Some(reason(health, decision, text, examples(judgement, &suspects)))
+}
+
+/// Tasks that hold nodes and do nothing with them.
+fn wasted(judgement: &Judgement) -> Vec<Reason> {
+    let wasted = judgement.contradictions.iter().filter(|found| found.kind.wastes());
+    let said = |found: &Contradiction| {
+        let tasks = if found.tasks.len() == 1 { "task" } else { "tasks" };
+        let text = format!("{} {tasks}: {}", found.tasks.len(), found.sentence);
+        reason(Health::Degraded, Decision::Watch, text, found.evidence.iter().take(LINES).cloned().collect())
+    };
+    wasted.map(said).collect()
 }
 
 fn nodes(judgement: &Judgement) -> Option<Reason> {

@@ -1,6 +1,6 @@
 //! Where the sources contradict each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,12 @@ use super::measure::fast_below;
 use super::{Evidence, Line, Members, Source, Sweep};
 use crate::cluster::{ExitCode, State};
 use crate::joblog::{Finding, Reading, Role, Trouble};
-use crate::terms::Seconds;
+use crate::terms::{Seconds, Time};
 
+/// A run that has not given a sign of life for so long is silent.
+const SILENT: Seconds = Seconds(30 * 60);
+/// So long a job may take to end after its run did.
+const ENDING: Seconds = Seconds(5 * 60);
 /// So many lines of evidence are kept of each kind.
 const EXAMPLES: usize = 3;
 
@@ -44,12 +48,29 @@ pub enum ContradictionKind {
     CompletedWithoutResults,
     /// COMPLETED, and its loss is no number any more.
     CompletedWithNan,
-    /// FAILED, although it came to its end by its own log.
+    /// COMPLETED, and its run has no checkpoint that is whole, as others have.
+    CompletedWithoutCheckpoint,
+    /// COMPLETED, and the tracker's run ended with an error.
+    CompletedOverCrashedRun,
+    /// COMPLETED, and the tracker's run never said that it ended.
+    CompletedWithoutExitRecord,
+    /// FAILED, although it came to its end by its own log or tracker.
     FailedThoughDone,
     /// A step ran out of memory, and the job says something else.
     HiddenOutOfMemory,
     /// Accounting and log say that it ended in different ways.
     LogDisagrees,
+    /// It has several runs of the tracker, under different ids.
+    TwoRuns,
+    /// It runs, and the tracker's run has ended: it holds its GPUs for nothing.
+    HeldGpu,
+    /// It runs, and neither tracker nor log have moved for a long time.
+    Silent,
+    /// It runs and writes its log, and the tracker's files have not moved for a
+    /// long time.
+    TrackerSilent,
+    /// It is over, and the tracker's run counts as running.
+    ZombieRun,
     /// Live by accounting, and not in the queue.
     NotInQueue,
 }
@@ -57,41 +78,52 @@ pub enum ContradictionKind {
 impl ContradictionKind {
     /// True if a completed task of this kind may have no result that can be used.
     pub fn spoils_result(self) -> bool {
-        use ContradictionKind::{
-            CompletedOverFailedSteps, CompletedWithFailureInLog, CompletedWithNan, CompletedWithoutResults,
-            FastWithoutSteps,
-        };
+        use ContradictionKind as Kind;
         matches!(
             self,
-            CompletedOverFailedSteps
-                | CompletedWithFailureInLog
-                | CompletedWithNan
-                | CompletedWithoutResults
-                | FastWithoutSteps
+            Kind::CompletedOverFailedSteps
+                | Kind::CompletedWithFailureInLog
+                | Kind::FastWithoutSteps
+                | Kind::CompletedWithoutResults
+                | Kind::CompletedWithNan
+                | Kind::CompletedWithoutCheckpoint
+                | Kind::CompletedOverCrashedRun
         )
     }
 
+    /// True if a task of this kind lives and does nothing.
+    pub fn wastes(self) -> bool {
+        matches!(self, ContradictionKind::HeldGpu | ContradictionKind::Silent)
+    }
+
     fn words(self) -> &'static str {
+        use ContradictionKind as Kind;
         match self {
-            ContradictionKind::CompletedOverFailedSteps => {
-                "COMPLETED, although a step failed or was cancelled"
-            }
-            ContradictionKind::CompletedWithFailureInLog => {
-                "COMPLETED, although the log names a cause of failure"
-            }
-            ContradictionKind::FastWithoutSteps => {
+            Kind::CompletedOverFailedSteps => "COMPLETED, although a step failed or was cancelled",
+            Kind::CompletedWithFailureInLog => "COMPLETED, although the log names a cause of failure",
+            Kind::FastWithoutSteps => {
                 "COMPLETED far faster than the others, and nothing that was read shows the steps"
             }
-            ContradictionKind::CompletedWithoutResults => "COMPLETED, and expected results are not there",
-            ContradictionKind::CompletedWithNan => "COMPLETED with a loss that is no number",
-            ContradictionKind::FailedThoughDone => {
-                "failed by accounting, although the log shows that it was done"
+            Kind::CompletedWithoutResults => "COMPLETED, and expected results are not there",
+            Kind::CompletedWithNan => "COMPLETED with a loss that is no number",
+            Kind::CompletedWithoutCheckpoint => "COMPLETED without a whole checkpoint, where others have one",
+            Kind::CompletedOverCrashedRun => "COMPLETED, although the tracker's run ended with an error",
+            Kind::CompletedWithoutExitRecord => {
+                "COMPLETED, and the tracker's run has no exit record: it was killed"
             }
-            ContradictionKind::HiddenOutOfMemory => {
-                "a step ran out of memory, and the job only says that it failed"
+            Kind::FailedThoughDone => "failed by accounting, although log or tracker show that it was done",
+            Kind::HiddenOutOfMemory => "a step ran out of memory, and the job only says that it failed",
+            Kind::LogDisagrees => "log and accounting say that it ended in different ways",
+            Kind::TwoRuns => "several runs of the tracker for one task",
+            Kind::HeldGpu => "the tracker's run has ended, and the job still holds its GPUs",
+            Kind::Silent => "runs, and neither tracker nor log have moved for over 30 minutes: it may hang",
+            Kind::TrackerSilent => {
+                "runs and writes its log, and the tracker's files have not moved for over 30 minutes"
             }
-            ContradictionKind::LogDisagrees => "log and accounting say that it ended in different ways",
-            ContradictionKind::NotInQueue => {
+            Kind::ZombieRun => {
+                "over, and the tracker's run has no exit record: the tracker counts it as running"
+            }
+            Kind::NotInQueue => {
                 "live by accounting, but not in the queue: it ended just now, or accounting missed its end"
             }
         }
@@ -107,6 +139,9 @@ pub(super) fn contradictions(sweep: &Sweep, order: &[&Evidence], rules: &Rules<'
             State::Completed => completed(task, &siblings, &mut found),
             state if state.is_failure() => failed(task, &mut found),
             _ => {}
+        }
+        if !task.runs().is_empty() {
+            tracked(task, rules.now, &mut found);
         }
     }
     for member in sweep.not_in_queue.0.iter() {
@@ -140,6 +175,17 @@ fn completed(task: &Evidence, siblings: &Siblings, found: &mut Found) {
             Some(Line { file: Some(path.clone()), ..Line::said(Source::Files, text) })
         });
     }
+    if let Some(survey) =
+        task.checkpoints().filter(|survey| survey.best.is_none() && siblings.keep_checkpoints)
+    {
+        found.add(ContradictionKind::CompletedWithoutCheckpoint, task.member, || {
+            let text = match survey.refused.len() {
+                0 => "no checkpoint".to_owned(),
+                refused => format!("no checkpoint is whole, {refused} refused"),
+            };
+            Some(Line { file: Some(survey.dir.clone()), ..Line::said(Source::Checkpoint, text) })
+        });
+    }
     let troubles = log.and_then(|log| log.progress.as_ref()).map_or(&[][..], |progress| &progress.findings);
     for trouble in troubles {
         if let Trouble::Nan { text, line, offset, .. } = trouble {
@@ -155,6 +201,49 @@ fn completed(task: &Evidence, siblings: &Siblings, found: &mut Found) {
             });
             break;
         }
+    }
+}
+
+/// Where the tracker does not agree with Slurm.
+fn tracked(task: &Evidence, now: Option<Time>, found: &mut Found) {
+    use ContradictionKind as Kind;
+    let Some(run) = task.newest_run() else { return };
+    let ids: BTreeSet<&str> = task.runs().iter().map(|run| run.id.as_str()).collect();
+    let said = |text: String| {
+        let line = Line { file: Some(run.dir.clone()), ..Line::said(Source::Tracker, text) };
+        move || Some(line)
+    };
+    if ids.len() > 1 {
+        let ids: Vec<&str> = ids.into_iter().collect();
+        found.add(Kind::TwoRuns, task.member, said(format!("runs {}", ids.join(", "))));
+    }
+    let age = |time: Option<Time>| now.zip(time).map(|(now, time)| time.age(now));
+    let silent = age(run.last_sign.as_ref().map(|sign| sign.time));
+    let sign = silent.map(|age| format!(", last sign of life {age} ago")).unwrap_or_default();
+    let told = match run.exit {
+        Some(exit) => format!("run {} ended with code {}{sign}", run.id, exit.code),
+        None => format!("run {} has no exit record{sign}", run.id),
+    };
+    let is_old = |age: Option<Seconds>| age.is_some_and(|age| age > SILENT);
+    match (task.state, run.exit) {
+        (State::Completed, Some(exit)) if exit.code != 0 => {
+            found.add(Kind::CompletedOverCrashedRun, task.member, said(told));
+        }
+        (State::Completed, None) => found.add(Kind::CompletedWithoutExitRecord, task.member, said(told)),
+        (State::Failed, Some(exit)) if exit.code == 0 => {
+            found.add(Kind::FailedThoughDone, task.member, said(told));
+        }
+        (state, None) if state.is_finished() => found.add(Kind::ZombieRun, task.member, said(told)),
+        // A run of an earlier attempt has ended rightly.
+        (State::Running, Some(_)) if run.started >= task.started && silent.is_none_or(|age| age > ENDING) => {
+            found.add(Kind::HeldGpu, task.member, said(told));
+        }
+        (State::Running, None) if is_old(silent) => {
+            let log = task.log().and_then(|log| log.reading.modified);
+            let kind = if log.is_some() && !is_old(age(log)) { Kind::TrackerSilent } else { Kind::Silent };
+            found.add(kind, task.member, said(told));
+        }
+        _ => {}
     }
 }
 
@@ -201,6 +290,8 @@ struct Siblings {
     target_epoch: Option<u64>,
     /// The median of the last steps of the completed ones that are not fast.
     step: Option<u64>,
+    /// True if most of the completed ones that were looked at have a checkpoint.
+    keep_checkpoints: bool,
 }
 
 impl Siblings {
@@ -221,11 +312,17 @@ impl Siblings {
             target_step: rules.settings.target_step,
             target_epoch: rules.settings.target_epoch,
             step: None,
+            keep_checkpoints: false,
         };
         let is_normal = |task: &&&Evidence| task.state == State::Completed && !siblings.is_fast(task);
         let mut steps: Vec<u64> = order.iter().filter(is_normal).filter_map(|task| last_step(task)).collect();
         steps.sort_unstable();
         siblings.step = steps.get(steps.len() / 2).copied();
+        let surveys =
+            order.iter().filter(|task| task.state == State::Completed).filter_map(|task| task.checkpoints());
+        let (kept, seen) = surveys
+            .fold((0, 0), |(kept, seen), survey| (kept + usize::from(survey.best.is_some()), seen + 1));
+        siblings.keep_checkpoints = kept * 2 > seen;
         siblings
     }
 
@@ -233,7 +330,7 @@ impl Siblings {
         self.below.zip(task.elapsed).is_some_and(|(below, elapsed)| elapsed < below)
     }
 
-    /// True if log or checkpoint show the steps that the task should have made.
+    /// True if log, checkpoint or tracker show the steps that the task should have made.
     fn shows_steps(&self, task: &Evidence) -> bool {
         let log = readable(task);
         let progress = log.and_then(|log| log.progress.as_ref());
@@ -250,9 +347,12 @@ impl Siblings {
     }
 }
 
-/// The highest step that log or checkpoint show.
+/// The highest step that log, checkpoint or tracker show.
 fn last_step(task: &Evidence) -> Option<u64> {
-    readable(task).and_then(|log| log.progress.as_ref()?.step)
+    let by_log = readable(task).and_then(|log| log.progress.as_ref()?.step);
+    let by_checkpoint = task.checkpoints().and_then(|survey| survey.best.as_ref()?.step);
+    let by_tracker = task.newest_run().and_then(|run| run.last_step);
+    by_log.max(by_checkpoint).max(by_tracker)
 }
 
 #[derive(Default)]
@@ -282,3 +382,6 @@ impl Found {
         self.0.into_iter().map(contradiction).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
