@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::support::planted::Truth;
 use crate::support::{Answer, Sandbox, cluster::Cluster};
-use crate::sweep_recorded::texts;
+use crate::sweep_recorded::{checkpoints_are_as_planted, texts};
 
 /// A person in front of the planted sweep.
 struct Planted {
@@ -36,10 +36,16 @@ impl Planted {
     }
 }
 
+/// One test, as the last of its looks changes what the others see.
 #[test]
-fn every_task_of_the_planted_sweep_has_its_state_and_exit_code() {
-    let name = "every_task_of_the_planted_sweep_has_its_state_and_exit_code";
+fn the_sweep_on_a_real_slurm_is_what_was_planted() {
+    let name = "the_sweep_on_a_real_slurm_is_what_was_planted";
     let Some(planted) = Planted::or_skip(name) else { return };
+    states_are_as_planted(&planted);
+    checkpoints_are_as_planted(&planted.truth, |words| planted.sandbox.handover_in(&planted.project, words));
+}
+
+fn states_are_as_planted(planted: &Planted) {
     let data = planted.handover(&["sweep", &planted.array, "--json"]).data();
     let sweep = &data["sweeps"][0];
     assert_eq!(texts(&sweep["look"]["tasks"]), planted.truth.outcomes());

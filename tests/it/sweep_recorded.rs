@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use handover::tracker;
 use serde_json::Value;
 
-use crate::support::planted::Recorded;
+use crate::support::Answer;
+use crate::support::planted::{Recorded, Truth};
 
 /// An object of texts.
 #[track_caller]
@@ -29,6 +30,52 @@ fn every_task_of_the_recorded_sweep_has_its_state_and_exit_code() {
     assert_eq!(sweep["total"], 200);
     let sweep = look(&["--accounting", "../sacct.psv"]);
     assert_eq!(texts(&sweep["look"]["tasks"]), recorded.truth.outcomes());
+}
+
+/// Compares what `handover WORD...` says of checkpoints with what was planted,
+/// by structure and with checksums.
+#[track_caller]
+pub fn checkpoints_are_as_planted(truth: &Truth, handover: impl Fn(&[&str]) -> Answer) {
+    for (full, words) in [
+        (false, &["sweep", "checkpoints", "--json"][..]),
+        (true, &["sweep", "checkpoints", "--json", "--full"]),
+    ] {
+        let data = handover(words).expect(3).data();
+        assert_eq!(data["unread"], Value::Array(Vec::new()));
+        let mut seen = BTreeMap::new();
+        for run in data["runs"].as_array().unwrap() {
+            let task = run["dir"].as_str().unwrap().rsplit('/').next().unwrap().parse::<u32>().unwrap();
+            let refused = run["refused"].as_array().unwrap();
+            let refused = refused.iter().map(|one| format!("{}:{}", one["step"], damage(&one["verdict"])));
+            seen.insert(task, (run["best"]["step"].as_u64(), refused.collect::<Vec<_>>()));
+        }
+        assert_eq!(seen, truth.checkpoints(full));
+    }
+}
+
+/// The plan's word for what is wrong with a checkpoint.
+#[track_caller]
+fn damage(verdict: &Value) -> &'static str {
+    let why = verdict["why"].as_str().unwrap_or_default();
+    let has = |words: &str| why.contains(words);
+    match verdict["is"].as_str().unwrap() {
+        "temporary" => "tmp",
+        "unfinished" if has("trainer_state.json") => "stateless",
+        "damaged" if has("cut short") => "truncated",
+        "damaged" if has("empty") => "empty",
+        "damaged" if has("NUL bytes") => "nul-tail",
+        "damaged" if has("checksum") => "flipped",
+        "damaged" if has("garbled") || has("does not begin") => "flipped-head",
+        _ => panic!("not one of the planted: {verdict}"),
+    }
+}
+
+#[test]
+fn the_best_checkpoint_of_each_recorded_run_is_found_and_each_broken_one_refused() {
+    let recorded = Recorded::new();
+    checkpoints_are_as_planted(&recorded.truth, |words| {
+        recorded.sandbox.handover_in(&recorded.project, words)
+    });
 }
 
 #[test]

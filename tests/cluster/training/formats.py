@@ -66,6 +66,7 @@ def torch_zip(path, step, epoch, numbers=256, seed=0):
     storages = {"0": numbers, "1": numbers // 2}
     state = {
         "model": {"weight": _Tensor(_Storage("0", numbers)), "bias": _Tensor(_Storage("1", numbers // 2))},
+        "optimizer": {"state": {"exp_avg": _Tensor(_Storage("1", numbers // 2))}, "param_groups": [{"lr": 0.001}]},
         "global_step": step,
         "epoch": epoch,
     }

@@ -41,6 +41,20 @@ impl Truth {
         lists.into_iter().map(|(key, list)| (key, list.to_string())).collect()
     }
 
+    /// Of each task that has checkpoints, the step to resume from and the newer
+    /// ones with what was done to them (`300:truncated`): as the structure
+    /// tells it, or with checksums.
+    pub fn checkpoints(&self, full: bool) -> BTreeMap<u32, (Option<u64>, Vec<String>)> {
+        let (best, refused) = if full { ("best-full", "refused-full") } else { ("best", "refused") };
+        let those = self.0.iter().filter(|task| task[best] != "-" || task[refused] != "-");
+        those
+            .map(|task| {
+                let refused = task[refused].split(',').filter(|one| *one != "-").map(str::to_owned);
+                (task["task"].parse().unwrap(), (task[best].parse().ok(), refused.collect()))
+            })
+            .collect()
+    }
+
     /// State and exit code of each task, as the text of this release shows
     /// them: exit codes from 128 on less 128; of what is not over the state.
     pub fn outcomes(&self) -> BTreeMap<String, String> {
@@ -64,8 +78,6 @@ pub struct Recorded {
 
 /// Where the project was when it was recorded.
 const STAND_IN: &str = "/home/ann/lrgrid";
-/// A minute after the recording.
-const THEN: &str = "2026-11-21T12:29:00Z";
 
 impl Recorded {
     /// Copies the recording, and puts the project's own path into what Slurm
@@ -73,8 +85,12 @@ impl Recorded {
     pub fn new() -> Recorded {
         let sandbox = Sandbox::empty();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sweep200");
-        sandbox.set_now(THEN);
-        let written = UNIX_EPOCH + Duration::from_secs(THEN.parse::<Time>().unwrap().unix() as u64 - 60);
+        let state = std::fs::read_to_string(fixture.join("cluster_state.txt")).unwrap();
+        let taken =
+            state.lines().find_map(|line| line.strip_prefix("Taken: ")).expect("when it was recorded");
+        let taken = taken.replace(" UTC", "Z").replacen(' ', "T", 1);
+        sandbox.set_now(&taken);
+        let written = UNIX_EPOCH + Duration::from_secs(taken.parse::<Time>().unwrap().unix() as u64 - 30);
         let project = sandbox.repository("lrgrid");
         copy(&fixture.join("project"), &project, written);
         for file in ["sacct.psv", "cluster_state.txt"] {
