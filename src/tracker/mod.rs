@@ -1,25 +1,36 @@
 //! What experiment trackers left on disk, read without a network and without
 //! their software.
 //!
-//! Weights & Biases run folders: [`runs`]. Keys and netrc files are never opened. All text in
-//! the results is data from outside, raw and clipped, to be escaped where it is shown.
+//! Weights & Biases run folders ([`runs`]), TensorBoard event files ([`events`]), MLflow's file store
+//! ([`others`]); what a run saved of itself ([`configurations`], [`reproducibility()`]) and whether it is still
+//! what is intended ([`compare()`], [`identity()`]); and what Slurm and the tracker say together
+//! ([`signs()`]). Keys and netrc files are never opened. All text in the results is data from outside,
+//! raw and clipped, to be escaped where it is shown.
 //!
 //! W&B's format is that of `wandb/proto/wandb_internal.proto` and of the record log in
 //! `core/internal/transactionlog` (wandb/wandb), checked against recordings of the
 //! releases 0.16.6 and 0.31.0 in `tests/fixtures/wandb`.
 
+mod compare;
 mod crc;
 mod disk;
+mod identity;
+mod reproducibility;
 mod run;
+mod saved;
 mod wandb;
 mod wire;
 mod yaml;
+
+pub use compare::{Comparison, Difference, SET_ASIDE, compare};
+pub use disk::{Limits, Unread};
+pub use identity::{IdSeen, RunIdentity, identity};
+pub use reproducibility::{Recorded, Reproducibility, reproducibility};
+pub use run::{Run, RunExit, Runs, Sign, SlurmIds};
+pub use saved::{Configurations, Saved, SavedKind, configuration, configurations};
+pub use wandb::runs;
 
 /// Writers of run folders, shared with the tests of the program.
 #[cfg(test)]
 #[path = "../../tests/it/support/wandb.rs"]
 mod writer;
-
-pub use disk::{Limits, Unread};
-pub use run::{Run, RunExit, Runs, Sign, SlurmIds};
-pub use wandb::runs;
