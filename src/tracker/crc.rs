@@ -1,12 +1,20 @@
-//! The checksum of record files: a table of 256 words and a line of code, which is
-//! all that a crate would save.
+//! The two checksums of record files. Both are a table of 256 words and a line of
+//! code; a crate would save nothing but the table.
 
 /// CRC-32 as zlib and PNG have it, reflected polynomial 0xEDB88320: W&B.
 static ZLIB: [u32; 256] = table(0xedb8_8320);
+/// CRC-32C (Castagnoli), reflected polynomial 0x82F63B78: TensorBoard.
+static CASTAGNOLI: [u32; 256] = table(0x82f6_3b78);
 
 /// The CRC-32 of one byte followed by data.
 pub(super) fn crc32(first: u8, data: &[u8]) -> u32 {
     !run(&ZLIB, run(&ZLIB, !0, &[first]), data)
+}
+
+/// The masked CRC-32C of TensorFlow's records: rotated and shifted, so that a
+/// checksum over data that holds checksums stays a good one.
+pub(super) fn masked_crc32c(data: &[u8]) -> u32 {
+    (!run(&CASTAGNOLI, !0, data)).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 fn run(table: &[u32; 256], start: u32, data: &[u8]) -> u32 {
@@ -34,8 +42,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_check_value_of_the_polynomial_comes_out() {
+    fn the_check_values_of_both_polynomials_come_out() {
         // The check input of the catalogue of CRC algorithms.
         assert_eq!(crc32(b'1', b"23456789"), 0xcbf4_3926);
+        assert_eq!(!run(&CASTAGNOLI, !0, b"123456789"), 0xe306_9283);
+        assert_eq!(masked_crc32c(b""), 0xa282_ead8);
     }
 }

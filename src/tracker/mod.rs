@@ -14,7 +14,9 @@
 mod compare;
 mod crc;
 mod disk;
+mod events;
 mod identity;
+mod mlflow;
 mod reproducibility;
 mod run;
 mod saved;
@@ -24,9 +26,11 @@ mod yaml;
 
 pub use compare::{Comparison, Difference, SET_ASIDE, compare};
 pub use disk::{Limits, Unread};
+pub use events::{EventFiles, Events, events};
 pub use identity::{IdSeen, RunIdentity, identity};
+pub use mlflow::{Others, others};
 pub use reproducibility::{Recorded, Reproducibility, reproducibility};
-pub use run::{Run, RunExit, Runs, Sign, SlurmIds};
+pub use run::{Run, RunExit, Runs, Sign, SlurmIds, Tracker};
 pub use saved::{Configurations, Saved, SavedKind, configuration, configurations};
 pub use wandb::runs;
 

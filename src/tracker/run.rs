@@ -7,10 +7,24 @@ use serde_json::Value;
 use super::Unread;
 use crate::terms::{Seconds, Time};
 
+/// Whose run it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Tracker {
+    /// Weights & Biases.
+    #[default]
+    Wandb,
+    /// MLflow's file store. It has no exit codes: 1 stands for failed and killed.
+    Mlflow,
+}
+
 /// One run of a tracker, as its folder tells it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Run {
+    /// Whose run it is.
+    pub tracker: Tracker,
     /// The run's folder, `.../wandb/run-20261121_120134-k3v9q1ab`.
     pub dir: PathBuf,
     /// The run's id, from the folder's name.

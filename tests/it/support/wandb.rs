@@ -233,3 +233,38 @@ fn crc32(first: u8, data: &[u8]) -> u32 {
     };
     !data.iter().fold(step(!0, &first), step)
 }
+
+/// A TensorBoard event file: its version, then an event for each wall time and step.
+pub fn events(events: impl IntoIterator<Item = (f64, u64)>) -> Vec<u8> {
+    let wall = |time: f64| [vec![1 << 3 | 1], time.to_bits().to_le_bytes().to_vec()].concat();
+    let mut events = events.into_iter().peekable();
+    let begun = events.peek().map_or(0.0, |(time, _)| *time);
+    let version = [wall(begun), bytes_field(3, b"brain.Event:2")].concat();
+    let mut records = vec![version];
+    records.extend(events.map(|(time, step)| {
+        // Summary { value { tag, simple_value } }.
+        let value =
+            [bytes_field(1, b"loss"), vec![2 << 3 | 5], 0.5f32.to_bits().to_le_bytes().to_vec()].concat();
+        [wall(time), number_field(2, step), bytes_field(5, &bytes_field(1, &value))].concat()
+    }));
+    let mut file = Vec::new();
+    for record in records {
+        let length = (record.len() as u64).to_le_bytes();
+        file.extend(length);
+        file.extend(masked_crc32c(&length).to_le_bytes());
+        file.extend(&record);
+        file.extend(masked_crc32c(&record).to_le_bytes());
+    }
+    file
+}
+
+/// Bit by bit, as [`crc32`].
+fn masked_crc32c(data: &[u8]) -> u32 {
+    let step = |crc: u32, byte: &u8| {
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 },
+        )
+    };
+    (!data.iter().fold(!0, step)).rotate_right(15).wrapping_add(0xa282_ead8)
+}
