@@ -20,6 +20,7 @@ mod mlflow;
 mod reproducibility;
 mod run;
 mod saved;
+mod signs;
 mod wandb;
 mod wire;
 mod yaml;
@@ -32,6 +33,7 @@ pub use mlflow::{Others, others};
 pub use reproducibility::{Recorded, Reproducibility, reproducibility};
 pub use run::{Run, RunExit, Runs, Sign, SlurmIds, Tracker};
 pub use saved::{Configurations, Saved, SavedKind, configuration, configurations};
+pub use signs::{FindingKind, JobSeen, Link, Sighting, Standing, TrackerFinding, belongs, signs};
 pub use wandb::runs;
 
 /// Writers of run folders, shared with the tests of the program.
