@@ -11,13 +11,13 @@ use handover::git::Status;
 use handover::safety;
 use handover::terms::{AnyKey, Bytes, JobId, KeyPrefix, Seconds, TaskIds, Time};
 use handover::worktree::{Entry, markers};
-use handover::{baton, config, document, git, sys};
+use handover::{baton, config, document, git, sys, tracker};
 
 /// A reader, by the name of its target.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 19] = [
     ("key", key),
     ("words", words),
     ("task_ids", task_ids),
@@ -33,6 +33,10 @@ pub const TARGETS: [Target; 15] = [
     ("markers", context_block),
     ("owner", owner),
     ("safety", harmless),
+    ("wandb", wandb_records),
+    ("wire", wire_message),
+    ("tfevents", event_file),
+    ("saved", saved_configuration),
 ];
 
 /// Keys and their prefixes, new form and old.
@@ -166,4 +170,37 @@ pub fn harmless(data: &[u8]) {
     let _ = safety::shell_word(&text);
     let _ = safety::redact(&text, &mut safety::Redactions::default());
     let _ = safety::url_without_credentials(&text);
+}
+
+/// W&B's `.wandb` files: as they are, with their header, and in their framing.
+pub fn wandb_records(data: &[u8]) {
+    let limits = tracker::Limits { whole: 4096, edge: 1, ..tracker::Limits::default() };
+    let run = tracker::readers::wandb("fuzz", data, &limits);
+    assert!(run.parameters.len() <= 4_000);
+    let _ = tracker::readers::wandb("fuzz", &[b":W&B\xe1\xbe\x00", data].concat(), &limits);
+}
+
+/// Records in protobuf's wire format.
+pub fn wire_message(data: &[u8]) {
+    let _ = tracker::readers::message(data);
+}
+
+/// TensorBoard event files.
+pub fn event_file(data: &[u8]) {
+    let _ = tracker::readers::events(data);
+}
+
+/// Configurations that runs saved, and MLflow's `meta.yaml`.
+pub fn saved_configuration(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let read = |name: &str| tracker::readers::configuration(Path::new(name), &text);
+    let read: Vec<_> =
+        ["config.yaml", "config.json", ".hydra/overrides.yaml"].map(read).into_iter().flatten().collect();
+    for one in &read {
+        assert_eq!(tracker::compare(one, one).differences, []);
+        for two in &read {
+            let _ = tracker::compare(one, two);
+        }
+    }
+    let _ = tracker::readers::mlflow(Path::new("fuzz"), &text);
 }

@@ -17,6 +17,7 @@ mod disk;
 mod events;
 mod identity;
 mod mlflow;
+pub mod readers;
 mod reproducibility;
 mod run;
 mod saved;

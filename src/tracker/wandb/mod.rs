@@ -67,6 +67,25 @@ pub fn runs(dir: &Path, limits: &Limits) -> Runs {
     runs
 }
 
+/// Reads the bytes of a `.wandb` file as if they were those of a run `id`.
+pub fn read_bytes(id: &str, bytes: &[u8], limits: &Limits) -> Run {
+    let mut run = Run { id: id.to_owned(), ..Run::default() };
+    match records::read(io::Cursor::new(bytes), bytes.len() as u64, limits) {
+        Ok(contents) => run.take(contents),
+        Err(e) => run.problems.push(plain(&e)),
+    }
+    run
+}
+
+/// Reads one record of such a file.
+pub fn read_message(record: &[u8]) -> Run {
+    let mut contents = Contents::default();
+    contents.take(record);
+    let mut run = Run::default();
+    run.take(contents);
+    run
+}
+
 /// Id, and whether it was offline, of a folder's name: `run-20261121_120134-k3v9q1ab`.
 fn of_folder(name: &str) -> Option<(&str, bool)> {
     let (rest, offline) = match name.strip_prefix("offline-run-") {

@@ -111,7 +111,7 @@ impl Contents {
         }
     }
 
-    fn take(&mut self, record: &[u8]) {
+    pub(super) fn take(&mut self, record: &[u8]) {
         for (number, value) in fields(record) {
             let message = value.bytes();
             match number {
