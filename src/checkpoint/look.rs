@@ -179,6 +179,7 @@ pub(super) fn read(name: &str, source: &dyn Source, depth: Depth, threads: usize
         return match torch_zip::read(source, depth, threads) {
             Ok(facts) if facts.lightning => seen(Format::Lightning, Ok(facts)),
             Err(Fault::Unrecognised) => seen(Format::Unknown, Err(Fault::Unrecognised)),
+            Err(fault) if by_ending(name) == Format::Lightning => seen(Format::Lightning, Err(fault)),
             found => seen(Format::TorchZip, found),
         };
     }

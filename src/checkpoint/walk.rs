@@ -219,7 +219,10 @@ fn size(folder: &Folder, limits: &Limits, left: &mut usize) -> (u64, Option<Time
     fn add(folder: &Folder, depth: usize, left: &mut usize, sum: &mut (u64, Option<Time>)) {
         for entry in folder.entries.values() {
             sum.0 = sum.0.saturating_add(entry.size);
-            sum.1 = sum.1.max(entry.modified);
+            // A folder is also touched by who takes something out of it.
+            if entry.kind != Kind::Folder {
+                sum.1 = sum.1.max(entry.modified);
+            }
             if entry.kind == Kind::Folder
                 && depth > 0
                 && *left > 0

@@ -83,7 +83,7 @@ pub(super) fn check_ranks(what: &str, ranks: &[u64]) -> Result<(), Fault> {
     sorted.sort_unstable();
     sorted.dedup();
     match sorted.iter().zip(0..).find(|(rank, wanted)| **rank != *wanted) {
-        Some((_, missing)) => Err(Fault::Unfinished(format!("{what} of rank {missing} is missing"))),
+        Some((_, missing)) => Err(Fault::Unfinished(format!("{what}: rank {missing} is missing"))),
         None => Ok(()),
     }
 }

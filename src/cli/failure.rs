@@ -13,6 +13,7 @@ use crate::git::GitError;
 use crate::sys::lock::LockError;
 use crate::sys::{FileError, SpawnError};
 use crate::verbs::Error;
+use crate::verbs::shards::ShardError;
 
 /// An error as it is shown: what was attempted, why it failed, what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,7 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Busy { hint, .. } => (Exit::Deferred, vec![format!("run it again: {hint}")]),
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
         Error::Worktree(error) => worktree::judge(error),
+        Error::Shards(error) => judge_shards(error),
         Error::StateFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             (Exit::NotFound, hint("--cluster takes auto, local, none, or the path of a state file"))
         }
@@ -105,6 +107,31 @@ fn judge_file(error: &FileError) -> (Exit, Vec<String>) {
         return (Exit::Outside, vec![hint.to_owned()]);
     }
     (Exit::Outside, Vec::new())
+}
+
+fn judge_shards(error: &ShardError) -> (Exit, Vec<String>) {
+    match error {
+        ShardError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            (Exit::NotFound, vec!["see how far the array is: squeue --me".into()])
+        }
+        ShardError::Unreadable { .. } => (Exit::Outside, Vec::new()),
+        ShardError::Foreign { .. } => {
+            (Exit::Usage, vec!["name the files of one array: --merge DIR/JOBID/shard-*.jsonl".into()])
+        }
+        ShardError::Unquotable(_) => (Exit::Usage, vec!["use folders whose names a shell can take".into()]),
+        ShardError::Spawn(SpawnError::Missing { .. }) => (
+            Exit::Outside,
+            vec!["run it on a login node; without --submit the script is printed, to be taken there".into()],
+        ),
+        ShardError::Spawn(_) => (Exit::Outside, Vec::new()),
+        ShardError::Refused { .. } => (
+            Exit::Outside,
+            vec![
+                "set SBATCH_PARTITION and SBATCH_ACCOUNT, or print the script without --submit and edit it"
+                    .into(),
+            ],
+        ),
+    }
 }
 
 fn judge_lock(error: &LockError) -> (Exit, Vec<String>) {

@@ -16,6 +16,7 @@ mod progress;
 mod questions;
 mod remove;
 mod resume;
+mod shards;
 mod snapshot;
 mod start;
 mod status;

@@ -30,6 +30,11 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
     for unread in &outcome.unread {
         not_read(&mut out, unread);
     }
+    if !outcome.missing_shards.is_empty() {
+        let missing: Vec<String> = outcome.missing_shards.iter().take(20).map(u32::to_string).collect();
+        let all = outcome.missing_shards.len();
+        line(&mut out, &format!("no answer of {all} shards: {}", missing.join(", ")));
+    }
     if outcome.runs.len() > 1 {
         let count = |fits: &dyn Fn(&&Survey) -> bool| outcome.runs.iter().filter(fits).count();
         let (resumable, refused) = (count(&|run| run.best.is_some()), count(&|run| !run.refused.is_empty()));

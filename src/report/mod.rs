@@ -11,6 +11,7 @@ pub mod handover;
 pub mod preflight;
 pub mod remove;
 pub mod resume;
+pub mod shards;
 pub mod snapshot;
 pub mod start;
 pub mod status;

@@ -159,6 +159,13 @@ impl Processes {
         Processes {}
     }
 
+    /// Gives way to everybody else on this machine, for the rest of this run and
+    /// for what it starts: for long reading on a login node.
+    pub fn give_way(&self) {
+        // Where it is forbidden nothing is lost but the courtesy.
+        let _ = rustix::process::nice(10);
+    }
+
     /// Runs a process to its end.
     ///
     /// It gets its own process group, so that the limit ends its children too.

@@ -7,6 +7,7 @@ use crate::git::GitError;
 use crate::safety;
 use crate::sys::FileError;
 use crate::sys::lock::LockError;
+use crate::verbs::shards::ShardError;
 use crate::worktree;
 
 /// Why a verb did not do what it was asked to.
@@ -39,6 +40,9 @@ pub enum Error {
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Shards were not submitted, or their answers not put together.
+    #[error(transparent)]
+    Shards(#[from] ShardError),
     /// Something about a worktree was not done.
     #[error(transparent)]
     Worktree(#[from] worktree::Error),

@@ -23,6 +23,7 @@ mod pointer;
 pub mod release;
 pub mod remove;
 pub mod resume;
+pub mod shards;
 pub mod show;
 pub mod snapshot;
 pub mod start;

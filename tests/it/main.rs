@@ -3,6 +3,7 @@
 mod architecture;
 mod archive;
 mod baton;
+mod checkpoints;
 mod context;
 mod crash;
 mod crash_baton;

@@ -31,6 +31,8 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("restore-plan", of::<verbs::remove::TrashRow>()),
         ("restored", of::<handover::worktree::trash::Trashed>()),
         ("resume", of::<verbs::resume::Outcome>()),
+        ("shards-script", of::<handover::report::Text>()),
+        ("shards-submitted", of::<verbs::shards::Submitted>()),
         ("show", of::<verbs::show::Outcome>()),
         ("snapshot", of::<verbs::snapshot::Outcome>()),
         ("snapshot-script", of::<handover::report::Text>()),

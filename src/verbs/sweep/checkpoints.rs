@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{self, Depth, Limits, Survey, Unread};
 use crate::config::Sweeps;
 use crate::sys::World;
+use crate::verbs::Error;
+use crate::verbs::shards::{self, Shard};
 
 /// Where runs are commonly kept, if neither the command nor the settings say.
 const COMMON: [&str; 5] = ["outputs", "runs", "checkpoints", "results", "lightning_logs"];
@@ -24,6 +26,8 @@ pub struct Options {
     pub full: bool,
     /// The most threads.
     pub threads: usize,
+    /// The part of the runs to look at; all if there is none.
+    pub shard: Option<Shard>,
 }
 
 /// The checkpoints of every run that was looked at.
@@ -40,6 +44,9 @@ pub struct Outcome {
     pub empty: Vec<PathBuf>,
     /// What could not be looked at.
     pub unread: Vec<Unread>,
+    /// Parts of the work of which there is no answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_shards: Vec<u32>,
 }
 
 impl Outcome {
@@ -47,18 +54,76 @@ impl Outcome {
     /// newer was refused, and nothing was left out.
     pub fn is_plain(&self) -> bool {
         let plain = |run: &Survey| run.best.is_some() && run.refused.is_empty() && run.unread.is_empty();
-        self.unread.is_empty() && self.runs.iter().all(plain)
+        self.unread.is_empty() && self.missing_shards.is_empty() && self.runs.iter().all(plain)
     }
+
+    /// By path, numbers as numbers, and nothing twice.
+    fn sort(&mut self) {
+        self.runs.sort_by_cached_key(|run| natural(&run.dir));
+        self.runs.dedup_by(|a, b| a.dir == b.dir);
+        for dirs in [&mut self.looked_in, &mut self.empty] {
+            dirs.sort_by_cached_key(|dir| natural(dir));
+            dirs.dedup();
+        }
+    }
+}
+
+/// The word under which parts of this work know each other.
+const OF: &str = "sweep-checkpoints";
+
+/// The answer of one part, as JSON lines.
+///
+/// # Errors
+/// It cannot be written as JSON, which is a bug.
+pub fn lines(shard: Shard, mut outcome: Outcome) -> Result<String, serde_json::Error> {
+    let runs = std::mem::take(&mut outcome.runs);
+    shards::lines(OF, shard, &outcome, &runs)
+}
+
+/// Puts the answers of parts together.
+///
+/// # Errors
+/// A file cannot be read, or is no part of the same work.
+pub fn merge(files: &[PathBuf]) -> Result<Outcome, Error> {
+    let merged: shards::Merged<Outcome, Survey> = shards::merge(OF, files)?;
+    let mut outcome = Outcome {
+        // The least that was read of any part.
+        depth: merged.heads.iter().map(|head| head.depth).min().unwrap_or(Depth::Structure),
+        looked_in: Vec::new(),
+        runs: merged.items,
+        empty: Vec::new(),
+        unread: Vec::new(),
+        missing_shards: merged.missing,
+    };
+    for head in merged.heads {
+        outcome.looked_in.extend(head.looked_in);
+        outcome.empty.extend(head.empty);
+        outcome.unread.extend(head.unread);
+    }
+    for path in merged.torn {
+        outcome.unread.push(Unread { path, why: "it ends before its last line".to_owned() });
+    }
+    outcome.sort();
+    Ok(outcome)
 }
 
 /// Surveys the runs. Links lead nowhere outside of the named folders.
 pub fn run(world: &World, sweeps: &Sweeps, options: &Options) -> Outcome {
+    world.processes.give_way();
+    let takes = |run: &Path| options.shard.is_none_or(|shard| shard.takes(run));
     let limits = Limits { threads: options.threads, now: Some(world.clock.now()), ..Limits::default() };
     let depth = if options.full { Depth::Full } else { Depth::Structure };
     let (dirs, unread) = dirs(sweeps, options);
-    let mut outcome = Outcome { depth, runs: Vec::new(), empty: Vec::new(), unread, looked_in: dirs.clone() };
+    let mut outcome = Outcome {
+        depth,
+        runs: Vec::new(),
+        empty: Vec::new(),
+        unread,
+        looked_in: dirs.clone(),
+        missing_shards: Vec::new(),
+    };
     for dir in dirs {
-        for survey in checkpoint::runs(&dir, depth, &limits, &|_| true) {
+        for survey in checkpoint::runs(&dir, depth, &limits, &takes) {
             if !survey.all.is_empty() {
                 outcome.runs.push(survey);
             } else if survey.unread.is_empty() {
@@ -68,8 +133,7 @@ pub fn run(world: &World, sweeps: &Sweeps, options: &Options) -> Outcome {
             }
         }
     }
-    outcome.runs.sort_by_cached_key(|run| natural(&run.dir));
-    outcome.runs.dedup_by(|a, b| a.dir == b.dir);
+    outcome.sort();
     outcome
 }
 

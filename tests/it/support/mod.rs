@@ -7,6 +7,7 @@
 //! [`cluster`] borrows the real one that `./test` started.
 
 mod call;
+pub mod checkpoints;
 pub mod cluster;
 mod fakes;
 pub mod kill;

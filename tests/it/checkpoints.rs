@@ -1,0 +1,140 @@
+//! `handover sweep checkpoints`: which step of each run can be resumed, and why
+//! not a newer one.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use handover::terms::Time;
+
+use crate::support::checkpoints::{Made, deepspeed, hf_trainer, megatron};
+use crate::support::{Answer, NOW, Sandbox};
+
+/// Two hours before the sandbox's clock, so that nothing seems to be written now.
+fn age(dir: &Path) {
+    let now: Time = NOW.parse().unwrap();
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unix() as u64 - 7200);
+    for entry in walkdir::WalkDir::new(dir).into_iter().flatten().filter(|e| e.file_type().is_file()) {
+        fs::File::options().write(true).open(entry.path()).unwrap().set_modified(then).unwrap();
+    }
+}
+
+/// Runs of six kinds, whole and broken.
+fn sweep_of_runs(sandbox: &Sandbox) {
+    let runs = sandbox.project().join("outputs");
+    let put = |path: &str, bytes: &[u8]| {
+        let path = runs.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    let cut = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
+    put("run_1/checkpoints/epoch=4-step=400.ckpt", &Made::lightning(400).zip());
+    put("run_1/checkpoints/epoch=5-step=500.ckpt", &cut(Made::lightning(500).zip()));
+    put("run_1/checkpoints/last.ckpt", &[]);
+    put("run_2/step_100.pt", &Made::at(100).zip());
+    put("run_2/step_200.pt.tmp", &cut(Made::at(200).zip()));
+    hf_trainer(&runs.join("run_3"), 500);
+    fs::remove_file(hf_trainer(&runs.join("run_3"), 1000).join("trainer_state.json")).unwrap();
+    deepspeed(&runs.join("run_9"), 20, 2);
+    fs::remove_file(
+        deepspeed(&runs.join("run_9"), 40, 3).join("bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt"),
+    )
+    .unwrap();
+    megatron(&runs.join("run_10"), 1000);
+    put("run_11/\u{1b}[31mred\n/step_7.pt", &cut(Made::at(7).zip()));
+    age(&runs);
+}
+
+fn checkpoints(sandbox: &Sandbox, words: &[&str]) -> Answer {
+    sandbox.handover(["sweep", "checkpoints"].iter().chain(words))
+}
+
+#[test]
+fn each_run_has_its_best_step_and_the_newer_ones_a_reason() {
+    let sandbox = Sandbox::new();
+    sweep_of_runs(&sandbox);
+    let answer = checkpoints(&sandbox, &[]).expect(3);
+    insta::assert_snapshot!(answer);
+    let named = checkpoints(&sandbox, &["outputs"]).expect(3);
+    assert_eq!(named.stdout(), answer.stdout());
+    let plain = checkpoints(&sandbox, &["outputs/run_10", "--full"]).expect(0);
+    assert!(plain.stdout().contains("step 1000"), "{}", plain.stdout());
+}
+
+#[test]
+fn a_flipped_bit_is_found_only_by_reading_everything() {
+    let sandbox = Sandbox::new();
+    let runs = sandbox.project().join("runs/7");
+    fs::create_dir_all(&runs).unwrap();
+    fs::write(runs.join("step_100.pt"), Made::at(100).zip()).unwrap();
+    let mut flipped = Made::at(200).zip();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 4;
+    fs::write(runs.join("step_200.pt"), flipped).unwrap();
+    age(&runs);
+    let best = |words: &[&str], code| {
+        let data = checkpoints(&sandbox, words).expect(code).data();
+        (data["runs"][0]["best"]["step"].clone(), data["runs"][0]["refused"].as_array().unwrap().len())
+    };
+    assert_eq!(best(&["--json"], 0), (200.into(), 0));
+    assert_eq!(best(&["--json", "--full"], 3), (100.into(), 1));
+}
+
+#[test]
+fn the_parts_of_an_array_say_together_what_one_look_says() {
+    let sandbox = Sandbox::new();
+    sweep_of_runs(&sandbox);
+    let whole = checkpoints(&sandbox, &["outputs", "--json"]).expect(3).data();
+    let mut files = Vec::new();
+    for part in ["1/3", "2/3", "3/3"] {
+        let answer = checkpoints(&sandbox, &["outputs", "--shard", part]).expect(0);
+        let name = format!("part-{}.jsonl", &part[..1]);
+        sandbox.write(&name, answer.bytes());
+        files.push(name);
+    }
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let merged = checkpoints(&sandbox, &[&["--json", "--merge"], files.as_slice()].concat()).expect(3).data();
+    assert_eq!(merged["runs"], whole["runs"]);
+    let some = checkpoints(&sandbox, &["--merge", files[0], files[2]]).expect(3);
+    assert!(some.stdout().contains("no answer of 1 shards: 2"), "{}", some.stdout());
+    let twice = checkpoints(&sandbox, &["--merge", files[0], files[0]]).expect(2);
+    assert!(twice.stderr().contains("it is part 1/3"), "{}", twice.stderr());
+}
+
+#[test]
+fn the_script_for_the_cluster_runs_the_parts_and_is_submitted_only_when_told() {
+    let sandbox = Sandbox::new();
+    sweep_of_runs(&sandbox);
+    let sbatch = sandbox.fake("sbatch").answers("4711;main\n");
+    let odd = sandbox.project().join("it's $(touch x)");
+    fs::create_dir_all(&odd).unwrap();
+    fs::rename(sandbox.project().join("outputs"), odd.join("outputs")).unwrap();
+    let answer = checkpoints(&sandbox, &["it's $(touch x)/outputs", "--full", "--sbatch", "2"]).expect(0);
+    assert_eq!(sbatch.calls(), Vec::<String>::new(), "nothing is submitted unasked");
+    sandbox.write("check.sh", answer.stdout());
+    // What Slurm would do.
+    for task in ["1", "2"] {
+        let run = std::process::Command::new("bash")
+            .arg("check.sh")
+            .current_dir(sandbox.project())
+            .env("SLURM_ARRAY_JOB_ID", "48")
+            .env("SLURM_ARRAY_TASK_ID", task)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    }
+    assert!(!sandbox.exists("x"));
+    let (one, two) = ("handover-shards/48/shard-1.jsonl", "handover-shards/48/shard-2.jsonl");
+    let merged = checkpoints(&sandbox, &["--merge", one, two, "--json"]).expect(3).data();
+    assert_eq!(merged["runs"].as_array().unwrap().len(), 6);
+    assert_eq!(merged["depth"], "full");
+
+    let submitted =
+        checkpoints(&sandbox, &["it's $(touch x)/outputs", "--sbatch", "2", "--submit"]).expect(0);
+    assert!(submitted.stdout().contains("submitted array 4711"), "{}", submitted.stdout());
+    assert_eq!(sbatch.calls().len(), 1);
+    assert!(sandbox.exists("handover-shards"), "without it every task would die at its start");
+    sandbox.fake("sbatch").fails(1, "sbatch: error: Batch job submission failed: Invalid account");
+    let refused = checkpoints(&sandbox, &["it's $(touch x)/outputs", "--sbatch", "2", "--submit"]).expect(7);
+    assert!(refused.stderr().contains("Invalid account"), "{}", refused.stderr());
+}
