@@ -172,6 +172,7 @@ pub fn harmless(data: &[u8]) {
     let _ = safety::url_without_credentials(&text);
 }
 
+<<<<<<< HEAD
 /// W&B's `.wandb` files: as they are, with their header, and in their framing.
 pub fn wandb_records(data: &[u8]) {
     let limits = tracker::Limits { whole: 4096, edge: 1, ..tracker::Limits::default() };
@@ -203,4 +204,38 @@ pub fn saved_configuration(data: &[u8]) {
         }
     }
     let _ = tracker::readers::mlflow(Path::new("fuzz"), &text);
+=======
+/// Job logs: causes, attempts, tracebacks, progress, whole and in part.
+pub fn job_log(data: &[u8]) {
+    let reader = log_reader();
+    let reading = reader.worker().read_bytes(data, Extent::Full, None);
+    for finding in reading.findings() {
+        assert!(finding.offset <= data.len() as u64 && finding.text.chars().count() <= 400);
+        let newlines = |line: u64| line as usize <= data.iter().filter(|byte| **byte == b'\n').count() + 1;
+        assert!(finding.line.is_some_and(newlines), "{finding:?}");
+    }
+    assert!(reading.attempts.windows(2).all(|pair| pair[0].to == pair[1].from));
+    // The same text often enough to be read in part.
+    let long = data.repeat(1 + (600 << 10) / data.len().max(1).next_power_of_two().max(1 << 12));
+    if data.first().is_some_and(|byte| byte % 32 == 0) {
+        let reading = reader.worker().read_bytes(&long, Extent::Triage, None);
+        assert!(reading.findings().all(|finding| finding.offset <= long.len() as u64));
+    }
+}
+
+/// Lines of progress, one by one.
+pub fn progress(data: &[u8]) {
+    let reading = log_reader().worker().read_bytes(data, Extent::Full, None);
+    if let Some(mut progress) = reading.progress {
+        assert!(progress.series.len() <= 200);
+        progress.aim(Some(1000), Some(3));
+        assert!(progress.percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
+        assert!(serde_json::to_string(&progress).is_ok());
+    }
+}
+
+fn log_reader() -> &'static Reader<'static> {
+    static READER: LazyLock<Reader<'static>> = LazyLock::new(|| Reader::new(Table::builtin()));
+    &READER
+>>>>>>> ad41d1e (wip)
 }

@@ -3,13 +3,27 @@
 //! A log is bytes from outside. It is read in blocks, in constant memory; what
 //! comes back is plain data, raw and clipped, escaped only where it is shown.
 
+mod attempts;
 mod finding;
+mod judge;
 mod label;
+mod lines;
 mod literal;
+mod matcher;
+mod mentions;
+mod normal;
+mod progress;
+mod read;
+mod scan;
 mod table;
+mod traceback;
 
 pub use finding::{
     AttemptSpan, Finding, Fingerprint, Identity, Mention, Point, Progress, Reading, Retry, Role, Trouble,
     Unread,
 };
+pub use read::{Extent, Reader, Worker, read};
 pub use table::{Pattern, Table, TableError};
+
+#[cfg(test)]
+mod tests;

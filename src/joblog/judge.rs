@@ -1,0 +1,108 @@
+//! Which event of an attempt is the cause.
+
+use super::attempts::Event;
+use super::finding::Role;
+use super::progress::Sample;
+use super::traceback::Link;
+
+/// What Slurm does when time or right are used up: it ends what has gone wrong
+/// before, too, so an exception before it is the better cause.
+const ENDINGS: [&str; 3] = ["time-limit", "preempted", "cancelled"];
+/// Exceptions that programs survive more often than not.
+const SURVIVED: [&str; 3] = ["tracker", "network-egress", "rate-limit"];
+/// Classes that say no more than that code raised something.
+const GENERIC: [&str; 4] = ["code", "exception", "missing-path", "permission"];
+
+/// Steps that were made after an event, which the job must then have survived.
+const STEPS_AFTER: usize = 3;
+/// So many bytes of log must lie between, unless there were many steps: other
+/// ranks go on for a moment.
+const BYTES_AFTER: u64 = 4096;
+const MANY_STEPS: usize = 8;
+
+/// Settles the roles of an attempt's events, and names the cause.
+pub(super) fn root(events: &mut [Event], ended: Option<u64>, samples: &[Sample]) -> Option<usize> {
+    events.sort_by_key(|event| event.offset);
+    after_the_end(events, ended);
+    for event in events.iter_mut() {
+        event.hedged |= matches!(event.role, Role::Root | Role::Cascade | Role::Evidence)
+            && !event.ends_job
+            && went_on(event, samples);
+    }
+    links(events);
+    let found = choose(events);
+    for (at, event) in events.iter_mut().enumerate() {
+        if event.hedged && event.role == Role::Root && Some(at) != found {
+            event.role = Role::Warning;
+        }
+    }
+    found
+}
+
+/// What Python says after the job was told to end is how it ended.
+fn after_the_end(events: &mut [Event], ended: Option<u64>) {
+    let Some(ended) = ended else { return };
+    for event in events.iter_mut().filter(|event| event.offset >= ended) {
+        let is_consequence = event.exception.is_some() || event.role == Role::Cascade;
+        if is_consequence && !event.ends_job {
+            event.role = Role::Teardown;
+        }
+    }
+}
+
+/// Of exceptions that follow from each other the first is the cause, unless it
+/// was dealt with and something more telling happened meanwhile.
+fn links(events: &mut [Event]) {
+    for at in 1..events.len() {
+        let Some(link) = events[at].link else { continue };
+        let Some(before) = (0..at).rev().find(|before| events[*before].raised) else { continue };
+        let (first, second) = (&events[before], &events[at]);
+        let tells_more = !GENERIC.contains(&second.class.as_str())
+            && GENERIC.contains(&first.class.as_str())
+            && second.role == Role::Root;
+        if link == Link::Handling && tells_more {
+            events[before].role = Role::Evidence;
+        } else if first.role == Role::Root && second.role == Role::Root {
+            events[at].role = Role::Cascade;
+        }
+    }
+}
+
+/// True if the steps of the training go on after the event.
+fn went_on(event: &Event, samples: &[Sample]) -> bool {
+    let before = samples.iter().filter(|sample| sample.offset < event.last);
+    let reached = before.filter_map(|sample| sample.place()).fold(f64::NEG_INFINITY, f64::max);
+    let mut highest = reached;
+    let (mut steps, mut last) = (0, event.last);
+    for sample in samples.iter().filter(|sample| sample.offset > event.last) {
+        if let Some(place) = sample.place().filter(|place| *place > highest) {
+            highest = place;
+            steps += 1;
+            last = sample.offset;
+        }
+    }
+    steps >= MANY_STEPS || steps >= STEPS_AFTER && last - event.last >= BYTES_AFTER
+}
+
+/// The earliest of the best there is.
+fn choose(events: &[Event]) -> Option<usize> {
+    let is_root = |event: &Event| event.role == Role::Root;
+    let is_ending = |event: &Event| ENDINGS.contains(&event.class.as_str());
+    let is_uncaught = |event: &Event| event.raised && !SURVIVED.contains(&event.class.as_str());
+    let has_failed = events.iter().any(|event| {
+        matches!(event.role, Role::Teardown | Role::Cascade) || event.role == Role::Root && !event.hedged
+    });
+    let tiers: [&dyn Fn(&Event) -> bool; 9] = [
+        &|event| is_root(event) && !event.weak && !event.hedged && !is_ending(event),
+        &|event| is_root(event) && event.weak && !event.hedged && is_uncaught(event) && !is_ending(event),
+        &|event| is_root(event) && !event.weak && !event.hedged,
+        &|event| is_root(event) && event.weak && !event.hedged,
+        // It was survived, or so it says; but the job did end badly.
+        &|event| is_root(event) && !event.weak && has_failed,
+        &|event| is_root(event) && event.raised && has_failed,
+        &|event| event.role == Role::Cascade && event.weak && !event.hedged,
+        &|event| event.role == Role::Cascade && !event.hedged,
+        &|event| event.role == Role::Teardown && event.weak && !event.hedged,
+    ];
+    tiers.iter().find_map(|fits| events.iter().position(fits))
+}

@@ -1,0 +1,300 @@
+//! A log from its file to a reading.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use memchr::memrchr2;
+
+use super::attempts::{Attempt, Event};
+use super::finding::{Finding, Identity, Reading, Role, Trouble, Unread};
+use super::judge;
+use super::matcher::Matcher;
+use super::progress;
+use super::scan::Scan;
+use super::table::Table;
+use crate::sys;
+use crate::terms::Time;
+
+/// How much is read at once, in bytes.
+const BLOCK: usize = 256 * 1024;
+/// A line longer than this is looked at in pieces, in bytes.
+const LONGEST_LINE: usize = 1024 * 1024;
+/// How much two pieces of such a line have in common.
+const OVERLAP: usize = 4096;
+/// Findings beside the root that a reading holds.
+const MOST_OTHERS: usize = 200;
+
+/// How much of a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// For thousands of files: the last 8 KiB and the first 2 KiB; as much as
+    /// [`Extent::Triage`] where those show an end without its cause.
+    Glance,
+    /// The last 256 KiB, the first 64 KiB, and 8 places of 16 KiB between.
+    Triage,
+    /// All of it.
+    Full,
+}
+
+impl Extent {
+    /// The right extent for so many files, if not all is to be read.
+    pub fn for_files(count: usize) -> Extent {
+        if count > 1000 { Extent::Glance } else { Extent::Triage }
+    }
+
+    /// The parts of a file of that size, in order, none empty.
+    fn parts(self, size: u64) -> Vec<(u64, u64)> {
+        let (head, tail, places, place) = match self {
+            Extent::Full => return vec![(0, size)],
+            Extent::Triage => (64 << 10, 256 << 10, 8, 16 << 10),
+            Extent::Glance => (2 << 10, 8 << 10, 0, 0),
+        };
+        let between = places * place;
+        if size <= head + tail + 2 * between {
+            return vec![(0, size)];
+        }
+        let middle = (size - head - tail) / (places + 1).max(1);
+        let at = |number: u64| head + middle * number;
+        let places = (1..=places).map(|number| (at(number), at(number) + place));
+        [(0, head)].into_iter().chain(places).chain([(size - tail, size)]).collect()
+    }
+}
+
+/// Reads logs with one table; can be shared by threads.
+pub struct Reader<'t> {
+    table: &'t Table,
+    matcher: Matcher,
+}
+
+/// What one thread reads with.
+pub struct Worker<'r> {
+    reader: &'r Reader<'r>,
+    buffer: Vec<u8>,
+}
+
+/// Where bytes come from.
+trait Source {
+    fn at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+impl Source for File {
+    fn at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.read_at(buffer, offset)
+    }
+}
+
+impl Source for [u8] {
+    fn at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|from| self.get(from..)).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        Ok(length)
+    }
+}
+
+/// Reads one log; for several make a [`Reader`] once.
+///
+/// # Errors
+/// It is no regular file, or cannot be read.
+pub fn read(path: &Path, table: &Table, extent: Extent, job: Option<&Identity>) -> io::Result<Reading> {
+    Reader::new(table).worker().read(path, extent, job)
+}
+
+impl<'t> Reader<'t> {
+    /// Prepares the search for the table's patterns.
+    pub fn new(table: &'t Table) -> Reader<'t> {
+        Reader { table, matcher: Matcher::new(table) }
+    }
+
+    /// What a thread reads with.
+    pub fn worker(&self) -> Worker<'_> {
+        Worker { reader: self, buffer: Vec::new() }
+    }
+}
+
+impl Worker<'_> {
+    /// Reads one log. `job` says whose it should be: then only that job's
+    /// attempts can have the root.
+    ///
+    /// # Errors
+    /// It is no regular file, or cannot be read.
+    pub fn read(&mut self, path: &Path, extent: Extent, job: Option<&Identity>) -> io::Result<Reading> {
+        let Some(file) = sys::open_regular(path)? else {
+            return Err(io::Error::other("it is no regular file"));
+        };
+        let metadata = file.metadata()?;
+        let mut reading = self.read_source(&file, metadata.len(), extent, job)?;
+        reading.path = path.to_owned();
+        reading.modified = Time::from_unix(metadata.mtime());
+        Ok(reading)
+    }
+
+    /// Reads a log that is in memory.
+    pub fn read_bytes(&mut self, bytes: &[u8], extent: Extent, job: Option<&Identity>) -> Reading {
+        self.read_source(bytes, bytes.len() as u64, extent, job).unwrap_or_else(|_| empty(bytes.len() as u64))
+    }
+
+    fn read_source<S: Source + ?Sized>(
+        &mut self,
+        source: &S,
+        size: u64,
+        extent: Extent,
+        job: Option<&Identity>,
+    ) -> io::Result<Reading> {
+        let parts = extent.parts(size);
+        let mut scan = Scan::new(self.reader.table, &self.reader.matcher);
+        let mut unread = Vec::new();
+        let mut at = 0;
+        for (from, to) in parts {
+            if from > at {
+                unread.push(Unread { from: at, to: from });
+                scan.skip_to(from);
+            }
+            self.part(&mut scan, source, from, to)?;
+            at = to;
+        }
+        scan.finish();
+        let reading = assembled(self.reader.table, scan, size, unread, job);
+        let shows_an_end = |role| matches!(role, Role::Cascade | Role::Teardown | Role::Evidence);
+        let is_open = reading.root.as_ref().is_none_or(|root| root.role != Role::Root)
+            && reading.findings().any(|finding| shows_an_end(finding.role));
+        if extent == Extent::Glance && is_open && !reading.unread.is_empty() {
+            return self.read_source(source, size, Extent::Triage, job);
+        }
+        Ok(reading)
+    }
+
+    /// Feeds one part of the file to the scan, in blocks that end with a line.
+    fn part<S: Source + ?Sized>(
+        &mut self,
+        scan: &mut Scan,
+        source: &S,
+        from: u64,
+        to: u64,
+    ) -> io::Result<()> {
+        let (mut at, mut filled, mut repeats) = (from, 0, 0);
+        while at < to {
+            let want = usize::try_from(to - at).unwrap_or(BLOCK).min(BLOCK);
+            if self.buffer.len() < filled + want {
+                self.buffer.resize(filled + want, 0);
+            }
+            let length = match source.at(&mut self.buffer[filled..filled + want], at) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                length => length?,
+            };
+            filled += length;
+            at += length as u64;
+            // A file that became shorter ends here.
+            let is_end = length == 0 || at >= to;
+            let newest = &self.buffer[repeats..filled];
+            let line_end = memrchr2(b'\n', b'\r', newest).map(|found| repeats + found + 1);
+            let (cut, is_forced) = match line_end {
+                _ if is_end => (filled, false),
+                Some(end) => (end, false),
+                None if filled >= LONGEST_LINE => (filled, true),
+                None => continue,
+            };
+            scan.block(&self.buffer[..cut], at - filled as u64, repeats);
+            if is_end {
+                break;
+            }
+            let kept = if is_forced { cut - OVERLAP } else { cut };
+            repeats = cut - kept;
+            self.buffer.copy_within(kept..filled, 0);
+            filled -= kept;
+        }
+        Ok(())
+    }
+}
+
+fn empty(size: u64) -> Reading {
+    Reading {
+        path: Default::default(),
+        size,
+        modified: None,
+        root: None,
+        others: Vec::new(),
+        left_out: 0,
+        attempts: Vec::new(),
+        unread: vec![Unread { from: 0, to: size }],
+        progress: None,
+        mentions: Vec::new(),
+    }
+}
+
+/// Puts together what the scan found.
+fn assembled(
+    table: &Table,
+    mut scan: Scan,
+    size: u64,
+    unread: Vec<Unread>,
+    job: Option<&Identity>,
+) -> Reading {
+    let samples = scan.take_samples();
+    let spans = scan.attempts.spans(size);
+    let wanted = job.and_then(Identity::raw_id);
+    let is_ours = |attempt: &Attempt| wanted.is_none() || attempt.job.is_none() || attempt.job == wanted;
+    let newest = scan.attempts.all.iter().rposition(is_ours);
+    let mut reading = Reading { unread, ..empty(size) };
+    let mut nan = None;
+    for (at, (attempt, span)) in scan.attempts.all.iter_mut().zip(&spans).enumerate() {
+        let from = samples.partition_point(|sample| sample.offset < span.from);
+        let to = samples.partition_point(|sample| sample.offset < span.to);
+        let samples = samples.get(from..to).unwrap_or_default();
+        let mut events = std::mem::take(&mut attempt.events);
+        let root = judge::root(&mut events, attempt.ended, samples);
+        reading.left_out += attempt.left_out;
+        if Some(at) == newest {
+            reading.progress = progress::progress(samples);
+            nan = events.iter().find(|event| event.class == "diverged").cloned();
+        }
+        for (number, event) in events.into_iter().enumerate() {
+            let is_root = Some(number) == root && Some(at) == newest;
+            let finding = finding(table, event, span.number);
+            if is_root {
+                reading.root = Some(finding);
+            } else {
+                reading.others.push(finding);
+            }
+        }
+    }
+    reading.others.sort_by_key(|finding| finding.offset);
+    if reading.others.len() > MOST_OTHERS {
+        // The newest say most.
+        let many = reading.others.len() - MOST_OTHERS;
+        reading.others.drain(..many);
+        reading.left_out += many as u64;
+    }
+    if let (Some(progress), Some(event)) = (&mut reading.progress, nan)
+        && !progress.findings.iter().any(|known| matches!(known, Trouble::Nan { .. }))
+    {
+        let Event { text, line, offset, .. } = event;
+        progress.findings.insert(0, Trouble::Nan { since_step: None, text, line, offset });
+    }
+    reading.attempts = spans;
+    reading.mentions = scan.take_mentions();
+    reading
+}
+
+fn finding(table: &Table, event: Event, attempt: u32) -> Finding {
+    let pattern = event.row.and_then(|row| table.rows().get(row));
+    Finding {
+        pattern: pattern.map_or_else(|| "exception".to_owned(), |pattern| pattern.id.clone()),
+        class: event.class,
+        role: event.role,
+        line: event.line,
+        offset: event.offset,
+        text: event.text,
+        job: event.job,
+        attempt,
+        exception: event.exception,
+        frame: event.frame,
+        survived: event.hedged,
+        fingerprint: event.fingerprint,
+        normal: event.normal,
+        count: event.count,
+    }
+}

@@ -1,0 +1,470 @@
+//! One pass over a part of a file, in blocks: candidates, lines, events.
+
+use std::collections::VecDeque;
+use std::sync::LazyLock;
+
+use memchr::{memchr_iter, memchr2, memmem, memrchr2};
+use regex::bytes::Regex;
+
+use super::attempts::{Attempts, Event};
+use super::finding::{Fingerprint, Mention, Role};
+use super::label;
+use super::lines::{self, Stripped};
+use super::matcher::{Hits, Mark, Matcher};
+use super::mentions::Mentions;
+use super::normal::normal;
+use super::progress::{self, Sample, Samples};
+use super::table::Table;
+use super::traceback::{Link, Part, Raised, Tracebacks};
+
+/// How much of a line around a literal is looked at, in bytes to each side.
+const AROUND: usize = 2048;
+/// The longest text of a finding, in characters.
+const LONGEST_TEXT: usize = 400;
+/// Lines after the end of a job that are looked at one by one, for signs of
+/// the next attempt.
+const AFTER_THE_END: u32 = 40;
+/// So many of them that are nobody's last words are a new attempt.
+const NEW_LIFE: u32 = 10;
+/// Lines at the head of the file that a next attempt may repeat.
+const HEAD: usize = 5;
+/// How many places of a block are looked at for progress, and how much at each.
+const PROBES: usize = 8;
+const PROBE: usize = 512;
+/// Smaller blocks are looked at for progress as a whole.
+const SMALL: usize = 12 * 1024;
+
+/// What is known of a file while it is read.
+pub(super) struct Scan<'t> {
+    table: &'t Table,
+    matcher: &'t Matcher,
+    pub attempts: Attempts,
+    pub samples: Samples,
+    pub mentions: Mentions,
+    tracebacks: Tracebacks,
+    hits: Hits,
+    stripped: Stripped,
+    /// Newlines before the block; `None` where that is not known.
+    newlines: Option<u64>,
+    /// Normal text of the file's first lines.
+    head: VecDeque<String>,
+    /// Lines left of the watch after the end of a job, and those with life.
+    watch: u32,
+    life: u32,
+    /// No event before this offset: a long line is looked at in pieces that overlap.
+    done: u64,
+}
+
+/// A block as it is looked at.
+struct Block<'b> {
+    bytes: &'b [u8],
+    /// The offset of its first byte in the file.
+    base: u64,
+    has_gaps: bool,
+    /// Up to here the newlines are counted.
+    counted: usize,
+    newlines: Option<u64>,
+}
+
+impl<'t> Scan<'t> {
+    pub fn new(table: &'t Table, matcher: &'t Matcher) -> Scan<'t> {
+        Scan {
+            table,
+            matcher,
+            attempts: Attempts::new(),
+            samples: Samples::default(),
+            mentions: Mentions::default(),
+            tracebacks: Tracebacks::default(),
+            hits: Hits::default(),
+            stripped: Stripped::default(),
+            newlines: Some(0),
+            head: VecDeque::new(),
+            watch: 0,
+            life: 0,
+            done: 0,
+        }
+    }
+
+    /// What follows does not follow what was read last.
+    pub fn skip_to(&mut self, offset: u64) {
+        self.newlines = None;
+        self.tracebacks = Tracebacks::default();
+        self.watch = 0;
+        self.done = offset;
+    }
+
+    /// Looks at whole lines, or at a piece of a very long one; `repeats` is how
+    /// many of its first bytes the last block held, too: no line ends in those.
+    pub fn block(&mut self, raw: &[u8], base: u64, repeats: usize) {
+        let mut stripped = std::mem::take(&mut self.stripped);
+        let has_gaps = stripped.strip(raw);
+        let bytes = if has_gaps { stripped.bytes() } else { raw };
+        let mut block = Block { bytes, base, has_gaps, counted: 0, newlines: self.newlines };
+        if base == 0 && repeats == 0 {
+            self.keep_head(bytes);
+        }
+        self.probe(&block, &stripped);
+        let mut at = 0;
+        while at < bytes.len() {
+            let (start, end) = if self.looks_at_each() {
+                let end = memchr2(b'\n', b'\r', &bytes[at..]).map_or(bytes.len(), |found| at + found);
+                (at, end)
+            } else {
+                let Some(hit) = self.matcher.next(bytes, at) else { break };
+                let (start, end) = lines::bounds(bytes, hit - 1);
+                (start.max(at), end)
+            };
+            // A window of a very long line; the rest is looked at in the next turn.
+            let (from, to) = if end - start <= 2 * AROUND {
+                (start, end)
+            } else if self.looks_at_each() {
+                (start, start + 2 * AROUND)
+            } else {
+                let hit = self.matcher.next(bytes, at).unwrap_or(end);
+                (start.max(hit.saturating_sub(AROUND)), end.min(hit + AROUND))
+            };
+            self.line(&mut block, &stripped, from, to);
+            // Beyond the line's end; within a long line what is cut in two is seen whole in the next window.
+            at = if to == end { end + 1 } else { (to - 256).max(at + 1) };
+        }
+        // The newlines of the rest.
+        block.number(bytes.len());
+        self.newlines = block.newlines;
+        self.stripped = stripped;
+    }
+
+    /// The end of the file, or of what is read of it.
+    pub fn finish(&mut self) {
+        self.settle_life();
+    }
+
+    fn looks_at_each(&self) -> bool {
+        self.watch > 0 || self.tracebacks.are_open() || self.matcher.looks_at_every_line()
+    }
+
+    /// A line, or a window of a long one.
+    fn line(&mut self, block: &mut Block, stripped: &Stripped, from: usize, to: usize) {
+        let line = &block.bytes[from..to];
+        let mut hits = std::mem::take(&mut self.hits);
+        self.matcher.hits(line, &mut hits);
+        let message = label::message(line);
+        let label = &line[..line.len() - message.len()];
+        let offset = block.origin(stripped, from);
+        let mut is_told = hits.has(Mark::Traceback);
+        if hits.has(Mark::Aside) {
+            self.tracebacks.set_aside();
+        }
+        if hits.has(Mark::Handling) {
+            self.tracebacks.set_link(label, Link::Handling);
+        }
+        if hits.has(Mark::Consequence) {
+            self.tracebacks.set_link(label, Link::Consequence);
+        }
+        if hits.has(Mark::JobId)
+            && let Some(job) = own_id(line)
+        {
+            self.attempts.says_id(job, offset);
+            self.watch = 0;
+        }
+        if hits.has(Mark::Mention) {
+            let resumed = self.mentions.read(line, offset);
+            if resumed && self.attempts.has_ended() {
+                self.next_attempt();
+            }
+        }
+        let mut raised = None;
+        if hits.has(Mark::Traceback) {
+            self.tracebacks.begin(label);
+        } else if self.tracebacks.are_open() {
+            match self.tracebacks.feed(label, message) {
+                Part::None => {}
+                Part::Inside => is_told = true,
+                Part::End(end) => raised = Some(end),
+            }
+        }
+        if is_told {
+            // Source code inside a traceback says nothing itself.
+            hits.rows.clear();
+        }
+        let had_events = self.segments(block, stripped, (from, to), &hits, raised.as_ref());
+        if self.watch > 0 {
+            self.watch_line(message, offset, is_told || had_events);
+        }
+        self.hits = hits;
+    }
+
+    /// The messages on one physical line: Slurm's are glued to what was there.
+    fn segments(
+        &mut self,
+        block: &mut Block,
+        stripped: &Stripped,
+        (from, to): (usize, usize),
+        hits: &Hits,
+        raised: Option<&Raised>,
+    ) -> bool {
+        if hits.rows.is_empty() && raised.is_none() {
+            return false;
+        }
+        let line = &block.bytes[from..to];
+        let mut cuts = vec![0];
+        static SLURM: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"(?-u)slurmstepd(?:-[\w.-]+)?: |srun: (?:error|Job|Force)").expect("a constant")
+        });
+        if hits.rows.iter().any(|row| self.table.rows()[*row].role != Role::Noise) {
+            cuts.extend(SLURM.find_iter(line).map(|found| found.start()).filter(|at| *at > 0));
+        }
+        cuts.push(line.len());
+        let mut found = false;
+        for pair in cuts.windows(2) {
+            let (start, end) = (from + pair[0], from + pair[1]);
+            // The last line of a traceback is the first message.
+            let raised = raised.filter(|_| pair[0] == 0);
+            found |= self.message(block, stripped, (start, end), hits, raised);
+        }
+        found
+    }
+
+    /// One message: the first row that matches says what it is.
+    fn message(
+        &mut self,
+        block: &mut Block,
+        stripped: &Stripped,
+        (from, to): (usize, usize),
+        hits: &Hits,
+        raised: Option<&Raised>,
+    ) -> bool {
+        let whole = &block.bytes[from..to];
+        let message = label::message(whole);
+        let skipped = whole.len() - message.len();
+        let row = hits.rows.iter().find_map(|row| {
+            let found = self.table.rows()[*row].regex.find(message)?;
+            Some((*row, found.start()))
+        });
+        let any =
+            || self.table.rows().iter().rposition(|row| row.class == "exception" && row.role == Role::Root);
+        let (row, at) = match (row, raised) {
+            (Some((row, at)), _) => (Some(row), at),
+            (None, Some(_)) => (any(), 0),
+            (None, None) => return false,
+        };
+        let known = row.map(|row| &self.table.rows()[row]);
+        let (mut role, weak) = known.map_or((Role::Root, true), |row| (row.role, row.weak));
+        let class = known.map_or("exception", |row| row.class.as_str());
+        if role == Role::Noise {
+            return true;
+        }
+        let start = from + skipped + at;
+        let offset = block.origin(stripped, start);
+        if offset < self.done {
+            return true;
+        }
+        self.done = offset + 1;
+        if raised.is_some_and(|raised| raised.exception == "KeyboardInterrupt") {
+            role = Role::Teardown;
+        }
+        let exception =
+            raised.map(|raised| raised.exception.clone()).or_else(|| exception_in(&message[at..]));
+        let text = clipped(message, at);
+        // The exception itself, without what a logger put before it.
+        let told = if raised.is_some() { message } else { &message[at..] };
+        let normal = normal(&String::from_utf8_lossy(&told[..told.len().min(1200)]));
+        let frame = raised.and_then(|raised| raised.frame.clone());
+        let fingerprint = Fingerprint::of(class, exception.as_deref(), &normal, frame.as_deref());
+        let event = Event {
+            row,
+            class: class.to_owned(),
+            role,
+            weak,
+            line: block.number(start).map(|newlines| newlines + 1),
+            offset,
+            job: job_in(message),
+            ends_job: memmem::find(message, b"*** JOB ").is_some(),
+            hedged: raised.is_some_and(|raised| raised.aside) || raised.is_none() && is_hedged(message, at),
+            link: raised.and_then(|raised| raised.link),
+            raised: raised.is_some(),
+            text,
+            normal,
+            exception,
+            frame,
+            fingerprint,
+            count: 1,
+            last: offset,
+        };
+        let ends_job = event.ends_job;
+        self.attempts.push(event, block.origin(stripped, to));
+        if ends_job && self.watch == 0 {
+            (self.watch, self.life) = (AFTER_THE_END, 0);
+        }
+        true
+    }
+
+    /// A line after the end of a job: is it the next attempt?
+    fn watch_line(&mut self, message: &[u8], offset: u64, is_told: bool) {
+        self.watch -= 1;
+        if message.trim_ascii().is_empty() || is_told {
+            return;
+        }
+        static LAST_WORDS: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"(?-u)^\s*(?:slurmstepd|srun|sbatch|Terminated|Killed|\*\*\*|[\w./-]+: line \d+:)")
+                .expect("a constant")
+        });
+        if LAST_WORDS.is_match(message) {
+            return;
+        }
+        let text = normal(&String::from_utf8_lossy(&message[..message.len().min(400)]));
+        let repeats_head = text.len() >= 6 && self.head.contains(&text);
+        if repeats_head || progress::sample(message, offset).is_some() {
+            self.next_attempt();
+            return;
+        }
+        self.life += 1;
+        if self.watch == 0 {
+            self.settle_life();
+        }
+    }
+
+    fn settle_life(&mut self) {
+        if self.life >= NEW_LIFE {
+            self.next_attempt();
+        }
+        self.life = 0;
+        self.watch = 0;
+    }
+
+    fn next_attempt(&mut self) {
+        (self.watch, self.life) = (0, 0);
+        let current = self.attempts.current();
+        if let Some(ended) = current.ended {
+            // Slurm requeues under the same id.
+            let job = current.job;
+            self.attempts.begin(ended, job);
+        }
+    }
+
+    fn keep_head(&mut self, bytes: &[u8]) {
+        for line in bytes[..bytes.len().min(4096)].split(|byte| matches!(byte, b'\n' | b'\r')) {
+            let text = normal(&String::from_utf8_lossy(&line[..line.len().min(400)]));
+            if !text.is_empty() && self.head.len() < HEAD {
+                self.head.push_back(text);
+            }
+        }
+    }
+
+    /// Looks at some lines for progress: the whole of a small block, a few
+    /// places of a large one, and always its end.
+    fn probe(&mut self, block: &Block, stripped: &Stripped) {
+        let bytes = block.bytes;
+        if bytes.len() <= SMALL {
+            return self.probe_lines(block, stripped, 0, bytes.len());
+        }
+        let tail = bytes.len() - SMALL / 4;
+        for at in 0..PROBES {
+            let from = at * tail / PROBES;
+            let Some(start) = memchr2(b'\n', b'\r', &bytes[from..]).map(|found| from + found + 1) else {
+                break;
+            };
+            self.probe_lines(block, stripped, start, (start + PROBE).min(tail));
+        }
+        self.probe_lines(block, stripped, tail, bytes.len());
+    }
+
+    fn probe_lines(&mut self, block: &Block, stripped: &Stripped, from: usize, to: usize) {
+        let bytes = block.bytes;
+        let to = to.min(bytes.len());
+        if from >= to {
+            return;
+        }
+        let to = memrchr2(b'\n', b'\r', &bytes[from..to]).map_or(to, |found| from + found);
+        let mut at = from;
+        while at < to {
+            let end = memchr2(b'\n', b'\r', &bytes[at..to]).map_or(to, |found| at + found);
+            let line = label::message(&bytes[at..end]);
+            if let Some(sample) = progress::sample(line, block.origin(stripped, at)) {
+                self.samples.push(sample);
+            }
+            at = end + 1;
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Where a byte of the block stood in the file.
+    fn origin(&self, stripped: &Stripped, at: usize) -> u64 {
+        self.base + if self.has_gaps { stripped.origin(at) } else { at } as u64
+    }
+
+    /// The newlines before a byte; asked for in rising order.
+    fn number(&mut self, at: usize) -> Option<u64> {
+        if let Some(newlines) = &mut self.newlines
+            && at > self.counted
+        {
+            *newlines += memchr_iter(b'\n', &self.bytes[self.counted..at]).count() as u64;
+            self.counted = at;
+        }
+        self.newlines
+    }
+}
+
+/// The line's text around a match, clipped.
+fn clipped(message: &[u8], at: usize) -> String {
+    // At most four bytes make a character.
+    let start = if message.len() > LONGEST_TEXT { at.saturating_sub(100) } else { 0 };
+    let bytes = &message[start..message.len().min(start + 4 * LONGEST_TEXT)];
+    let text = String::from_utf8_lossy(bytes);
+    text.trim().chars().take(LONGEST_TEXT).collect()
+}
+
+/// The id in the text of Slurm's own messages.
+fn job_in(message: &[u8]) -> Option<u32> {
+    static OWN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?-u)(?:\*\*\* (?:JOB|STEP) |StepId=|JobId=|in step |/job0*)(\d{1,10})(?:\D|$)")
+            .expect("a constant")
+    });
+    number_of(OWN.captures(message))
+}
+
+/// The id that a job prints of itself.
+fn own_id(line: &[u8]) -> Option<u32> {
+    static SAID: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?-u)(?:^|[^A-Za-z_])(?:SLURM_JOB_?ID|(?i:slurm )?(?:J|j)ob ?I[Dd]|(?:J|j)ob id|Job)['"]?(?: is)?(?: ?[:=] ?| )['"]?(\d{2,10})(?:[^\d_.]|$)"#)
+            .expect("a constant")
+    });
+    number_of(SAID.captures(line))
+}
+
+fn number_of(found: Option<regex::bytes::Captures>) -> Option<u32> {
+    std::str::from_utf8(found?.get(1)?.as_bytes()).ok()?.parse().ok()
+}
+
+/// The exception type at the start of a message: `torch.OutOfMemoryError: ..`.
+fn exception_in(text: &[u8]) -> Option<String> {
+    static TYPE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?-u)^(?:[A-Za-z_]\w{0,80}\.){0,12}([A-Za-z_]\w{0,120}(?:Error|Exception))(?:: |:?$)")
+            .expect("a constant")
+    });
+    TYPE.captures(text).and_then(|found| Some(String::from_utf8_lossy(found.get(1)?.as_bytes()).into_owned()))
+}
+
+/// True if a line says itself that it ends nothing.
+fn is_hedged(message: &[u8], at: usize) -> bool {
+    static LEVEL: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?-u)\b(?:WARN(?:ING)?|INFO|DEBUG|warning|info|debug)\b").expect("a constant")
+    });
+    static DEALT_WITH: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i-u)\bretry(?:ing)?\b|\bskipp(?:ed|ing)\b|\bignor(?:ed|ing)\b|\bfall(?:ing|s)? back\b|\bfallback\b|\bcontinuing\b|\brecovered\b")
+            .expect("a constant")
+    });
+    LEVEL.is_match(&message[..at.min(160)]) || DEALT_WITH.is_match(&message[..message.len().min(1000)])
+}
+
+impl Scan<'_> {
+    /// The mentions, each once.
+    pub fn take_mentions(&mut self) -> Vec<Mention> {
+        std::mem::take(&mut self.mentions).finish()
+    }
+
+    /// The samples in the order of the file.
+    pub fn take_samples(&mut self) -> Vec<Sample> {
+        std::mem::take(&mut self.samples).finish()
+    }
+}

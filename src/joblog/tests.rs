@@ -1,0 +1,226 @@
+//! Whole logs, read with the built-in table.
+
+use super::*;
+
+fn reader() -> Reader<'static> {
+    Reader::new(Table::builtin())
+}
+
+fn read(text: &str) -> Reading {
+    reader().worker().read_bytes(text.as_bytes(), Extent::Full, None)
+}
+
+/// Class and line of the root.
+fn root(text: &str) -> Option<(String, u64)> {
+    let reading = read(text);
+    reading.root.map(|root| (root.class, root.line.unwrap_or(0)))
+}
+
+#[track_caller]
+fn is(text: &str, class: &str, line: u64) {
+    assert_eq!(root(text), Some((class.to_owned(), line)), "{text}\n{:#?}", read(text).others);
+}
+
+#[test]
+fn the_earliest_root_of_the_newest_attempt_is_the_cause() {
+    is(
+        "Starting\nTraceback (most recent call last):\n  File \"/h/train.py\", line 3, in main\n    f()\ntorch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\nsrun: error: n1: task 0: Exited with exit code 1\n",
+        "cuda-oom",
+        5,
+    );
+    is(
+        "epoch 1\nslurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO TIME LIMIT ***\n",
+        "time-limit",
+        2,
+    );
+    // Glued to a progress bar.
+    is(
+        "\r 45%|████ | 45/100 [00:10<00:12, 4.2it/s]\r 46%|████ | 46/100 [00:10<00:12, 4.2it/s]slurmstepd: error: *** STEP 12.0 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO TIME LIMIT ***\n",
+        "time-limit",
+        1,
+    );
+}
+
+#[test]
+fn a_requeued_job_is_judged_by_its_last_attempt() {
+    let first = "Starting run on node n1\nstep 10 loss 3.0\nKeyError: 'x'\nslurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO PREEMPTION ***\n";
+    let healthy = format!("{first}Starting run on node n7\nstep 10 loss 3.0\nstep 20 loss 2.9\n");
+    let reading = read(&healthy);
+    assert_eq!(reading.root, None, "{reading:#?}");
+    assert_eq!(reading.attempts.len(), 2);
+    assert_eq!(reading.attempts[1].job, Some(12));
+    assert!(reading.others.iter().any(|other| other.class == "preempted" && other.attempt == 0));
+    let failed = format!("{healthy}RuntimeError: No space left on device\n");
+    let reading = read(&failed);
+    let root = reading.root.unwrap();
+    assert_eq!((root.class.as_str(), root.attempt), ("disk-full", 1));
+    // What is said on the way out is no new attempt.
+    let dying = format!(
+        "{first}srun: error: n1: task 0: Terminated\nslurmstepd: error: *** STEP 12.0 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO PREEMPTION ***\n"
+    );
+    assert_eq!(read(&dying).attempts.len(), 1);
+}
+
+#[test]
+fn a_file_with_two_jobs_is_read_for_the_one_that_is_wanted() {
+    let text = "SLURM_JOB_ID=100\nModuleNotFoundError: No module named 'foo'\nSLURM_JOB_ID=200\nstep 1 loss 2\nslurmstepd: error: Detected 1 oom_kill event in StepId=200.batch. Some of the step tasks have been OOM Killed.\nslurmstepd: error: *** JOB 100 ON n1 CANCELLED AT 2026-11-21T10:00:00 ***\n";
+    let of = |raw| {
+        let job = Identity { base: raw, ..Identity::default() };
+        reader().worker().read_bytes(text.as_bytes(), Extent::Full, Some(&job)).root.map(|root| root.class)
+    };
+    assert_eq!(of(100).as_deref(), Some("missing-module"));
+    assert_eq!(of(200).as_deref(), Some("host-oom"));
+    assert_eq!(of(300), None);
+}
+
+#[test]
+fn consequences_are_no_cause_unless_there_is_nothing_else() {
+    is(
+        "[rank1]:[E ProcessGroupNCCL.cpp:607] [Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7, OpType=ALLREDUCE, NumelIn=1) ran for 600000 milliseconds before timing out.\n[rank0]: Traceback (most recent call last):\n[rank0]:   File \"/h/train.py\", line 3, in main\n[rank0]: AssertionError: bad batch\n",
+        "code",
+        4,
+    );
+    let alone = "[rank1]:[E ProcessGroupNCCL.cpp:607] [Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7, OpType=ALLREDUCE, NumelIn=1) ran for 600000 milliseconds before timing out.\n";
+    is(alone, "nccl-timeout", 1);
+    assert_eq!(
+        root("/var/spool/slurm/job7/slurm_script: line 12:  4711 Killed                  python train.py\n"),
+        None
+    );
+}
+
+#[test]
+fn advice_and_what_was_survived_are_no_failures() {
+    assert_eq!(root("For debugging consider passing CUDA_LAUNCH_BLOCKING=1.\n"), None);
+    let steps =
+        |from: u32| (from..from + 12).map(|step| format!("step {step} loss 2.0\n")).collect::<String>();
+    let survived = format!(
+        "{}Traceback (most recent call last):\n  File \"/h/eval.py\", line 3, in sample\nValueError: no sample\n{}",
+        steps(1),
+        steps(13)
+    );
+    let reading = read(&survived);
+    assert_eq!(reading.root, None);
+    assert!(reading.others[0].survived && reading.others[0].role == Role::Warning);
+    is(
+        &format!(
+            "{survived}slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO TIME LIMIT ***\n"
+        ),
+        "time-limit",
+        28,
+    );
+    assert_eq!(
+        root(
+            "Exception ignored in: <function D.__del__ at 0x7f>\nTraceback (most recent call last):\n  File \"/h/d.py\", line 1, in __del__\nAttributeError: 'D' object has no attribute 'x'\n"
+        ),
+        None
+    );
+    assert_eq!(root("2026-11-21 WARNING cache: Permission denied, falling back to memory\n"), None);
+}
+
+#[test]
+fn an_uncaught_exception_is_a_better_cause_than_the_time_limit_that_ended_the_hang() {
+    is(
+        "Traceback (most recent call last):\n  File \"/h/data.py\", line 3, in load\nFileNotFoundError: [Errno 2] No such file or directory: '/data/x'\nslurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO TIME LIMIT ***\n",
+        "missing-path",
+        3,
+    );
+    // After Slurm has spoken, exceptions are how Python ends.
+    is(
+        "slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO TIME LIMIT ***\nTraceback (most recent call last):\n  File \"/h/train.py\", line 3, in main\nRuntimeError: DataLoader stopped\n",
+        "time-limit",
+        1,
+    );
+}
+
+#[test]
+fn tasks_that_failed_alike_have_one_fingerprint() {
+    let log = |task: u32, value: &str| {
+        read(&format!("task {task}\nTraceback (most recent call last):\n  File \"/scratch/u{task}/proj/train.py\", line {task}, in step\n    x()\n  File \"/opt/lib/python3.11/site-packages/t/x.py\", line 9, in x\nmy.Failure: batch {task} of /data/{task}.bin is {value}\n"))
+            .root
+            .unwrap()
+    };
+    let (one, other, third) = (log(3, "odd"), log(1411, "odd"), log(3, "even"));
+    assert_eq!(one.fingerprint, other.fingerprint);
+    assert_ne!(one.fingerprint, third.fingerprint);
+    assert_eq!((one.exception.as_deref(), one.frame.as_deref()), (Some("Failure"), Some("train.py:step")));
+    assert_eq!(one.class, "exception");
+}
+
+#[test]
+fn escapes_and_bytes_that_are_no_text_hide_nothing() {
+    let mut bytes = b"\xff\xfe\x00 garbage \x1b[31m\n".to_vec();
+    bytes.extend_from_slice(b"\x1b[1;31mtorch.OutOfMemoryError\x1b[0m: \x1b[1mCUDA out of memory. Tried to allocate 1 GiB\x1b[0m\n");
+    let reading = reader().worker().read_bytes(&bytes, Extent::Full, None);
+    let root = reading.root.unwrap();
+    assert_eq!((root.class.as_str(), root.line), ("cuda-oom", Some(2)));
+    assert!(
+        bytes[root.offset as usize..].starts_with(b"torch.OutOf")
+            || bytes[root.offset as usize..].starts_with(b"CUDA out"),
+        "{root:?}"
+    );
+}
+
+#[test]
+fn a_line_without_end_is_searched_to_its_end() {
+    let mut text = vec![b'x'; 3 << 20];
+    let at = text.len() - 1_500_000;
+    text.splice(at..at, b" slurmstepd: error: Detected 1 oom_kill event in StepId=5.batch. ".iter().copied());
+    let reading = reader().worker().read_bytes(&text, Extent::Full, None);
+    let root = reading.root.unwrap();
+    assert_eq!((root.class.as_str(), root.line, root.count), ("host-oom", Some(1), 1));
+    assert!(root.text.chars().count() <= 400);
+    assert_eq!(root.job, Some(5));
+}
+
+#[test]
+fn triage_says_what_it_did_not_read() {
+    let mut text = "ModuleNotFoundError: No module named 'a'\n".to_owned();
+    text.push_str(&"nothing to see here\n".repeat(200_000));
+    let at_tail = "slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 ***\n";
+    text.push_str(at_tail);
+    for extent in [Extent::Triage, Extent::Glance, Extent::Full] {
+        let reading = reader().worker().read_bytes(text.as_bytes(), extent, None);
+        let root = reading.root.clone().unwrap();
+        assert_eq!((root.class.as_str(), root.line), ("missing-module", Some(1)), "{extent:?}");
+        let cancelled = reading.others.iter().find(|other| other.class == "cancelled").unwrap();
+        assert_eq!(cancelled.line.is_some(), extent == Extent::Full);
+        assert!(text[cancelled.offset as usize..].len() <= at_tail.len());
+        let unread: u64 = reading.unread.iter().map(|part| part.to - part.from).sum();
+        assert_eq!(unread == 0, extent == Extent::Full);
+        assert!(unread < text.len() as u64);
+    }
+}
+
+#[test]
+fn line_numbers_are_those_of_grep_across_blocks() {
+    let mut text = String::new();
+    let mut wanted = Vec::new();
+    for line in 1..=60_000u32 {
+        if line % 7_001 == 0 {
+            text.push_str(&format!("KeyError: 'key{}'\n", "x".repeat(line as usize / 7_001)));
+            wanted.push(u64::from(line));
+        } else {
+            text.push_str("an ordinary line of a log,\rwith more\n");
+        }
+    }
+    let reading = read(&text);
+    let found: Vec<u64> = reading.findings().filter_map(|finding| finding.line).collect();
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn progress_is_that_of_the_newest_attempt() {
+    let steps = |to: u32| {
+        (1..=to)
+            .map(|step| format!("epoch=0 step={step}/1000 loss={}\n", 5.0 / f64::from(step)))
+            .collect::<String>()
+    };
+    let text = format!(
+        "begin of it\n{}slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO PREEMPTION ***\nbegin of it\n{}",
+        steps(500),
+        steps(250)
+    );
+    let progress = read(&text).progress.unwrap();
+    assert_eq!((progress.step, progress.steps, progress.percent), (Some(250), Some(1000), Some(25.0)));
+    assert!(progress.series.len() <= 200 && progress.series.len() > 20);
+}

@@ -1,0 +1,254 @@
+//! Python tracebacks: which exception, and where in the project's own code.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+/// Tracebacks that are open at the same time: one per label of a rank.
+const MOST_OPEN: usize = 256;
+/// A traceback that goes on for more lines than this is given up.
+const LONGEST: u32 = 2_000;
+/// So many lines that are no part of it end a traceback: others wrote between.
+const STRANGERS: u32 = 40;
+
+/// How a traceback follows from the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// It happened while the one before was dealt with.
+    Handling,
+    /// It was raised because of the one before.
+    Consequence,
+}
+
+/// A traceback that has come to its last line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Raised {
+    /// The type without its module.
+    pub exception: String,
+    /// The deepest own frame, `file:function`.
+    pub frame: Option<String>,
+    /// True if Python goes on after it: a destructor, a thread.
+    pub aside: bool,
+    /// The link to the one before it, from the same label.
+    pub link: Option<Link>,
+}
+
+/// What a line is to the tracebacks that are open.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// No part of any.
+    None,
+    /// Inside one.
+    Inside,
+    /// The last line of one.
+    End(Raised),
+}
+
+#[derive(Debug)]
+struct Open {
+    label: Vec<u8>,
+    frame: Option<String>,
+    aside: bool,
+    link: Option<Link>,
+    lines: u32,
+    strangers: u32,
+}
+
+/// The tracebacks of one file that are not finished.
+#[derive(Debug, Default)]
+pub(super) struct Tracebacks {
+    open: Vec<Open>,
+    aside: bool,
+    link: Option<(Vec<u8>, Link)>,
+}
+
+impl Tracebacks {
+    /// True if lines must be fed one by one.
+    pub fn are_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// The next traceback ends nothing.
+    pub fn set_aside(&mut self) {
+        self.aside = true;
+    }
+
+    /// The next traceback of this label is linked to the one before it.
+    pub fn set_link(&mut self, label: &[u8], link: Link) {
+        self.link = Some((label.to_vec(), link));
+    }
+
+    /// A line with `Traceback (most recent call last)`.
+    pub fn begin(&mut self, label: &[u8]) {
+        self.open.retain(|open| open.label != label);
+        if self.open.len() >= MOST_OPEN {
+            self.open.remove(0);
+        }
+        let link = self.link.take_if(|(of, _)| of.as_slice() == label).map(|(_, link)| link);
+        self.open.push(Open {
+            label: label.to_vec(),
+            frame: None,
+            aside: std::mem::take(&mut self.aside),
+            link,
+            lines: 0,
+            strangers: 0,
+        });
+    }
+
+    /// Any other line, while some are open.
+    pub fn feed(&mut self, label: &[u8], message: &[u8]) -> Part {
+        let Some(at) = self.open.iter().position(|open| open.label == label) else {
+            // A crowd of other labels must not keep one open for ever.
+            self.open.iter_mut().for_each(|open| open.lines += 1);
+            self.open.retain(|open| open.lines <= LONGEST);
+            return Part::None;
+        };
+        let open = &mut self.open[at];
+        open.lines += 1;
+        let body = trimmed(message);
+        if let Some((path, function)) = frame_of(body) {
+            if is_own(&path) {
+                let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
+                open.frame = Some(format!("{file}:{function}"));
+            }
+            return Part::Inside;
+        }
+        let is_inside = body.is_empty() || body.len() < message.len() || matches!(body[0], b'^' | b'~');
+        if is_inside && open.lines <= LONGEST {
+            return Part::Inside;
+        }
+        if let Some(exception) = exception_of(body) {
+            let open = self.open.swap_remove(at);
+            return Part::End(Raised { exception, frame: open.frame, aside: open.aside, link: open.link });
+        }
+        open.strangers += 1;
+        if open.strangers > STRANGERS || open.lines > LONGEST {
+            self.open.swap_remove(at);
+        }
+        Part::None
+    }
+}
+
+/// A line without the blanks, bars and boxes that indent it (exception groups
+/// use `|`, rich draws boxes).
+fn trimmed(message: &[u8]) -> &[u8] {
+    let mut rest = message;
+    loop {
+        rest = rest.trim_ascii_start();
+        let boxes = ["│", "╭", "╰", "─", "❱"].iter().find_map(|sign| rest.strip_prefix(sign.as_bytes()));
+        match boxes.or_else(|| rest.strip_prefix(b"| ")).or_else(|| rest.strip_prefix(b"+-")) {
+            Some(inner) => rest = inner,
+            None => return rest,
+        }
+    }
+}
+
+/// Path and function of a frame's line.
+fn frame_of(body: &[u8]) -> Option<(String, String)> {
+    static FRAME: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?-u)^(?:File "([^"]{1,4000})", line \d+(?:, in (\S{1,200}))?|([^\s:]{1,1000}\.py):\d+ in (\w{1,200}))"#)
+            .expect("a constant")
+    });
+    let found = FRAME.captures(body)?;
+    let text = |at: usize| found.get(at).map(|m| String::from_utf8_lossy(m.as_bytes()).into_owned());
+    let path = text(1).or_else(|| text(3))?;
+    Some((path, text(2).or_else(|| text(4)).unwrap_or_default()))
+}
+
+/// True for the project's own code: neither installed nor Python's.
+fn is_own(path: &str) -> bool {
+    let foreign = [
+        "site-packages",
+        "dist-packages",
+        "/lib/python",
+        "/lib64/python",
+        "/usr/lib/",
+        "<frozen",
+        "<string>",
+        "importlib/",
+    ];
+    !foreign.iter().any(|part| path.contains(part))
+}
+
+/// The type in the last line of a traceback, without its module.
+fn exception_of(body: &[u8]) -> Option<String> {
+    static LAST: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?-u)^((?:[A-Za-z_]\w{0,80}\.){0,12})([A-Za-z_]\w{0,120})(?:: .*|:)?$")
+            .expect("a constant")
+    });
+    let found = LAST.captures(body)?;
+    let (module, name) = (found.get(1)?.as_bytes(), found.get(2)?.as_bytes());
+    let name = std::str::from_utf8(name).ok()?;
+    let endings =
+        ["Error", "Exception", "Exit", "Interrupt", "Warning", "Iteration", "Timeout", "Abort", "OOM"];
+    let looks_so = endings.iter().any(|ending| name.ends_with(ending));
+    let has_message = body.len() > module.len() + name.len();
+    // Custom names: with a module, or as a class is written and with a message.
+    let is_class = name.starts_with(|c: char| c.is_ascii_uppercase()) && has_message;
+    (looks_so || !module.is_empty() || is_class).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(text: &str) -> Vec<Raised> {
+        let mut tracebacks = Tracebacks::default();
+        let mut raised = Vec::new();
+        for line in text.lines() {
+            let message = super::super::label::message(line.as_bytes());
+            let label = &line.as_bytes()[..line.len() - message.len()];
+            if line.contains("During handling") {
+                tracebacks.set_link(label, Link::Handling);
+            } else if line.contains("Exception ignored in") {
+                tracebacks.set_aside();
+            } else if line.contains("Traceback (most recent call last)") {
+                tracebacks.begin(label);
+            } else if let Part::End(one) = tracebacks.feed(label, message) {
+                raised.push(one);
+            }
+        }
+        raised
+    }
+
+    #[test]
+    fn the_deepest_own_frame_is_found() {
+        let raised = run(
+            "Traceback (most recent call last):\n  File \"/home/a/proj/train.py\", line 9, in <module>\n    main()\n    ^^^^^^\n  File \"/home/a/proj/model.py\", line 7, in forward\n    return torch.mm(a)\n  File \"/opt/lib/python3.11/site-packages/torch/x.py\", line 3, in mm\n    raise E\ntorch.cuda.OutOfMemoryError: CUDA out of memory.\n",
+        );
+        assert_eq!(raised.len(), 1);
+        assert_eq!(raised[0].exception, "OutOfMemoryError");
+        assert_eq!(raised[0].frame.as_deref(), Some("model.py:forward"));
+    }
+
+    #[test]
+    fn ranks_that_write_between_each_other_are_kept_apart() {
+        let raised = run(
+            "[rank0]: Traceback (most recent call last):\n[rank1]: Traceback (most recent call last):\n[rank0]:   File \"a.py\", line 1, in f\n[rank1]:   File \"b.py\", line 2, in g\n[rank1]: KeyError: 'x'\n[rank0]: ValueError: y\n",
+        );
+        let seen: Vec<_> = raised.iter().map(|one| (one.exception.as_str(), one.frame.as_deref())).collect();
+        assert_eq!(seen, [("KeyError", Some("b.py:g")), ("ValueError", Some("a.py:f"))]);
+    }
+
+    #[test]
+    fn chains_destructors_and_boxes_are_known() {
+        let raised = run(
+            "Exception ignored in: <function D.__del__>\nTraceback (most recent call last):\n  File \"d.py\", line 1, in __del__\nAttributeError: x\nTraceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 1\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"a.py\", line 4, in f\nmy.errors.Unknown: no such model\n",
+        );
+        assert_eq!(raised.iter().map(|one| one.aside).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(raised[2].link, Some(Link::Handling));
+        assert_eq!(raised[2].exception, "Unknown");
+        let rich = run(
+            "╭──── Traceback (most recent call last) ────╮\n│ /home/a/train.py:12 in main               │\n│ ❱ 12   step()                             │\n╰───────────────────────────────────────────╯\nRuntimeError: x\n",
+        );
+        assert_eq!(rich[0].frame.as_deref(), Some("train.py:main"));
+    }
+
+    #[test]
+    fn a_line_of_somebody_else_ends_no_traceback() {
+        let raised = run(
+            "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKilled\nstep 10 loss 3\nOSError: x\n",
+        );
+        assert_eq!(raised[0].exception, "OSError");
+    }
+}
