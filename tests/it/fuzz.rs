@@ -132,6 +132,13 @@ fn seeds() -> Vec<Vec<u8>> {
         }
     }
     let by_hand = [
+        "[rank0]: Traceback (most recent call last):\n[rank0]:   File \"/h/train.py\", line 3, in main\n[rank0]: \
+         KeyError: 'x'\nDuring handling of the above exception, another exception occurred:\n\r 45%|##  | 45/100 \
+         [00:10<00:12, 4.2it/s, loss=nan]slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO \
+         PREEMPTION ***\nSLURM_JOB_ID=12\nResuming from checkpoint /s/last.ckpt\nslurmstepd: error: Detected 1 oom_kill \
+         event in StepId=12.batch.\n",
+        "{'loss': 2.3, 'epoch': 0.1}\n{\"step\": 3, \"loss\": \"NaN\", \"max_steps\": 9}\nEpoch 3/10\n 45/100 [====>...] - \
+         ETA: 12s - loss: 0.3\nEpoch [1][50/7330] eta: 1 day, 4:12:10, loss: 1.1e+400\niter 18446744073709551616: loss -inf\n",
         "# branch.oid 41bafeb5c7e8d1f2a3b4c5d6e7f8091a2b3c4d5e\0# branch.head main\01 .M N... 100644 100644 100644 \
          41bafeb5c7e8d1f2a3b4c5d6e7f8091a2b3c4d5e 41bafeb5c7e8d1f2a3b4c5d6e7f8091a2b3c4d5e a b\0\
          2 R. N... 100644 100644 100644 41bafeb5c7e8d1f2a3b4c5d6e7f8091a2b3c4d5e \
