@@ -34,7 +34,10 @@ impl Exit {
     /// Every code with its meaning, as `--help` prints them.
     pub const ALL: [(Exit, &str); 11] = [
         (Exit::Done, "done; yes"),
-        (Exit::No, "the answer is no: key does not match, document edited, wrong place"),
+        (
+            Exit::No,
+            "the answer is no: key does not match, document edited, wrong place, a sweep needs somebody",
+        ),
         (Exit::Usage, "wrong usage"),
         (Exit::Look, "yes, but look: drift, or nothing that could be proved"),
         (Exit::NotFound, "not found, or a prefix that fits several"),

@@ -83,6 +83,7 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Body(_) => (Exit::Usage, hint("`handover draft` writes a body with all headings")),
         Error::Busy { hint, .. } => (Exit::Deferred, vec![format!("run it again: {hint}")]),
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
+        Error::Patterns(_) => (Exit::Usage, hint("see the table in use: handover logs --patterns")),
         Error::Worktree(error) => worktree::judge(error),
         Error::Shards(error) => judge_shards(error),
         Error::StateFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {

@@ -4,6 +4,7 @@ use crate::baton::BatonError;
 use crate::config::ConfigError;
 use crate::document::{BodyError, FrontError, StoreError};
 use crate::git::GitError;
+use crate::joblog::TableError;
 use crate::safety;
 use crate::sys::FileError;
 use crate::sys::lock::LockError;
@@ -43,6 +44,9 @@ pub enum Error {
     /// Shards were not submitted, or their answers not put together.
     #[error(transparent)]
     Shards(#[from] ShardError),
+    /// A pattern of the settings cannot be used.
+    #[error(transparent)]
+    Patterns(#[from] TableError),
     /// Something about a worktree was not done.
     #[error(transparent)]
     Worktree(#[from] worktree::Error),

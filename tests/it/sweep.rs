@@ -145,7 +145,9 @@ fn one_situation_in_three_releases_and_three_forms_has_one_answer() {
     let mut answers: Vec<Value> = Vec::new();
     for release in RELEASES {
         for file in ["sacct-all.psv", "sacct-duplicates.psv", "sacct-fixed-width.txt"] {
-            let data = of_text(&sandbox, fixture(release, file), &["sweep_lr", "--json"]).expect(0).data();
+            let data = of_text(&sandbox, fixture(release, file), &["sweep_lr", "--quick", "--json"])
+                .expect(0)
+                .data();
             let mut sweep = data["sweeps"][0].clone();
             assert_eq!(sweep["kind"], "array");
             // Ids and seconds differ between recordings, nothing else may.
@@ -172,7 +174,7 @@ fn a_state_file_gives_queue_and_accounting_together() {
     fits_a_narrow_terminal(&answer);
     assert!(answer.stdout().starts_with("sweep"), "{answer}");
     insta::assert_snapshot!(answer);
-    let answer = sandbox.handover(["sweep", "sweep_lr_wd", "--cluster", "state.txt"]).expect(0);
+    let answer = sandbox.handover(["sweep", "sweep_lr_wd", "--quick", "--cluster", "state.txt"]).expect(0);
     fits_a_narrow_terminal(&answer);
     insta::assert_snapshot!(answer);
 }
@@ -198,7 +200,7 @@ fn the_sweeps_of_a_real_slurm_are_what_was_planted() {
     let array = &cluster.scenario["SWEEP_JOB"];
     let sandbox = Sandbox::new();
     cluster.open_to(&sandbox);
-    let data = sandbox.handover(["sweep", array, "--cluster", "local", "--json"]).expect(0).data();
+    let data = sandbox.handover(["sweep", array, "--cluster", "local", "--quick", "--json"]).expect(0).data();
     let sweep = &data["sweeps"][0];
     let truth = std::fs::read_to_string(cluster.dir.join("scenario.truth")).unwrap();
     let mut planted: std::collections::BTreeMap<String, Vec<u32>> = Default::default();

@@ -7,14 +7,15 @@ use clap::{Args, Subcommand};
 
 use super::cluster_source::ClusterArgs;
 use super::{Exit, Failure, Session};
+use crate::config::Config;
 use crate::report;
-use crate::verbs::sweep;
+use crate::verbs::sweep::{self, examine::Place};
 
 /// Show sweeps: array jobs, and jobs that share a name
 ///
-/// Without a name all sweeps in a table; with one its failures by state and exit code, run
-/// times, and tasks to look at. Queue and accounting are read together; each task is what the
-/// queue says it is, else what its newest attempt says.
+/// Without a name all sweeps in a table. With one its health, what is to be decided, and why:
+/// the causes of its failures with file and line, what contradicts each other, what goes on.
+/// Queue, accounting, logs, run folders and trackers are read together; what was not read is said.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  \
@@ -22,8 +23,8 @@ use crate::verbs::sweep;
     handover sweep train_lr\n  \
     handover sweep 48251 --json\n  \
     sacct -P -D -S now-7days --format=ALL | handover sweep --accounting -\n\n\
-    At least 3 jobs that are no array must share a name to be a sweep. The exit code is 7 if\n\
-    neither the queue nor accounting gave an answer.")]
+    At least 3 jobs that are no array must share a name to be a sweep. The exit code is 1 if\n\
+    somebody must intervene, 7 if neither the queue nor accounting gave an answer.")]
 pub struct SweepArgs {
     #[command(subcommand)]
     about: Option<About>,
@@ -38,6 +39,9 @@ pub struct SweepArgs {
     /// columns. What waits in the queue is not in it, so totals are unknown.
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     accounting: Option<PathBuf>,
+    /// Only count: read no log and no run folder
+    #[arg(long)]
+    quick: bool,
 }
 
 /// What else there is to say about sweeps.
@@ -56,14 +60,34 @@ pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
 }
 
 fn board(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
-    let snapshot = match &args.accounting {
-        Some(path) if path == Path::new("-") => sweep::look_at_saved(path)?,
-        Some(path) => sweep::look_at_saved(&session.dir().join(path))?,
-        None => {
-            sweep::look(&session.context()?, args.cluster.source(session).as_ref(), args.wanted.as_deref())?
-        }
+    let wanted = args.wanted.as_deref();
+    // A saved text can be read outside of any repository, too.
+    let context = match &args.accounting {
+        Some(_) => session.context().ok(),
+        None => Some(session.context()?),
     };
-    let outcome = sweep::find(snapshot, args.wanted.as_deref())?;
+    let config = Config::default();
+    let place = match &context {
+        Some(context) => Place::of(context),
+        None => Place::bare(session.world, &config, session.dir()),
+    };
+    let snapshot = match (&args.accounting, &context) {
+        (Some(path), _) if path == Path::new("-") => sweep::look_at_saved(path)?,
+        (Some(path), _) => sweep::look_at_saved(&session.dir().join(path))?,
+        (None, Some(context)) => sweep::look(context, args.cluster.source(session).as_ref(), wanted)?,
+        (None, None) => return Err(Failure::new(Exit::NotFound, "there is no repository here".to_owned())),
+    };
+    let outcome = match wanted.filter(|_| !args.quick) {
+        Some(wanted) => {
+            let _working = session.working("reading logs and run folders");
+            sweep::board(&place, snapshot, wanted)?
+        }
+        None => sweep::find(&snapshot, wanted)?,
+    };
     session.output.answer("sweep", &outcome, report::sweep::text)?;
-    Ok(if outcome.blind { Exit::Outside } else { Exit::Done })
+    Ok(match outcome.says_intervene() {
+        _ if outcome.blind => Exit::Outside,
+        true => Exit::No,
+        false => Exit::Done,
+    })
 }

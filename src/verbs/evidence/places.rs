@@ -137,7 +137,7 @@ impl Places {
 }
 
 /// The numbers in a name, in their order; too large ones are left out.
-fn numbers(name: &str) -> Vec<u32> {
+pub(super) fn numbers(name: &str) -> Vec<u32> {
     name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 

@@ -1,7 +1,8 @@
 //! The sweeps that the cluster knows: counts, failures, run times.
 
 pub mod checkpoints;
-mod globs;
+pub mod examine;
+pub(super) mod globs;
 pub mod preflight;
 
 use std::io;
@@ -13,11 +14,12 @@ use super::{Context, Error, snapshot, whole};
 use crate::cluster::{Accounting, Nothing, Origin, Problem, Scope, Snapshot, sacct};
 use crate::config::Source;
 use crate::safety;
-use crate::sweep::{self, Kind, Sweep};
+use crate::sweep::{self, Decision, Kind, Sweep};
 use crate::terms::{JobId, Known, Time};
+use examine::Place;
 
 /// What `sweep` found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Where the answers came from.
@@ -34,11 +36,21 @@ pub struct Outcome {
     pub others: Vec<Named>,
     /// Jobs that belong to no sweep.
     pub single_jobs: usize,
+    /// What was read of the one sweep that was asked for, and what follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examined: Option<examine::Findings>,
     /// Everything that could not be seen, was cut, or was not understood.
     pub problems: Vec<Problem>,
     /// True if neither queue nor accounting gave an answer although one was due.
     #[serde(skip)]
     pub blind: bool,
+}
+
+impl Outcome {
+    /// True if somebody must intervene in the sweep that was looked into.
+    pub fn says_intervene(&self) -> bool {
+        self.examined.as_ref().is_some_and(|examined| examined.judgement.decision == Decision::Intervene)
+    }
 }
 
 /// A sweep by its key and name.
@@ -93,9 +105,9 @@ fn of_saved(name: String, mut read: Accounting) -> Snapshot {
 ///
 /// # Errors
 /// [`Error::NoSweep`] and [`Error::SeveralSweeps`] for what `wanted` names.
-pub fn find(snapshot: Snapshot, wanted: Option<&str>) -> Result<Outcome, Error> {
-    let found = sweep::sweeps(&snapshot);
-    let mut problems = snapshot.problems;
+pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error> {
+    let found = sweep::sweeps(snapshot);
+    let mut problems = snapshot.problems.clone();
     for (about, why) in [("queue", why_not(&snapshot.jobs)), ("accounting", why_not(&snapshot.accounting))] {
         let said = |why: &String| problems.iter().any(|problem| problem.what.contains(why.as_str()));
         if let Some(why) = why.filter(|why| !said(why)) {
@@ -113,17 +125,32 @@ pub fn find(snapshot: Snapshot, wanted: Option<&str>) -> Result<Outcome, Error> 
         }
     }
     Ok(Outcome {
-        origin: snapshot.origin,
+        origin: snapshot.origin.clone(),
         taken_at: snapshot.taken_at,
-        scope: snapshot.scope,
+        scope: snapshot.scope.clone(),
         sweeps,
         others,
         single_jobs: found.single_jobs,
+        examined: None,
         problems,
         blind: snapshot.jobs.known().is_none()
             && snapshot.accounting.known().is_none()
             && (snapshot.jobs.is_unknown() || snapshot.accounting.is_unknown()),
     })
+}
+
+/// The same, and the one sweep that was asked for looked into: logs, run
+/// folders, trackers, and what follows.
+///
+/// # Errors
+/// As for [`find`]; a pattern of the settings cannot be used.
+pub fn board(place: &Place, snapshot: Snapshot, wanted: &str) -> Result<Outcome, Error> {
+    let mut outcome = find(&snapshot, Some(wanted))?;
+    if let Some(sweep) = outcome.sweeps.first() {
+        let examined = examine::into(place, place.table()?, snapshot, sweep.clone());
+        outcome.examined = Some(examined.into());
+    }
+    Ok(outcome)
 }
 
 fn why_not<T>(answer: &Known<T>) -> Option<String> {

@@ -1,0 +1,246 @@
+//! Reads, per task, the log, the run's folder, its checkpoints and its tracker.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{Places, Results, identities, logs, parameters, results, tracked};
+use crate::checkpoint;
+use crate::cluster::{Look, Snapshot, State};
+use crate::config::{Logs, Sweeps};
+use crate::joblog::{self, Extent, Identity, Reading, Table, Worker};
+use crate::safety;
+use crate::sweep::{self, Evidence, LogSeen, Parameters, Sweep};
+use crate::sys::World;
+use crate::terms::{Known, Time};
+
+/// What is needed to look around.
+pub struct Ground<'g> {
+    /// Everything with effects.
+    pub world: &'g World,
+    /// How sweeps are judged, and where their runs are.
+    pub sweeps: &'g Sweeps,
+    /// Where logs are.
+    pub logs: &'g Logs,
+    /// The patterns of causes.
+    pub table: &'g Table,
+    /// Where relative paths begin: this worktree, then the main one.
+    pub roots: Vec<PathBuf>,
+    /// How to ask Slurm where files are; `None` if it is not to be asked.
+    pub look: Option<Look>,
+    /// The moment of the look.
+    pub now: Time,
+}
+
+/// Everything that was read of a sweep.
+pub struct Gathered {
+    /// Every task that was seen one by one, in rising order.
+    pub evidence: Vec<Evidence>,
+    /// What is known of the tasks' parameters.
+    pub parameters: Parameters,
+    /// The results of the whole sweep, if it is known how many there should be.
+    pub results: Option<Results>,
+    /// What was not read, or not understood, in words.
+    pub not_read: Vec<String>,
+    /// What was looked at: commands and files, in words, each once.
+    pub sources: Vec<String>,
+}
+
+/// So many tasks are looked at; failed ones come first.
+const MOST_TASKS: usize = 20_000;
+/// So many of the completed ones are looked at as a sample.
+const SAMPLE: usize = 24;
+/// So many threads read: a login node is shared.
+const THREADS: usize = 2;
+
+/// Reads what is to be read of one sweep.
+///
+/// Failed, cancelled, suspicious and running tasks are looked at, and a sample
+/// of the completed ones; what was left out is said.
+pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
+    let mut gathered = Gathered {
+        evidence: sweep::tasks(snapshot, sweep),
+        parameters: Parameters::default(),
+        results: None,
+        not_read: Vec::new(),
+        sources: Vec::new(),
+    };
+    let file = parameters::read(ground.sweeps, &ground.roots);
+    gathered.parameters = file.parameters;
+    gathered.not_read.extend(file.problems.iter().take(5).cloned());
+    match results::of_manifest(ground.sweeps, &ground.roots) {
+        Some(Ok(found)) => gathered.results = Some(found),
+        Some(Err(why)) => gathered.not_read.push(why),
+        None => {}
+    }
+    let chosen = gathered.choose(sweep);
+    let known = identities::of(ground, snapshot, sweep, &gathered.evidence, &chosen);
+    gathered.not_read.extend(known.problems);
+    gathered.sources.extend(known.sources);
+    let who = known.list;
+    let located = logs::find(&who, &ground.logs.globs, &ground.roots);
+    gathered.not_read.extend(located.problems);
+    let places = Places::look(&ground.roots, &ground.sweeps.runs);
+    gathered.not_read.extend(places.problems.iter().cloned());
+    let reader = Reader { ground, places: &places, log: joblog::Reader::new(ground.table) };
+    let jobs: Vec<Job> = chosen
+        .into_iter()
+        .zip(who.iter().zip(&located.files))
+        .map(|(at, (who, files))| Job { at, who, files, kind: Kind::of(&gathered.evidence[at]) })
+        .collect();
+    let read = reader.all(&jobs);
+    let mut logs = 0;
+    for (at, found) in read {
+        logs += usize::from(found.log.known().is_some());
+        let looked = gathered.evidence[at].looked_mut();
+        looked.log = found.log;
+        looked.run_dir = found.run_dir;
+        looked.checkpoints = found.checkpoints;
+        looked.missing = found.missing;
+    }
+    if logs > 0 {
+        gathered.sources.push(format!("{logs} logs ({})", ground.logs.globs.join(", ")));
+    }
+    tracked::add(
+        ground,
+        &mut gathered,
+        &jobs.iter().map(|job| (job.at, job.who)).collect::<BTreeMap<_, _>>(),
+    );
+    gathered
+}
+
+impl Gathered {
+    /// Which tasks are looked at, as places in `evidence`.
+    fn choose(&mut self, sweep: &Sweep) -> Vec<usize> {
+        let fast = sweep.fast.as_ref().map(|fast| &fast.tasks.0);
+        let odd = |task: &Evidence| {
+            fast.is_some_and(|fast| fast.contains(task.member))
+                || sweep.completed_over_failed_steps.0.contains(task.member)
+                || sweep.not_in_queue.0.contains(task.member)
+        };
+        let (mut first, mut then, mut sample) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, task) in self.evidence.iter().enumerate() {
+            match Kind::of(task) {
+                Kind::Ended => first.push(at),
+                _ if odd(task) => first.push(at),
+                Kind::Running => then.push(at),
+                Kind::Completed => sample.push(at),
+                Kind::Waiting => {}
+            }
+        }
+        let completed = sample.len();
+        let every = completed.div_ceil(SAMPLE).max(1);
+        let sample: Vec<usize> = sample.into_iter().step_by(every).collect();
+        if completed > sample.len() {
+            self.not_read
+                .push(format!("logs of completed tasks: {} of {completed} read as a sample", sample.len()));
+        }
+        let mut chosen: Vec<usize> = first.into_iter().chain(then).chain(sample).collect();
+        if chosen.len() > MOST_TASKS {
+            self.not_read.push(format!("{} tasks beyond the first {MOST_TASKS}", chosen.len() - MOST_TASKS));
+            chosen.truncate(MOST_TASKS);
+        }
+        chosen
+    }
+}
+
+/// What a task calls for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Ended otherwise than well, and not coming back.
+    Ended,
+    Running,
+    Completed,
+    Waiting,
+}
+
+impl Kind {
+    fn of(task: &Evidence) -> Kind {
+        match task.state {
+            State::Completed => Kind::Completed,
+            state if state.is_running() => Kind::Running,
+            state if state.is_waiting() => Kind::Waiting,
+            _ => Kind::Ended,
+        }
+    }
+}
+
+struct Job<'j> {
+    at: usize,
+    who: &'j Identity,
+    files: &'j [PathBuf],
+    kind: Kind,
+}
+
+struct Found {
+    log: Known<LogSeen>,
+    run_dir: Known<PathBuf>,
+    checkpoints: Known<checkpoint::Survey>,
+    missing: Vec<PathBuf>,
+}
+
+struct Reader<'r, 'g> {
+    ground: &'r Ground<'g>,
+    places: &'r Places,
+    log: joblog::Reader<'r>,
+}
+
+impl Reader<'_, '_> {
+    fn all(&self, jobs: &[Job]) -> Vec<(usize, Found)> {
+        let each = jobs.len().div_ceil(THREADS).max(1);
+        std::thread::scope(|threads| {
+            let parts: Vec<_> = jobs
+                .chunks(each)
+                .map(|part| {
+                    threads.spawn(move || {
+                        let mut worker = self.log.worker();
+                        part.iter().map(|job| (job.at, self.one(job, &mut worker))).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            // A thread that died read nothing: its tasks stay "not read".
+            parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
+        })
+    }
+
+    fn one(&self, job: &Job, worker: &mut Worker<'_>) -> Found {
+        let log = log(job, worker);
+        let run_dir = self.places.run_dir(job.who, log.known().map(|log| &log.reading));
+        let checkpoints = match (&run_dir, job.kind) {
+            (_, Kind::Running | Kind::Waiting) => Known::NotApplicable("the task is alive".to_owned()),
+            (Known::Known(dir), _) => {
+                let limits = checkpoint::Limits {
+                    now: Some(self.ground.now),
+                    threads: 1,
+                    ..checkpoint::Limits::default()
+                };
+                Known::Known(checkpoint::survey(dir, checkpoint::Depth::Structure, &limits))
+            }
+            (Known::Unknown(why) | Known::NotApplicable(why), _) => Known::Unknown(why.clone()),
+        };
+        let missing = match job.kind {
+            Kind::Completed => results::of_task(self.ground.sweeps, &self.ground.roots, job.who)
+                .map(|results| results.missing)
+                .unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        Found { log, run_dir, checkpoints, missing }
+    }
+}
+
+/// The task's log; of several files the one that names a cause, else the one
+/// written last.
+fn log(job: &Job, worker: &mut Worker<'_>) -> Known<LogSeen> {
+    let mut why = None;
+    let mut readings: Vec<Reading> = Vec::new();
+    for path in job.files {
+        match worker.read(path, Extent::Triage, Some(job.who)) {
+            Ok(reading) => readings.push(reading),
+            Err(error) => why = Some(format!("{} cannot be read: {error}", safety::escape_path(path))),
+        }
+    }
+    readings.sort_by_key(|reading| std::cmp::Reverse((reading.root.is_some(), reading.modified)));
+    match readings.into_iter().next() {
+        Some(reading) => Known::Known(LogSeen { files: job.files.to_vec(), reading }),
+        None => Known::Unknown(why.unwrap_or_else(|| "no log was found".to_owned())),
+    }
+}

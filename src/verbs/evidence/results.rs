@@ -1,0 +1,116 @@
+//! Which of the expected results are there.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::filled;
+use crate::config::Sweeps;
+use crate::joblog::Identity;
+use crate::safety;
+
+/// Expected results and those that are there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Results {
+    /// How many were expected.
+    pub expected: u64,
+    /// How many of those are there and not empty.
+    pub present: u64,
+    /// Up to twenty of those that are not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<PathBuf>,
+}
+
+/// The largest manifest that is read, in bytes.
+const MOST: u64 = 16 << 20;
+/// So many missing ones are named.
+const NAMED: usize = 20;
+
+/// The results of the whole sweep against its manifest; `None` if the settings
+/// name none. A manifest that cannot be read is an error in words.
+pub fn of_manifest(settings: &Sweeps, roots: &[PathBuf]) -> Option<Result<Results, String>> {
+    let manifest = settings.manifest.as_ref()?;
+    let Some((root, path)) =
+        roots.iter().map(|root| (root, root.join(manifest))).find(|(_, path)| path.is_file())
+    else {
+        return Some(Err(format!("the manifest {} is not there", safety::escape_path(manifest))));
+    };
+    let mut text = String::new();
+    let read = fs::File::open(&path).and_then(|file| file.take(MOST).read_to_string(&mut text));
+    if let Err(error) = read {
+        return Some(Err(format!("the manifest {} cannot be read: {error}", safety::escape_path(&path))));
+    }
+    let mut results = Results::default();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    for line in lines {
+        results.add(&root.join(line), Path::new(line));
+    }
+    Some(Ok(results))
+}
+
+/// The results of one task that the templates name.
+///
+/// # Errors
+/// In words: a template cannot be filled.
+pub fn of_task(settings: &Sweeps, roots: &[PathBuf], who: &Identity) -> Result<Results, String> {
+    let mut results = Results::default();
+    for template in &settings.results {
+        let path = filled(template, who)?;
+        let own = who.work_dir.iter().chain(roots).map(|root| root.join(&path));
+        results.add(&own.into_iter().find(|path| is_there(path)).unwrap_or_else(|| path.clone()), &path);
+    }
+    Ok(results)
+}
+
+impl Results {
+    fn add(&mut self, whole: &Path, name: &Path) {
+        self.expected += 1;
+        if is_there(whole) {
+            self.present += 1;
+        } else if self.missing.len() < NAMED {
+            self.missing.push(name.to_owned());
+        }
+    }
+}
+
+/// An empty file is no result: quota and delayed writes leave such.
+fn is_there(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()),
+        Ok(found) => found.len() > 0,
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_expected_is_there_only_if_it_holds_something() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("results/4")).unwrap();
+        fs::write(root.join("results/3.json"), "{}").unwrap();
+        fs::write(root.join("results/5.json"), "").unwrap();
+        fs::write(root.join("all.txt"), "# all\nresults/3.json\n\nresults/5.json\nresults/6.json\n").unwrap();
+        let roots = [root.to_owned()];
+        let settings = Sweeps { manifest: Some("all.txt".into()), ..Sweeps::default() };
+        let found = of_manifest(&settings, &roots).unwrap().unwrap();
+        assert_eq!((found.expected, found.present), (3, 1));
+        assert_eq!(found.missing, [Path::new("results/5.json"), Path::new("results/6.json")]);
+        let settings = Sweeps {
+            results: vec!["results/{task}.json".into(), "results/{task}".into()],
+            ..Sweeps::default()
+        };
+        let who = |task| Identity { base: 9, task: Some(task), ..Identity::default() };
+        let present = |task| of_task(&settings, &roots, &who(task)).unwrap().present;
+        assert_eq!([present(3), present(4), present(5)], [1, 0, 0]);
+        let settings = Sweeps { manifest: Some("none.txt".into()), ..Sweeps::default() };
+        assert!(of_manifest(&settings, &roots).unwrap().is_err());
+        assert_eq!(of_manifest(&Sweeps::default(), &roots), None);
+    }
+}

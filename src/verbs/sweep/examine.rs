@@ -1,0 +1,137 @@
+//! One sweep with everything that can be read of it, and the judgement.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{Named, find, look};
+use crate::cluster::{Origin, Snapshot};
+use crate::config::{Config, Source};
+use crate::joblog::Table;
+use crate::sweep::{self, Evidence, Judgement, Rules, Sweep};
+use crate::sys::World;
+use crate::terms::Time;
+use crate::verbs::evidence::{Gathered, Ground, Results, gather};
+use crate::verbs::{Context, Error, snapshot};
+
+/// A sweep that was looked into.
+pub struct Examined {
+    /// The cluster as it was seen.
+    pub snapshot: Snapshot,
+    /// The sweep, counted.
+    pub sweep: Sweep,
+    /// Older sweeps that the asked name fits too.
+    pub others: Vec<Named>,
+    /// What was read beside queue and accounting.
+    pub gathered: Gathered,
+    /// The patterns that the logs were read with.
+    pub table: Table,
+    /// What follows from all of it.
+    pub judgement: Judgement,
+}
+
+/// What an answer shows of a sweep that was looked into.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Findings {
+    /// Causes, health, decision, and what led there.
+    pub judgement: Judgement,
+    /// The tasks of which more than queue and accounting was looked at.
+    pub tasks: Vec<Evidence>,
+    /// The results of the whole sweep, if it is known how many there should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub results: Option<Results>,
+    /// What was not read, or not understood, in words.
+    pub not_read: Vec<String>,
+    /// What was looked at: commands and files, in words.
+    pub sources: Vec<String>,
+}
+
+impl From<Examined> for Findings {
+    fn from(examined: Examined) -> Findings {
+        let Gathered { evidence, results, not_read, sources, .. } = examined.gathered;
+        let tasks = evidence.into_iter().filter(|task| task.looked.is_some()).collect();
+        Findings { judgement: examined.judgement, tasks, results, not_read, sources }
+    }
+}
+
+/// Looks at the cluster, finds the sweep that `wanted` names, and looks into it.
+///
+/// # Errors
+/// As for [`look`] and [`find`]; a pattern of the settings cannot be used.
+pub fn one(context: &Context, source: Option<&Source>, wanted: &str) -> Result<Examined, Error> {
+    let place = Place::of(context);
+    let table = place.table()?;
+    let snapshot = look(context, source, Some(wanted))?;
+    let found = find(&snapshot, Some(wanted))?;
+    // `find` with a name never comes back without the one.
+    let Some(sweep) = found.sweeps.into_iter().next() else {
+        return Err(Error::NoSweep { wanted: wanted.to_owned() });
+    };
+    let examined = into(&place, table, snapshot, sweep);
+    Ok(Examined { others: found.others, ..examined })
+}
+
+/// Where a look into a sweep begins.
+pub struct Place<'p> {
+    world: &'p World,
+    config: &'p Config,
+    roots: Vec<PathBuf>,
+    look: Option<crate::cluster::Look>,
+    now: Time,
+}
+
+impl<'p> Place<'p> {
+    /// This worktree and the main one; Slurm may be asked.
+    pub fn of(context: &'p Context) -> Place<'p> {
+        let repository = &context.repository;
+        let mut roots = vec![repository.worktree().to_owned()];
+        let common = repository.common_dir();
+        let main = common.parent().filter(|_| common.file_name().is_some_and(|name| name == ".git"));
+        roots.extend(main.filter(|main| **main != *roots[0]).map(|main| main.to_owned()));
+        Place {
+            world: context.world,
+            config: &context.config,
+            roots,
+            look: Some(snapshot::here(context)),
+            now: context.now,
+        }
+    }
+
+    /// A directory that is in no repository; Slurm is not asked.
+    pub fn bare(world: &'p World, config: &'p Config, dir: PathBuf) -> Place<'p> {
+        Place { world, config, roots: vec![dir], look: None, now: world.clock.now() }
+    }
+}
+
+impl Place<'_> {
+    /// The patterns of causes, the project's own among them.
+    ///
+    /// # Errors
+    /// One of those cannot be used.
+    pub fn table(&self) -> Result<Table, Error> {
+        Ok(Table::with(&self.config.logs.patterns)?)
+    }
+}
+
+/// Looks into one sweep of a snapshot.
+pub fn into(place: &Place, table: Table, snapshot: Snapshot, sweep: Sweep) -> Examined {
+    let ground = Ground {
+        world: place.world,
+        sweeps: &place.config.sweeps,
+        logs: &place.config.logs,
+        table: &table,
+        roots: place.roots.clone(),
+        look: place.look.clone().filter(|_| snapshot.origin == Origin::Local),
+        now: place.now,
+    };
+    let gathered = gather(&ground, &snapshot, &sweep);
+    let rules = Rules {
+        settings: &place.config.sweeps,
+        table: &table,
+        parameters: &gathered.parameters,
+        now: snapshot.taken_at,
+    };
+    let judgement = sweep::judge(&sweep, &gathered.evidence, &rules);
+    Examined { snapshot, sweep, others: Vec::new(), gathered, table, judgement }
+}
