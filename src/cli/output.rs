@@ -24,11 +24,20 @@ impl Output {
         let width = world.environment.text("COLUMNS").and_then(|text| text.parse().ok());
         let width =
             width.or_else(|| io::stdout().is_terminal().then(sys::terminal_width).flatten()).unwrap_or(80);
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| {
+            world.environment.text(name).map(|text| text.to_ascii_lowercase()).filter(|text| !text.is_empty())
+        });
+        let is_utf8 = locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"));
         Output {
             json: globals.json,
             quiet: globals.quiet,
             color: globals.color.choice(),
-            view: View { now, zone: world.clock.zone_at(now), width: usize::clamp(width, 40, 400) },
+            view: View {
+                now,
+                zone: world.clock.zone_at(now),
+                width: usize::clamp(width, 40, 400),
+                unicode: is_utf8 && io::stdout().is_terminal(),
+            },
         }
     }
 

@@ -11,6 +11,8 @@ pub struct View {
     pub zone: FixedOffset,
     /// Columns of the terminal, or 80.
     pub width: usize,
+    /// True if block characters come through: a terminal with UTF-8.
+    pub unicode: bool,
 }
 
 impl View {

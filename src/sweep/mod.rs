@@ -23,6 +23,7 @@ mod measure;
 mod parameter_file;
 mod parameters;
 pub mod plan;
+mod progress;
 mod tasks;
 
 pub use cause::{Cause, Confidence, Line, Source, cause};
@@ -39,6 +40,7 @@ pub use look::{Look, Members, Outcome};
 pub use measure::{Elapsed, Failures, Fast, Kind, PerTask, Sweep, Waiting};
 pub use parameter_file::ParameterFile;
 pub use parameters::Parameters;
+pub use progress::{TaskProgress, progress};
 pub use tasks::tasks;
 
 #[cfg(test)]

@@ -60,19 +60,22 @@ fn bands(judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason> {
     let (watch, intervene) = (usize::from(settings.watch_percent), usize::from(settings.intervene_percent));
     let aside = match judgement.finished.saturating_sub(counted) {
         0 => String::new(),
-        aside => format!(", {aside} cancelled or preempted ones aside"),
+        aside => format!("; {aside} cancelled or preempted aside"),
     };
     if counted == 0 {
-        let text = format!("no task has finished yet that says anything{aside}");
+        let text = format!("no task has finished yet{aside}");
         return vec![reason(Health::Healthy, Decision::NoIntervention, text, Vec::new())];
     }
-    let of = format!("{counted} finished tasks{aside}");
     let Some(largest) = judgement.groups.first() else {
-        let text = format!("none of {of} failed");
+        let text = format!("none of {counted} finished tasks failed{aside}");
         return vec![reason(Health::Healthy, Decision::NoIntervention, text, Vec::new())];
     };
     let alike = |group: &CauseGroup| {
-        format!("{} of {of} ({} %) failed alike, {}", group.count, group.percent, group.cause.class)
+        let CauseGroup { count, percent, .. } = group;
+        format!(
+            "{count} of {counted} finished tasks ({percent} %{aside}) failed alike, {}",
+            group.cause.class
+        )
     };
     let lines = |group: &CauseGroup| group.cause.evidence.iter().take(LINES).cloned().collect();
     if counted < settings.least_finished {
@@ -113,15 +116,14 @@ fn bands(judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason> {
     classes.retain(|(_, count)| count * 100 >= intervene * counted);
     for (class, count) in classes {
         let text = format!(
-            "{count} of {of} ({} %) failed with {class}, in different ways: no {} of them alike",
-            percent(count, counted),
-            format_args!("{intervene} %")
+            "{count} of {counted} finished tasks ({} %{aside}) failed with {class}, in different ways",
+            percent(count, counted)
         );
         reasons.push(reason(Health::Degraded, Decision::Watch, text, lines(largest)));
     }
     if reasons.is_empty() && failed * 100 >= intervene * counted {
         let text = format!(
-            "{failed} of {of} ({} %) failed, of {} causes; the largest has {} ({} %)",
+            "{failed} of {counted} finished tasks ({} %{aside}) failed, of {} causes; the largest has {} ({} %)",
             percent(failed, counted),
             judgement.groups.len(),
             largest.count,

@@ -174,7 +174,7 @@ fn both_counts_are_in_the_sentence_with_the_lines_that_led_there() {
     let first = &judgement.reasons[0];
     assert_eq!(
         first.text,
-        "18 of 100 finished tasks, 4 cancelled or preempted ones aside (18 %) failed alike, cuda-oom: 15 % or more"
+        "18 of 100 finished tasks (18 %; 4 cancelled or preempted aside) failed alike, cuda-oom: 15 % or more"
     );
     assert_eq!(first.evidence[0].text, OOM);
     assert_eq!((first.evidence[0].line, first.evidence[0].offset), (Some(40), Some(1000)));

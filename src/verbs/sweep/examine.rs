@@ -8,7 +8,7 @@ use super::{Named, find, look};
 use crate::cluster::{Origin, Snapshot};
 use crate::config::{Config, Source};
 use crate::joblog::Table;
-use crate::sweep::{self, Evidence, Judgement, Rules, Sweep};
+use crate::sweep::{self, Evidence, Judgement, Rules, Sweep, TaskProgress};
 use crate::sys::World;
 use crate::terms::Time;
 use crate::verbs::evidence::{Gathered, Ground, Results, gather};
@@ -28,6 +28,8 @@ pub struct Examined {
     pub table: Table,
     /// What follows from all of it.
     pub judgement: Judgement,
+    /// How far the running tasks have come.
+    pub progress: Vec<TaskProgress>,
 }
 
 /// What an answer shows of a sweep that was looked into.
@@ -38,6 +40,9 @@ pub struct Findings {
     pub judgement: Judgement,
     /// The tasks of which more than queue and accounting was looked at.
     pub tasks: Vec<Evidence>,
+    /// How far the running tasks have come, those with least done first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub progress: Vec<TaskProgress>,
     /// The results of the whole sweep, if it is known how many there should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub results: Option<Results>,
@@ -51,7 +56,14 @@ impl From<Examined> for Findings {
     fn from(examined: Examined) -> Findings {
         let Gathered { evidence, results, not_read, sources, .. } = examined.gathered;
         let tasks = evidence.into_iter().filter(|task| task.looked.is_some()).collect();
-        Findings { judgement: examined.judgement, tasks, results, not_read, sources }
+        Findings {
+            judgement: examined.judgement,
+            tasks,
+            progress: examined.progress,
+            results,
+            not_read,
+            sources,
+        }
     }
 }
 
@@ -133,5 +145,6 @@ pub fn into(place: &Place, table: Table, snapshot: Snapshot, sweep: Sweep) -> Ex
         now: snapshot.taken_at,
     };
     let judgement = sweep::judge(&sweep, &gathered.evidence, &rules);
-    Examined { snapshot, sweep, others: Vec::new(), gathered, table, judgement }
+    let progress = sweep::progress(&gathered.evidence, &place.config.sweeps);
+    Examined { snapshot, sweep, others: Vec::new(), gathered, table, judgement, progress }
 }

@@ -1,5 +1,10 @@
 //! Sweeps as a table, and one sweep as a board.
 
+mod curves;
+mod heat;
+mod judgement;
+mod lines;
+
 use std::collections::BTreeSet;
 
 use super::style::width;
@@ -9,18 +14,18 @@ use crate::safety::{clip, escape, one_line};
 use crate::sweep::{Elapsed, Kind, Members, SHARED_NAME_AT_LEAST, Sweep};
 use crate::terms::Seconds;
 use crate::verbs::sweep::Outcome;
+use crate::verbs::sweep::examine::Findings;
+use lines::Lines;
 
 /// How many sweeps the table shows; JSON has them all.
 const MOST: usize = 40;
 /// How many characters of a list of tasks are shown; JSON has them all.
 const LONGEST_LIST: usize = 480;
-/// Where the values of a board begin.
-const INDENT: usize = 11;
 
 /// All sweeps in a table, or the one that was asked for.
 pub fn text(view: &View, outcome: &Outcome) -> String {
     let mut out = match outcome.sweeps.as_slice() {
-        [sweep] if sweep.per_task.is_some() => board(view, sweep),
+        [sweep] if sweep.per_task.is_some() => board(view, sweep, outcome.examined.as_ref()),
         sweeps => table(view, sweeps),
     };
     out.push_str(&foot(view, outcome));
@@ -94,7 +99,7 @@ fn cells(sweep: &Sweep) -> [String; 6] {
     ]
 }
 
-fn board(view: &View, sweep: &Sweep) -> String {
+fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
     let what = match sweep.kind {
         Kind::Array => format!("array job {}", sweep.key),
         Kind::SharedName => format!("{} jobs that share this name", sweep.seen),
@@ -102,6 +107,9 @@ fn board(view: &View, sweep: &Sweep) -> String {
     let user = sweep.user.as_deref().map(|user| format!(", user {}", one_line(user, 40))).unwrap_or_default();
     let mut out = format!("{}  {what}{user}\n", paint(Style::Strong, &name(sweep, view.width / 2)));
     let mut lines = Lines { out: &mut out, width: view.width };
+    if let Some(judged) = judged {
+        judgement::health(&mut lines, &judged.judgement);
+    }
     if let Some(time) = sweep.submitted {
         lines.add("submitted", &view.time(time));
     }
@@ -109,8 +117,16 @@ fn board(view: &View, sweep: &Sweep) -> String {
         lines.add("last end", &view.time(time));
     }
     tasks(&mut lines, sweep);
-    failures(&mut lines, sweep);
-    times(&mut lines, sweep);
+    heat::heat(&mut lines, sweep, judged.map(|judged| &judged.judgement));
+    match judged {
+        Some(judged) => judgement::causes(&mut lines, &judged.judgement),
+        None => failures(&mut lines, sweep),
+    }
+    times(&mut lines, sweep, judged.is_some());
+    if let Some(judged) = judged {
+        curves::curves(&mut lines, view, &judged.progress);
+        judgement::lost(&mut lines, judged.judgement.learning.as_ref());
+    }
     for waiting in &sweep.waiting {
         let (count, list) = match &waiting.tasks {
             Some(tasks) => (tasks_of(sweep, tasks), format!(", {}", list(tasks))),
@@ -136,7 +152,13 @@ fn board(view: &View, sweep: &Sweep) -> String {
         let what = format!("{} in {attempts} attempts: {}", tasks_of(sweep, tasks), list(tasks));
         lines.add("requeued", &what);
     }
-    look_at(&mut lines, sweep);
+    match judged {
+        Some(judged) => {
+            judgement::contradictions(&mut lines, &judged.judgement.contradictions);
+            judgement::not_read(&mut lines, &judged.not_read);
+        }
+        None => look_at(&mut lines, sweep),
+    }
     out
 }
 
@@ -146,7 +168,7 @@ fn tasks(lines: &mut Lines, sweep: &Sweep) {
         None => format!("{} finished of at least {}", sweep.finished, sweep.seen),
     };
     let states: Vec<String> = sweep.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    lines.add("tasks", &format!("{total}: {}", states.join(", ")));
+    lines.add("states", &format!("{total}: {}", states.join(", ")));
     for why in &sweep.unknown {
         lines.add("", &format!("total unknown: {}", escape(why)));
     }
@@ -178,7 +200,7 @@ fn failures(lines: &mut Lines, sweep: &Sweep) {
     }
 }
 
-fn times(lines: &mut Lines, sweep: &Sweep) {
+fn times(lines: &mut Lines, sweep: &Sweep, is_judged: bool) {
     let Some(Elapsed { count, min, q1, median, q3, max }) = sweep.elapsed else { return };
     lines.add(
         "run time",
@@ -192,6 +214,8 @@ fn times(lines: &mut Lines, sweep: &Sweep) {
         ),
     );
     match &sweep.fast {
+        // What of it is suspicious stands among the contradictions.
+        _ if is_judged => {}
         Some(fast) if !fast.tasks.is_empty() => {
             lines.add("fast", &format!("{}: {}", tasks_of(sweep, &fast.tasks), list(&fast.tasks)));
             lines.add("", &format!("suspicious is {}", fast.rule));
@@ -236,40 +260,6 @@ fn foot(view: &View, outcome: &Outcome) -> String {
         lines.add("not seen", &format!("{}: {}", escape(&problem.about), escape(&problem.what)));
     }
     out
-}
-
-/// Lines of a label and a value, which goes on below itself.
-struct Lines<'o> {
-    out: &'o mut String,
-    width: usize,
-}
-
-impl Lines<'_> {
-    fn add(&mut self, label: &str, value: &str) {
-        let room = self.width.saturating_sub(INDENT).max(20);
-        for (number, line) in wrapped(value, room).iter().enumerate() {
-            let label = if number == 0 { label } else { "" };
-            let label = format!("{label:<INDENT$}");
-            let line = format!("{}{line}", paint(Style::Faint, &label));
-            self.out.push_str(line.trim_end());
-            self.out.push('\n');
-        }
-    }
-}
-
-/// Breaks text after blanks and commas.
-fn wrapped(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for piece in text.split_inclusive([' ', ',']) {
-        let line = lines.last().map_or(0, |line| width(line));
-        if line > 0 && line + width(piece.trim_end()) > room {
-            lines.push(String::new());
-        }
-        if let Some(last) = lines.last_mut() {
-            last.push_str(piece);
-        }
-    }
-    lines
 }
 
 fn name(sweep: &Sweep, most: usize) -> String {

@@ -1,0 +1,191 @@
+//! What a sweep amounts to: health, decision, causes, contradictions, what it
+//! will still teach.
+
+use super::heat::letter;
+use super::lines::Lines;
+use super::list;
+use crate::joblog::Retry;
+use crate::report::{Style, paint};
+use crate::safety::{clip, escape, escape_path, one_line};
+use crate::sweep::{
+    CauseGroup, Condition, Contradiction, Decision, Health, Judgement, Learning, Line, NodeCount, Spread,
+};
+
+/// So many causes are shown; JSON has them all.
+const MOST_CAUSES: usize = 12;
+/// So many of each other list.
+const MOST: usize = 8;
+/// So much of a line of evidence is shown.
+const LONGEST: usize = 160;
+
+/// Health and decision, with what led there.
+pub fn health(lines: &mut Lines<'_>, judgement: &Judgement) {
+    let style = match judgement.health {
+        Health::Healthy => Style::Good,
+        Health::Degraded => Style::Watch,
+        Health::Systemic => Style::Bad,
+    };
+    let words = format!("{}: {}", judgement.health, judgement.decision);
+    lines.add("health", &paint(style, &words));
+    for reason in &judgement.reasons {
+        let mark = match reason.decision {
+            Decision::NoIntervention => "-",
+            Decision::Watch => "!",
+            Decision::Intervene => "X",
+        };
+        lines.item(mark, &escape(&reason.text));
+        if reason.decision != Decision::NoIntervention {
+            reason.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(line), 4));
+        }
+    }
+}
+
+/// The causes of what failed, with one line of evidence each.
+pub fn causes(lines: &mut Lines<'_>, judgement: &Judgement) {
+    let (failed, counted) = (judgement.failed, judgement.counted);
+    if failed == 0 {
+        lines.add("causes", "no task failed");
+    }
+    for (place, group) in judgement.groups.iter().take(MOST_CAUSES).enumerate() {
+        let label = if place == 0 { "causes" } else { "" };
+        let head = format!("{} {}", paint(Style::Bad, &letter(place).to_string()), head(group, counted));
+        cause(lines, label, &head, group);
+    }
+    if judgement.groups.len() > MOST_CAUSES {
+        let rest: usize = judgement.groups[MOST_CAUSES..].iter().map(|group| group.count).sum();
+        let causes = judgement.groups.len() - MOST_CAUSES;
+        lines.add("", &format!("and {causes} more causes of {rest} tasks; --json has all"));
+    }
+    for (place, group) in judgement.aside.iter().take(MOST).enumerate() {
+        let label = if place == 0 { "aside" } else { "" };
+        let text = format!(
+            "{} {}, in no share: {}",
+            group.count,
+            one_line(&group.cause.class, 40),
+            list(&group.tasks)
+        );
+        lines.add(label, &text);
+        lines.add_in("", &escape(&clip(&group.cause.sentence, 300)), 2);
+    }
+}
+
+fn head(group: &CauseGroup, counted: usize) -> String {
+    format!(
+        "{}  {} of {counted} ({} %), {}: {}",
+        paint(Style::Strong, &one_line(&group.cause.class, 40)),
+        group.count,
+        group.percent,
+        spread(&group.spread),
+        list(&group.tasks)
+    )
+}
+
+fn cause(lines: &mut Lines<'_>, label: &str, head: &str, group: &CauseGroup) {
+    lines.add(label, head);
+    let guess = match group.cause.confidence {
+        crate::sweep::Confidence::Sure => "",
+        crate::sweep::Confidence::Likely => "likely: ",
+        crate::sweep::Confidence::Open => "open: ",
+    };
+    lines.add_in("", &format!("{guess}{}", escape(&clip(&group.cause.sentence, 400))), 2);
+    group.cause.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(line), 2));
+    if group.repeated > 0 {
+        let text = format!("{} of them failed so in an earlier attempt too", group.repeated);
+        lines.add_in("", &text, 2);
+    }
+    let action = format!("{}: {}", retry(group.cause.retry), escape(&clip(&group.cause.action, 300)));
+    lines.add_in("", &action, 2);
+}
+
+/// What a class allows, in a word or two.
+fn retry(retry: Retry) -> &'static str {
+    match retry {
+        Retry::Resume => "resume",
+        Retry::Once => "once more",
+        Retry::AfterChange => "after a change",
+        Retry::FixFirst => "fix first",
+        Retry::Resubmit => "submit again",
+        Retry::ByCause => "by its cause",
+        Retry::Ask => "ask",
+        Retry::Nothing => "nothing to do",
+    }
+}
+
+fn spread(spread: &Spread) -> String {
+    match spread {
+        Spread::All => "every task".to_owned(),
+        Spread::Nodes { nodes } => {
+            let shown: Vec<String> = nodes.iter().take(MOST).map(node).collect();
+            let more = nodes.len().saturating_sub(shown.len());
+            let more = if more > 0 { format!(" and {more} more nodes") } else { String::new() };
+            format!("on {}{more}", shown.join(", "))
+        }
+        Spread::Corner { conditions, failed, finished } => {
+            format!("where {} ({failed} of {finished} there)", corner(conditions))
+        }
+        Spread::Scattered => "scattered".to_owned(),
+        Spread::Single => "one task".to_owned(),
+    }
+}
+
+fn node(node: &NodeCount) -> String {
+    format!("{} ({} of {})", one_line(&node.node, 40), node.failed, node.finished)
+}
+
+fn corner(conditions: &[Condition]) -> String {
+    let one = |condition: &Condition| {
+        let values: Vec<String> =
+            condition.values.iter().take(MOST).map(|value| one_line(value, 40)).collect();
+        let more = if condition.values.len() > MOST { "|..." } else { "" };
+        format!("{}={}{more}", one_line(&condition.parameter, 40), values.join("|"))
+    };
+    conditions.iter().map(one).collect::<Vec<_>>().join(" and ")
+}
+
+/// What does not go together.
+pub fn contradictions(lines: &mut Lines<'_>, found: &[Contradiction]) {
+    for contradiction in found {
+        let tasks = list(&contradiction.tasks);
+        lines.add("look at", &format!("{}: {tasks}", escape(&contradiction.sentence)));
+        contradiction.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(line), 2));
+    }
+}
+
+/// The parts of the space of which nothing came.
+pub fn lost(lines: &mut Lines<'_>, learning: Option<&Learning>) {
+    let Some(learning) = learning else { return };
+    for (place, lost) in learning.lost.iter().take(MOST).enumerate() {
+        let label = if place == 0 { "lost" } else { "" };
+        let to_come = if lost.to_come > 0 { format!(", {} to come", lost.to_come) } else { String::new() };
+        lines
+            .add(label, &format!("{}: no result of {} tasks{to_come}", corner(&lost.conditions), lost.ended));
+    }
+    let more = learning.lost_left_out + learning.lost.len().saturating_sub(MOST);
+    if more > 0 {
+        lines.add("", &format!("and {more} more values; --json has most"));
+    }
+}
+
+/// What was not read.
+pub fn not_read(lines: &mut Lines<'_>, what: &[String]) {
+    for (place, line) in what.iter().take(MOST).enumerate() {
+        lines.add(if place == 0 { "not read" } else { "" }, &escape(&clip(line, 300)));
+    }
+    if what.len() > MOST {
+        lines.add("", &format!("and {} more; --json has all", what.len() - MOST));
+    }
+}
+
+/// A line of evidence with its place: `logs/7.out:40: text`.
+fn evidence(line: &Line) -> String {
+    let place = line.file.as_ref().map(|file| {
+        let at = match (line.line, line.offset) {
+            (Some(number), _) => format!(":{number}"),
+            (None, Some(offset)) => format!(" at byte {offset}"),
+            (None, None) => String::new(),
+        };
+        format!("{}{at}", escape_path(file))
+    });
+    let place = place.unwrap_or_else(|| line.source.name().to_owned());
+    paint(Style::Faint, &format!("{place}: {}", one_line(&line.text, LONGEST)))
+}
