@@ -33,8 +33,8 @@ impl Default for Limits {
             entries: 50_000,
             depth: 8,
             results: 10_000,
-            whole: 4 << 20,
-            edge: 512 << 10,
+            whole: 1 << 20,
+            edge: 256 << 10,
             base_url: "https://wandb.ai".to_owned(),
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Unread;
-use crate::terms::{Seconds, Time};
+use crate::terms::{Bytes, Seconds, Time};
 
 /// Whose run it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ pub struct Run {
     pub commit: Option<String>,
     /// True if the end of its file is missing: it was killed, or is being written.
     pub torn: bool,
+    /// Bytes in the middle of a large file of records that were not read: settings that were changed in the
+    /// middle of the run stand there.
+    pub unread: Bytes,
     /// What was odd in its files, in words.
     pub problems: Vec<String>,
 }

@@ -56,6 +56,13 @@ pub fn runs(dir: &Path, limits: &Limits) -> Runs {
         Step::Into
     });
     runs.unread.extend(seen);
+    let middles: Vec<u64> = runs.runs.iter().map(|run| run.unread.0).filter(|bytes| *bytes > 0).collect();
+    if !middles.is_empty() {
+        let (files, bytes) = (middles.len(), Bytes(middles.iter().sum()));
+        let why =
+            format!("of {files} large W&B files only both ends were read, {bytes} between them were not");
+        runs.unread.push(Unread::new(dir, why));
+    }
     if left_out > 0 {
         runs.unread.push(Unread::new(dir, format!("{left_out} more runs: only {} are read", limits.results)));
     }
@@ -115,10 +122,6 @@ fn run(
     let file = dir.join(&name);
     match records::read_path(&file, limits) {
         Ok(Some(contents)) => {
-            if let Some((from, to)) = contents.unread {
-                let why = format!("its middle, {} of it, was not read", Bytes(to.saturating_sub(from)));
-                unread.push(Unread::new(&file, why));
-            }
             run.take(contents);
         }
         Ok(None) => unread.push(Unread::new(&file, "it is no regular file")),
@@ -149,6 +152,7 @@ impl Run {
         (self.exit, self.slurm, self.last_step) = (exit, slurm, contents.last_step);
         self.parameters = contents.config;
         self.torn = contents.torn;
+        self.unread = Bytes(contents.unread.map_or(0, |(from, to)| to.saturating_sub(from)));
         self.problems.extend(contents.problems);
     }
 }

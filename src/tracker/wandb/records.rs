@@ -193,7 +193,7 @@ impl Contents {
                     if let Some((name, json)) = item(value.bytes())
                         && name == "_step"
                     {
-                        step = whole(json).or(step);
+                        step = whole(json).or_else(|| typed(value.bytes())).or(step);
                     }
                 }
                 // Zero is not written.
@@ -262,6 +262,13 @@ fn item(message: &[u8]) -> Option<(String, &[u8])> {
 fn whole(json: &[u8]) -> Option<i64> {
     let value: Value = serde_json::from_slice(json).ok()?;
     value.as_i64().or_else(|| value.as_f64().map(|value| value as i64))
+}
+
+/// The value of a `HistoryItem` that is not written as JSON: field 5 is a whole number whose sign is
+/// its lowest bit.
+fn typed(message: &[u8]) -> Option<i64> {
+    let value = field(message, 5).and_then(wire::Value::whole)?;
+    Some((value as u64 >> 1) as i64 ^ -(value & 1))
 }
 
 /// The seconds of a `google.protobuf.Timestamp`.

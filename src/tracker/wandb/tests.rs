@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::writer::{self, Layout, Wandb, bytes_field, record_file};
+use super::super::writer::{self, Layout, Wandb, bytes_field, number_field, record_file};
 use super::super::{RunExit, SlurmIds};
 use super::framing::{BLOCK, HEADER, Walked, walk};
 use super::*;
@@ -186,23 +186,40 @@ fn of_a_large_file_both_ends_are_read_and_the_rest_is_named() {
     let home = tempfile::tempdir().unwrap();
     let mut run = Wandb::new("one", STARTED).of_task(40, 2, 42);
     (run.steps, run.exit) = (8_000, Some(0));
-    let dir = run.write(home.path());
+    run.write(home.path());
     let limits = Limits { whole: 100_000, edge: 40_000, ..Limits::default() };
     let read = runs(home.path(), &limits);
     let [run] = read.runs.try_into().unwrap();
     assert_eq!((run.exit.map(|exit| exit.code), run.last_step), (Some(0), Some(7_999)));
-    assert_eq!((run.slurm.unwrap().job, run.torn, run.problems), (Some(42), false, Vec::new()));
+    assert_eq!((run.slurm.as_ref().unwrap().job, run.torn), (Some(42), false));
+    assert_eq!(run.problems, [""; 0]);
     let [unread] = read.unread.try_into().unwrap();
-    assert_eq!(unread.path, dir.join("run-one.wandb"));
-    assert!(unread.why.contains("its middle"), "{}", unread.why);
+    assert_eq!(unread.path, home.path());
+    assert!(unread.why.starts_with("of 1 large W&B files only both ends were read, "), "{}", unread.why);
+    assert!(run.unread.0 > 100_000);
 }
 
 #[test]
 fn large_records_are_passed_by_and_counted() {
     let file = record_file(&[bytes_field(2, &vec![0; 2 << 20]), bytes_field(18, &[])]);
-    let contents = records::read(Cursor::new(&file), file.len() as u64, &Limits::default()).unwrap();
+    let limits = Limits { whole: 4 << 20, ..Limits::default() };
+    let contents = records::read(Cursor::new(&file), file.len() as u64, &limits).unwrap();
     assert!(contents.exit.is_some());
     assert!(contents.problems[0].contains("1 records over 1.0 MiB"), "{:?}", contents.problems);
+}
+
+#[test]
+fn a_step_is_read_in_each_form_that_clients_write() {
+    let step = |item: Vec<u8>, own: Vec<u8>| {
+        let item = bytes_field(1, &[bytes_field(2, b"_step"), item].concat());
+        let file = record_file(&[bytes_field(2, &[item, bytes_field(2, &own)].concat())]);
+        read_bytes("x", &file, &Limits::default()).last_step
+    };
+    assert_eq!(step(bytes_field(16, b"7"), Vec::new()), Some(7));
+    assert_eq!(step(bytes_field(16, b"7.0"), Vec::new()), Some(7));
+    assert_eq!(step(number_field(5, 14), Vec::new()), Some(7));
+    assert_eq!(step(number_field(5, 13), Vec::new()), None, "minus seven");
+    assert_eq!(step(Vec::new(), number_field(1, 7)), Some(7));
 }
 
 #[test]
