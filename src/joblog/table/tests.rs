@@ -135,3 +135,63 @@ fn a_row_that_cannot_be_used_is_named() {
     let many: Vec<PatternRow> = (0..2001).map(|n| row(&format!("r{n}"), "abc")).collect();
     assert!(matches!(Table::with(&many), Err(TableError::TooMany { rows: 2001 })));
 }
+
+/// The rows of the playbook that agents used before there was a table.
+#[test]
+fn the_eight_rows_of_the_playbook_are_known_by_name() {
+    for (line, class, role) in [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "cuda-oom", Role::Root),
+        ("slurm_script: line 9: 21733 Killed     python train.py", "killed-unconfirmed", Role::Evidence),
+        (
+            "slurmstepd: error: *** JOB 4711 ON n042 CANCELLED AT 2026-03-01T12:00:00 DUE TO TIME LIMIT ***",
+            "time-limit",
+            Role::Root,
+        ),
+        ("ModuleNotFoundError: No module named 'einops'", "missing-module", Role::Root),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'a'", "missing-path", Role::Root),
+        (
+            "[Rank 3] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1)",
+            "nccl-timeout",
+            Role::Cascade,
+        ),
+        ("process train exited with exit code 137", "killed-unconfirmed", Role::Evidence),
+        ("train.py ended with exit code 143", "cancelled", Role::Evidence),
+    ] {
+        let row = Table::builtin().classify(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!((row.class.as_str(), row.role), (class, role), "{line}");
+    }
+}
+
+/// Exceptions whose names no table can know: who reads the traceback around them names them.
+const NAMED_BY_THE_TRACEBACK: [&str; 2] = ["own_exception", "group"];
+
+#[test]
+fn the_line_of_each_known_cause_is_of_its_class() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/joblog");
+    let truth = std::fs::read_to_string(format!("{dir}/truth.tsv")).unwrap();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for row in truth.lines().skip(1) {
+        let [name, class, line, _attempt, text] = row.split('\t').collect::<Vec<_>>().try_into().unwrap();
+        if NAMED_BY_THE_TRACEBACK.contains(&name) {
+            continue;
+        }
+        seen += 1;
+        let log = std::fs::read(format!("{dir}/caused/{name}.log")).unwrap();
+        let line = log.split(|byte| *byte == b'\n').nth(line.parse::<usize>().unwrap() - 1).unwrap();
+        // What a reader does before it asks the table: parts between carriage returns, without colours.
+        let plain = Regex::new(r"\x1b\[[0-9;]*m").unwrap().replace_all(line, &b""[..]).into_owned();
+        let part = plain
+            .split(|byte| *byte == b'\r')
+            .find(|part| memchr::memmem::find(part, text.as_bytes()).is_some());
+        let found = Table::builtin().classify(part.unwrap_or_else(|| panic!("{name}: no {text}")));
+        let wanted = class.strip_prefix("none:").unwrap_or(class);
+        let is_cause =
+            found.is_some_and(|row| matches!(row.role, Role::Root | Role::Cascade | Role::Teardown));
+        if found.map(|row| row.class.as_str()) != Some(wanted) || is_cause == class.starts_with("none:") {
+            wrong.push(format!("{name}: {text}: is {:?}", found.map(|row| (&row.id, row.role))));
+        }
+    }
+    assert!(seen >= 40, "{seen}");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
