@@ -222,7 +222,7 @@ class WandbRun:
             # W&B takes every SLURM_ variable; here those that name no path and no host of this machine.
             slurm = {name.lower(): os.environ.get(f"SLURM_{name}") for name in SLURM}
             pairs = [(27, _message((1, name), (2, value))) for name, value in slurm.items() if value is not None]
-            self.log.record(26, _message((1, "Linux-6.1"), (2, "3.11.2"), (6, "train.py"), (13, host), *pairs))
+            self.log.record(26, _message((1, "Linux-6.1"), (2, "3.11.2"), (6, "train.py"), (12, host), *pairs))
         else:
             # Written once, at the start, and never again: no sign of life.
             began = time.strftime("%Y-%m-%dT%H:%M:%S.000000", time.gmtime(self.began))
