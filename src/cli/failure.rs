@@ -83,7 +83,7 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Body(_) => (Exit::Usage, hint("`handover draft` writes a body with all headings")),
         Error::Busy { hint, .. } => (Exit::Deferred, vec![format!("run it again: {hint}")]),
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
-        Error::Patterns(_) => (Exit::Usage, hint("see the table in use: handover logs --patterns")),
+        Error::Patterns(_) => (Exit::Usage, hint("mend that row of logs.patterns in the settings")),
         Error::Worktree(error) => worktree::judge(error),
         Error::Shards(error) => judge_shards(error),
         Error::StateFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
@@ -98,6 +98,10 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::SeveralSweeps { .. } => {
             (Exit::NotFound, hint("give the whole name, or an id: handover sweep"))
         }
+        Error::NoCluster { .. } => (
+            Exit::Outside,
+            hint("name where the cluster's state can be read: --cluster local, or the path of a state file"),
+        ),
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
     }
 }

@@ -23,6 +23,7 @@ mod status;
 mod sweep;
 mod unlock;
 mod verify;
+mod watch;
 
 pub use exit::Exit;
 pub use failure::Failure;
@@ -106,6 +107,7 @@ enum Verb {
     Finish(finish::FinishArgs),
     Remove(remove::RemoveArgs),
     Sweep(sweep::SweepArgs),
+    Watch(watch::WatchArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     #[command(after_help = "Examples:
@@ -213,6 +215,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Finish(args) => finish::run(session, args),
         Verb::Remove(args) => remove::run(session, args),
         Verb::Sweep(args) => sweep::run(session, &args),
+        Verb::Watch(args) => watch::run(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

@@ -69,6 +69,15 @@ pub(super) fn look(world: &World, look: &Look) -> Snapshot {
     }
 }
 
+/// Asks accounting for the look's window: one question.
+pub(super) fn history(world: &World, look: &Look) -> Known<Accounting> {
+    let Answer { value, problems } = Asker { world, limit: look.limit }.accounting(look);
+    value.map(|mut accounting| {
+        accounting.problems = problems;
+        accounting
+    })
+}
+
 /// Asks accounting for these jobs and arrays by id, whenever they ended: one question.
 pub(super) fn accounting_of(world: &World, look: &Look, ids: &[JobId]) -> Known<Accounting> {
     Asker { world, limit: look.limit }.accounting_of(look, ids)

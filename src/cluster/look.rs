@@ -63,6 +63,16 @@ pub fn queue(world: &World, look: &Look) -> Queue {
     }
 }
 
+/// Asks accounting alone for the look's window: one question.
+///
+/// Of a state file nothing more can be asked.
+pub fn history(world: &World, look: &Look) -> Known<Accounting> {
+    match &look.source {
+        Source::Local => local::history(world, look),
+        Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
+    }
+}
+
 /// How many ids one question to accounting may name.
 pub const MOST_IDS: usize = 500;
 

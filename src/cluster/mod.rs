@@ -31,7 +31,7 @@ pub use exit_code::{Printed, Signal, Status};
 pub use job::{ExitCode, Job};
 pub use local::Queue;
 pub use look::{
-    Look, MOST_IDS, Source, accounting_of, files_of, jobs_under, look, queue, request_of, try_out,
+    Look, MOST_IDS, Source, accounting_of, files_of, history, jobs_under, look, queue, request_of, try_out,
 };
 pub use node::{Gpus, Node, Supply, gpus_by_partition, gpus_by_type};
 pub use patterns::filled;

@@ -22,6 +22,7 @@ mod text;
 pub mod unlock;
 pub mod verify;
 mod view;
+pub mod watch;
 
 pub use envelope::envelope;
 pub use style::{Style, paint};

@@ -117,6 +117,14 @@ pub struct Look {
 }
 
 impl Look {
+    /// Adds tasks that are in no list yet.
+    pub(super) fn add(&mut self, outcome: Outcome, tasks: &TaskIds) {
+        if !tasks.is_empty() {
+            let members = self.tasks.entry(outcome).or_default();
+            members.0 = members.0.union(tasks);
+        }
+    }
+
     /// Every task.
     pub fn all(&self) -> TaskIds {
         self.tasks.values().fold(TaskIds::default(), |all, members| all.union(&members.0))

@@ -297,11 +297,7 @@ impl Gathered {
             pending.0 = pending.0.union(waiting);
         }
         for (outcome, tasks) in &self.ended_together {
-            let tasks = tasks.difference(&look.all());
-            if !tasks.is_empty() {
-                let members = look.tasks.entry(*outcome).or_default();
-                members.0 = members.0.union(&tasks);
-            }
+            look.add(*outcome, &tasks.difference(&look.all()));
         }
         for task in self.tasks.iter().filter(|task| task.attempts > 1) {
             look.attempts.entry(task.attempts).or_default().0.push(task.member);

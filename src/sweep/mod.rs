@@ -20,6 +20,7 @@ mod judge;
 mod learning;
 mod look;
 mod measure;
+pub mod memory;
 mod parameter_file;
 mod parameters;
 pub mod plan;

@@ -80,6 +80,12 @@ pub enum Error {
         /// The names that it fits.
         names: Vec<String>,
     },
+    /// There is no cluster that could be watched.
+    #[error("cannot watch: {}", safety::one_line(why, 200))]
+    NoCluster {
+        /// Why not.
+        why: String,
+    },
     /// Options that make no sense together, or not here.
     #[error("{what}")]
     Usage {

@@ -31,6 +31,7 @@ pub mod status;
 pub mod sweep;
 pub mod unlock;
 pub mod verify;
+pub mod watch;
 mod whole;
 
 pub use context::Context;

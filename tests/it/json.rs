@@ -21,21 +21,18 @@ impl Tour {
     /// The data that a call in `dir` answers under the schema `name`, with exit code `code`.
     #[track_caller]
     fn visit(&self, dir: &Path, words: &[&str], code: i32, name: &str) -> Value {
+        let mut told = self.visit_lines(dir, words, code, name);
+        assert_eq!(told.len(), 1, "not one line: {told:?}");
+        told.remove(0)
+    }
+
+    /// The same for a verb that tells one object a line.
+    #[track_caller]
+    fn visit_lines(&self, dir: &Path, words: &[&str], code: i32, name: &str) -> Vec<Value> {
         let answer = self.sandbox.handover_in(dir, words.iter().chain(&["--json"])).expect(code);
-        let out = answer.stdout();
-        assert_eq!(out.lines().count(), 1, "not one line: {answer}");
-        let envelope: Value = serde_json::from_str(out).unwrap();
-        let fields: Vec<&String> = envelope.as_object().unwrap().keys().collect();
-        assert_eq!(fields, ["schema", "tool_version", "data"], "{answer}");
-        assert_eq!(envelope["schema"], format!("handover/{name}/1"));
-        assert_eq!(envelope["tool_version"], env!("CARGO_PKG_VERSION"));
-        let on_file = schema::load(name);
-        assert_eq!(on_file["$id"], envelope["schema"]);
-        let wrong = schema::check(&on_file, &envelope["data"]);
-        assert!(wrong.is_empty(), "{words:?} is not as schemas/{name}.json says:\n{}", wrong.join("\n"));
         self.verbs.borrow_mut().insert(words[0].to_owned());
         self.schemas.borrow_mut().insert(name.to_owned());
-        envelope["data"].clone()
+        answer.stdout().lines().map(|line| look_at_line(line, words, name)).collect()
     }
 
     /// The verbs that the program's help lists.
@@ -46,6 +43,21 @@ impl Tour {
         let heads = verbs.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
         heads.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
     }
+}
+
+/// The data of one line, which is an envelope as it should be.
+#[track_caller]
+fn look_at_line(line: &str, words: &[&str], name: &str) -> Value {
+    let envelope: Value = serde_json::from_str(line).unwrap();
+    let fields: Vec<&String> = envelope.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["schema", "tool_version", "data"], "{line}");
+    assert_eq!(envelope["schema"], format!("handover/{name}/1"));
+    assert_eq!(envelope["tool_version"], env!("CARGO_PKG_VERSION"));
+    let on_file = schema::load(name);
+    assert_eq!(on_file["$id"], envelope["schema"]);
+    let wrong = schema::check(&on_file, &envelope["data"]);
+    assert!(wrong.is_empty(), "{words:?} is not as schemas/{name}.json says:\n{}", wrong.join("\n"));
+    envelope["data"].clone()
 }
 
 #[test]
@@ -123,6 +135,9 @@ fn look_at_the_cluster(tour: &Tour, project: &Path, state: &str) {
     tour.visit(project, &["snapshot", "--cluster", "local"], 7, "snapshot");
     let sweeps = tour.visit(project, &["sweep", "--cluster", state], 0, "sweep");
     assert!(sweeps["sweeps"].as_array().is_some_and(|all| !all.is_empty()), "{sweeps}");
+    let told = tour.visit_lines(project, &["watch", "sweep_lr", "--cluster", state], 1, "watch");
+    let events: Vec<&str> = told.iter().filter_map(|told| told["event"].as_str()).collect();
+    assert_eq!((events.first(), events.last()), (Some(&"contract"), Some(&"end")), "{events:?}");
     for release in ["22.05", "23.02.8", "26.05.3"] {
         let saved = format!("{}/tests/fixtures/slurm/{release}/sacct-all.psv", env!("CARGO_MANIFEST_DIR"));
         tour.visit(project, &["sweep", "--accounting", &saved], 0, "sweep");

@@ -33,6 +33,7 @@ mod sweep_cluster;
 mod sweep_recorded;
 mod unlock;
 mod verify;
+mod watch;
 
 /// A file that nobody lists here is compiled by nobody.
 #[test]

@@ -44,6 +44,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("trash", of::<verbs::remove::Trash>()),
         ("unlock", of::<verbs::unlock::Outcome>()),
         ("verify", of::<verbs::verify::Outcome>()),
+        ("watch", of::<verbs::watch::Event>()),
     ])
 }
 

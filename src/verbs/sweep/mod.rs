@@ -162,7 +162,7 @@ fn why_not<T>(answer: &Known<T>) -> Option<String> {
 }
 
 /// The sweeps that `wanted` fits, newest first; never none.
-fn fitting(sweeps: &[Sweep], wanted: &str) -> Result<Vec<usize>, Error> {
+pub(super) fn fitting(sweeps: &[Sweep], wanted: &str) -> Result<Vec<usize>, Error> {
     let which = |fits: &dyn Fn(&Sweep) -> bool| -> Vec<usize> {
         (0..sweeps.len()).filter(|at| fits(&sweeps[*at])).collect()
     };

@@ -13,6 +13,8 @@ pub struct Fake {
     /// Shell patterns over the joined arguments, first match wins.
     cases: Vec<(String, Reply)>,
     otherwise: Reply,
+    /// How many texts it gives one after the other.
+    turns: usize,
 }
 
 #[derive(Default)]
@@ -26,7 +28,7 @@ struct Reply {
 impl Fake {
     pub(super) fn new(script: PathBuf, dir: PathBuf) -> Fake {
         fs::create_dir_all(&dir).unwrap();
-        let fake = Fake { script, dir, cases: Vec::new(), otherwise: Reply::default() };
+        let fake = Fake { script, dir, cases: Vec::new(), otherwise: Reply::default(), turns: 0 };
         fake.write();
         fake
     }
@@ -57,6 +59,16 @@ impl Fake {
         self.written()
     }
 
+    /// What it prints at its first call, its second, and so on; the last one
+    /// again and again. A text that begins with `!` is a complaint, and fails.
+    pub fn answers_in_turn<T: AsRef<str>>(mut self, texts: &[T]) -> Fake {
+        for (at, text) in texts.iter().enumerate() {
+            fs::write(self.dir.join(format!("turn.{}", at + 1)), text.as_ref()).unwrap();
+        }
+        self.turns = texts.len();
+        self.written()
+    }
+
     /// Waits before it answers.
     pub fn waits(mut self, seconds: f32) -> Fake {
         self.otherwise.seconds = seconds;
@@ -80,7 +92,15 @@ impl Fake {
         for (at, (pattern, reply)) in self.cases.iter().enumerate() {
             script.push_str(&format!("{pattern}) {} ;;\n", self.reply(&at.to_string(), reply)));
         }
-        script.push_str(&format!("*) {} ;;\nesac\n", self.reply("otherwise", &self.otherwise)));
+        let otherwise = match self.turns {
+            0 => self.reply("otherwise", &self.otherwise),
+            turns => format!(
+                "n=$(tr -cd '\\000' <'{dir}/calls' | wc -c); [ \"$n\" -le {turns} ] || n={turns}; \
+                 case $(head -c 1 '{dir}/turn.'$n) in !) tail -c +2 '{dir}/turn.'$n >&2; exit 1 ;; \
+                 *) cat '{dir}/turn.'$n ;; esac"
+            ),
+        };
+        script.push_str(&format!("*) {otherwise} ;;\nesac\n"));
         // A new file each time: the old one may be running.
         let _ = fs::remove_file(&self.script);
         fs::write(&self.script, script).unwrap();

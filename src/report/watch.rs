@@ -1,0 +1,286 @@
+//! What a watch tells, line by line.
+
+use super::{Style, View, paint};
+use crate::cluster::Outlook;
+use crate::safety::{escape, one_line};
+use crate::sweep::memory::{Change, Class};
+use crate::sweep::{Decision, Health, Kind};
+use crate::terms::{Seconds, Time};
+use crate::verbs::watch::{Contract, End, Event, NextKind, Scope, State, Told, Until, Why};
+
+/// How many characters of a list of tasks are shown; JSON has them all.
+const LONGEST_LIST: usize = 120;
+/// How many characters of a sentence are shown.
+const LONGEST_SENTENCE: usize = 240;
+/// How many sweeps the contract names.
+const MOST: usize = 20;
+
+/// True for what a run says in which nothing changed.
+pub fn is_routine(event: &Event) -> bool {
+    match event {
+        Event::Contract(_) => true,
+        Event::End(end) => end.changes == 0 && matches!(end.why, Why::Once | Why::Done),
+        Event::Change(_) | Event::Trouble { .. } => false,
+    }
+}
+
+/// One event as one line or a few.
+pub fn text(view: &View, event: &Event) -> String {
+    match event {
+        Event::Contract(contract) => opening(view, contract),
+        Event::Change(told) => change(view, told),
+        Event::Trouble { at, what, is_over } => {
+            let style = if *is_over { Style::Faint } else { Style::Watch };
+            format!("{}  {}\n", clock(view, *at), paint(style, &escape(what)))
+        }
+        Event::End(end) => closing(view, end),
+    }
+}
+
+fn opening(view: &View, contract: &Contract) -> String {
+    let mut out = String::new();
+    let mut line = |label: &str, value: &str| {
+        let label = format!("{label:<11}");
+        out.push_str(&format!("{}{value}\n", paint(Style::Faint, &label)));
+    };
+    if contract.scope.is_empty() {
+        line("watching", "nothing: no sweep runs or waits");
+    }
+    for (number, scope) in contract.scope.iter().take(MOST).enumerate() {
+        line(if number == 0 { "watching" } else { "" }, &self::scope(view, scope));
+    }
+    if contract.scope.len() > MOST {
+        line("", &format!("and {} more; --json names all", contract.scope.len() - MOST));
+    }
+    let posture = &contract.posture;
+    line("posture", "some failures are expected");
+    line(
+        "",
+        &format!(
+            "over {} % similar ones of at least {} finished: watch; from {} % on: intervene",
+            posture.watch_percent, posture.least_finished, posture.intervene_percent
+        ),
+    );
+    let until = match contract.until {
+        Until::Done => "nothing runs or waits any more",
+        Until::Change => "anything changes",
+        Until::Degraded => "a sweep is degraded",
+        Until::Systemic => "a sweep is systemic",
+    };
+    line("until", until);
+    if contract.once {
+        line("horizon", "one look");
+    } else {
+        let ends = contract.ends_at.local(view.zone);
+        line("horizon", &format!("{} at most, until {ends}; what is known is kept", contract.horizon));
+    }
+    if contract.raised {
+        line("cadence", &paint(Style::Watch, "raised to the floor of 60 s, which no option passes"));
+    }
+    for (number, cadence) in contract.cadence.iter().enumerate() {
+        let (least, most) = (minutes(cadence.least), minutes(cadence.most));
+        let label = if number == 0 && !contract.raised { "cadence" } else { "" };
+        let calls = cadence.calls_per_hour;
+        line(label, &format!("{least} to {most} {}: at most {calls} calls an hour", cadence.pace.words()));
+    }
+    let load = if contract.asks_slurm {
+        format!(
+            "at most {} questions to squeue an hour, shared by all watches of yours on this host",
+            contract.calls_per_hour
+        )
+    } else {
+        "none: a state file is read".to_owned()
+    };
+    line("load", &load);
+    if contract.asks_slurm {
+        line("", "accounting is asked only for what left the queue");
+    }
+    out
+}
+
+fn scope(view: &View, scope: &Scope) -> String {
+    let name = scope.name.as_deref().map(|name| one_line(name, 60)).unwrap_or_default();
+    let what = match scope.kind {
+        Kind::Array => format!("{name}, array {}", one_line(&scope.key, 20)),
+        Kind::SharedName => format!("{}, all jobs of this name", one_line(&scope.key, 60)),
+    };
+    match scope.last_look {
+        Some(time) => format!("{what}, from what was known {} ago", time.age(view.now)),
+        None => format!("{what}, for the first time"),
+    }
+}
+
+/// `3 min`, or seconds where that is no whole number of minutes.
+fn minutes(span: Seconds) -> String {
+    if span.0.is_multiple_of(60) && span.0 < 3600 {
+        format!("{} min", span.0 / 60)
+    } else {
+        format!("{} s", span.0)
+    }
+}
+
+fn clock(view: &View, at: Time) -> String {
+    let local = at.local(view.zone);
+    paint(Style::Faint, local.get(11..).unwrap_or(&local))
+}
+
+fn change(view: &View, told: &Told) -> String {
+    let name = one_line(&told.name, 24);
+    let sweep = match told.kind {
+        Kind::Array => format!("{name} {}", one_line(&told.key, 12)),
+        Kind::SharedName => name,
+    };
+    format!("{}  {sweep}  {}\n", clock(view, told.at), in_words(&told.change))
+}
+
+fn in_words(change: &Change) -> String {
+    let sentence = |text: &Option<String>| {
+        text.as_deref().map(|text| format!(": {}", one_line(text, LONGEST_SENTENCE))).unwrap_or_default()
+    };
+    match change {
+        Change::Seen { tasks, states } => {
+            let states: Vec<String> =
+                states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+            format!("{}: {}", counted(*tasks), states.join(", "))
+        }
+        Change::Tasks { class, outcome, tasks } => {
+            let (word, style) = match class {
+                Class::Added => ("new", Style::Strong),
+                Class::Started => ("started", Style::Strong),
+                Class::Completed => ("completed", Style::Good),
+                Class::Failed => ("failed", Style::Bad),
+                Class::Stopped => ("stopped", Style::Watch),
+                Class::Requeued => ("requeued", Style::Watch),
+                Class::Gone => ("gone", Style::Watch),
+            };
+            let how = outcome.map(|outcome| format!(", {outcome}")).unwrap_or_default();
+            let known = if *class == Class::Gone { ", neither queue nor accounting know them" } else { "" };
+            format!(
+                "{} {}: {}{how}{known}",
+                paint(style, word),
+                counted(tasks.len()),
+                list(&tasks.to_string())
+            )
+        }
+        Change::IdReused => paint(Style::Watch, "the id belongs to another job now"),
+        Change::Cause { cause, new, first } => {
+            let class = paint(Style::Bad, &one_line(&cause.class, 40));
+            let text = one_line(&cause.sentence, LONGEST_SENTENCE);
+            let all = cause.tasks.len();
+            match first {
+                true => {
+                    format!("cause {class}, {}: {}: {text}", counted(all), list(&cause.tasks.to_string()))
+                }
+                false => {
+                    format!(
+                        "cause {class} took {} more: {}; {all} now",
+                        counted(new.len()),
+                        list(&new.to_string())
+                    )
+                }
+            }
+        }
+        Change::Stuck { reason, outlook } => {
+            let what = match outlook {
+                Outlook::Held => "waits until it is released",
+                _ => "will never start as it is",
+            };
+            format!("{}: {}", paint(Style::Bad, what), one_line(reason, 100))
+        }
+        Change::Health { from, to, reason } => {
+            let style = match to {
+                Health::Healthy => Style::Good,
+                Health::Degraded => Style::Watch,
+                Health::Systemic => Style::Bad,
+            };
+            let was = from.map(|from| format!("{} -> ", from.name())).unwrap_or_default();
+            format!("health {was}{}{}", paint(style, to.name()), sentence(reason))
+        }
+        Change::Decision { from, to, reason } => {
+            let style = match to {
+                Decision::NoIntervention => Style::Good,
+                Decision::Watch => Style::Watch,
+                Decision::Intervene => Style::Bad,
+            };
+            let was = from.map(|from| format!("{} -> ", from.name())).unwrap_or_default();
+            format!("decision {was}{}{}", paint(style, to.name()), sentence(reason))
+        }
+        Change::Missing { files } => {
+            let first = files.first().map(|file| one_line(file, 100)).unwrap_or_default();
+            let more = match files.len() {
+                0 | 1 => String::new(),
+                count => format!(" and {} more", count - 1),
+            };
+            format!("{} {first}{more}", paint(Style::Bad, "missing"))
+        }
+        Change::Milestone { percent, finished, total } => format!("{percent} %: {finished} of {total} over"),
+    }
+}
+
+fn counted(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "task" } else { "tasks" })
+}
+
+fn list(tasks: &str) -> String {
+    if tasks.len() <= LONGEST_LIST {
+        return tasks.to_owned();
+    }
+    let end = tasks.get(..LONGEST_LIST).and_then(|start| start.rfind(',')).unwrap_or(0);
+    format!("{}, …", tasks.get(..end).unwrap_or_default())
+}
+
+fn closing(view: &View, end: &End) -> String {
+    let why = match end.why {
+        Why::Done => "nothing runs or waits any more",
+        Why::Changed => "something changed",
+        Why::Degraded => "a sweep is degraded",
+        Why::Systemic => "a sweep is systemic",
+        Why::Intervene => "somebody has to intervene",
+        Why::TimeUp => "the time is up; run it again to go on from here",
+        Why::Unreachable => "the cluster gives no answer; what is known is kept",
+        Why::Once => "looked once",
+    };
+    let questions = &end.questions;
+    let mut out = format!("{}  ends: {why}\n", clock(view, end.at));
+    let mut line = |label: &str, value: &str| {
+        let label = format!("{label:<11}");
+        out.push_str(&format!("{}{value}\n", paint(Style::Faint, &label)));
+    };
+    for state in &end.sweeps {
+        line("stands", &standing(state));
+    }
+    line(
+        "asked",
+        &format!(
+            "{} looks: squeue {}, shared {}, sacct {}",
+            end.looks, questions.squeue, questions.shared, questions.sacct
+        ),
+    );
+    for next in &end.next {
+        let label = match next.kind {
+            NextKind::Sync => "sync",
+            NextKind::Analyse => "analyse",
+        };
+        let what = escape(&next.what);
+        match &next.command {
+            Some(command) => line(label, &format!("{what}: {command}")),
+            None => line(label, &what),
+        }
+    }
+    out
+}
+
+fn standing(state: &State) -> String {
+    let name = match state.kind {
+        Kind::Array => format!("{} {}", one_line(&state.name, 40), one_line(&state.key, 20)),
+        Kind::SharedName => one_line(&state.name, 60),
+    };
+    let total = state.total.map_or_else(|| "?".to_owned(), |total| total.to_string());
+    let failed = match state.failed.len() {
+        0 => String::new(),
+        count => format!(", {count} failed"),
+    };
+    let health = state.health.map(|health| format!(", {}", health.name())).unwrap_or_default();
+    let decision = state.decision.map(|decision| format!(", {}", decision.name())).unwrap_or_default();
+    format!("{name}: {} of {total} over{failed}{health}{decision}", state.finished)
+}

@@ -1,0 +1,393 @@
+//! Patient watching: looks again and again, tells what changed, and ends when
+//! what was waited for has come.
+//!
+//! What it knows is written after each look, so that a watch that is ended in
+//! between loses nothing: the next one starts from there.
+
+mod event;
+mod kept;
+mod scene;
+mod shared;
+mod standing;
+
+use std::path::PathBuf;
+
+pub use event::{
+    Cadence, Contract, End, Event, Next, NextKind, Posture, Questions, Scope, State, Told, Until, Why,
+};
+pub use kept::{Kept, Transition, read as kept};
+
+use self::scene::{Blind, Scene, Seen, Target};
+use super::{Context, Error};
+use crate::cluster;
+use crate::config::Source;
+use crate::joblog::Table;
+use crate::safety;
+use crate::sweep::cadence::{Band, FLOOR, Pace};
+use crate::sweep::memory::{self, Memory};
+use crate::sweep::{Decision, Health, Kind};
+use crate::terms::{Digest, Seconds, Time};
+
+/// No watch goes on for longer.
+pub const LONGEST: Seconds = Seconds(8 * 3600);
+/// A sweep in which no task changed is judged again after this long: logs and
+/// trackers go on.
+const AGAIN: Seconds = Seconds(1800);
+/// After so many questions in a row without an answer a watch ends.
+const MOST_UNANSWERED: u32 = 5;
+
+/// What to watch, and for how long.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Names, and ids of arrays or jobs; with none all sweeps that are live.
+    pub wanted: Vec<String>,
+    /// Where the answers come from, for this call.
+    pub source: Option<Source>,
+    /// What is waited for.
+    pub until: Until,
+    /// For how long; at most [`LONGEST`].
+    pub horizon: Seconds,
+    /// How often to look, instead of the usual; the floor holds.
+    pub every: Option<Seconds>,
+    /// Look once and end.
+    pub once: bool,
+}
+
+/// Who hears what happens; an error ends the watch.
+pub type Tell<'t, E> = dyn FnMut(&Event) -> Result<(), E> + 't;
+
+/// Watches, and tells `tell` what it sees; the last thing told is how it ended.
+///
+/// # Errors
+/// Of `tell`; and [`Error::Usage`], [`Error::NoSweep`], [`Error::SeveralSweeps`],
+/// [`Error::NoCluster`].
+pub fn run<E: From<Error>>(context: Context, options: &Options, tell: &mut Tell<E>) -> Result<End, E> {
+    if options.horizon > LONGEST {
+        let what = format!("a watch goes on for at most {LONGEST}");
+        let hint = "what is known is kept: run it again then, and it goes on from there".to_owned();
+        return Err(Error::Usage { what, hint }.into());
+    }
+    let began = context.world.clock.now();
+    let ends_at = began.plus(options.horizon);
+    let table = Table::with(&context.config.logs.patterns).map_err(Error::from)?;
+    let watch = Watch {
+        table,
+        home: context.home(),
+        context,
+        options,
+        began,
+        ends_at,
+        looks: 0,
+        changes: 0,
+        unanswered: 0,
+        silent: None,
+        unkept: false,
+        problems: Vec::new(),
+    };
+    watch.run(tell)
+}
+
+struct Watch<'w> {
+    /// The patterns of causes.
+    table: Table,
+    context: Context<'w>,
+    options: &'w Options,
+    home: PathBuf,
+    began: Time,
+    ends_at: Time,
+    looks: u64,
+    /// Changes that were told.
+    changes: u64,
+    /// Questions in a row that were not answered.
+    unanswered: u32,
+    /// Why, if somebody was told.
+    silent: Option<String>,
+    /// True once it was said that nothing can be kept.
+    unkept: bool,
+    /// What was said to be the matter at the last look.
+    problems: Vec<String>,
+}
+
+/// What one look led to.
+#[derive(Default)]
+struct Round {
+    changed: bool,
+    /// True if somebody has to act who had not to before.
+    intervene: bool,
+}
+
+impl Watch<'_> {
+    fn run<E: From<Error>>(mut self, tell: &mut Tell<E>) -> Result<End, E> {
+        let mut scene = loop {
+            match Scene::open(&self.context, self.options.source.as_ref(), &self.options.wanted) {
+                Ok(scene) => break scene,
+                Err(blind) => {
+                    if let Some(end) = self.blind(blind, None, tell)? {
+                        return Ok(end);
+                    }
+                }
+            }
+        };
+        tell(&Event::Contract(self.contract(&scene)))?;
+        loop {
+            let round = self.round(&mut scene, tell)?;
+            if let Some(why) = self.reason_to_end(&scene, &round) {
+                return self.end(Some(&scene), why, tell);
+            }
+            let band = self.band(&scene);
+            loop {
+                if let Some(end) = self.wait(Some(&scene), band, tell)? {
+                    return Ok(end);
+                }
+                match scene.look(&self.context, band.fresh_enough()) {
+                    Ok(()) => break,
+                    Err(blind) => {
+                        if let Some(end) = self.told_blind(blind, Some(&scene), tell)? {
+                            return Ok(end);
+                        }
+                    }
+                }
+            }
+            self.unanswered = 0;
+            if self.silent.take().is_some() {
+                let what = "the cluster answers again".to_owned();
+                tell(&Event::Trouble { at: self.context.now, what, is_over: true })?;
+            }
+        }
+    }
+
+    /// Looks at everything once: tells, remembers, stores.
+    fn round<E: From<Error>>(&mut self, scene: &mut Scene, tell: &mut Tell<E>) -> Result<Round, E> {
+        let at = self.context.now;
+        self.looks += 1;
+        let mut round = Round::default();
+        let seen = scene.see(&self.context);
+        for (number, seen) in seen.into_iter().enumerate() {
+            let judged = scene.targets.get(number).and_then(|target| self.judge(scene, target, &seen));
+            let Some(mut now) = seen.memory else { continue };
+            let Some(target) = scene.targets.get_mut(number) else { continue };
+            if judged.is_some() {
+                target.judged = Some(at);
+            }
+            let before = target.kept.as_ref().map(|kept| &kept.memory);
+            now.standing = judged.or_else(|| before.and_then(|before| before.standing.clone()));
+            let changes = memory::changes(before, &now);
+            let was = before.and_then(Memory::decision);
+            round.intervene |= now.decision() == Some(Decision::Intervene) && was != now.decision();
+            round.changed |= before.is_some() && !changes.is_empty();
+            self.changes += changes.len() as u64;
+            for change in &changes {
+                tell(&Event::Change(Told {
+                    at,
+                    key: target.key.clone(),
+                    name: now.look.name.clone(),
+                    kind: target.kind,
+                    change: change.clone(),
+                }))?;
+            }
+            let kept = target.kept.get_or_insert_with(|| Kept::new(now.clone()));
+            kept.add(now, &changes);
+            self.keep(number, scene, tell)?;
+        }
+        self.say_problems(scene, tell)?;
+        Ok(round)
+    }
+
+    /// What is made of a target now; `None` if too little of it is known here,
+    /// or if nothing changed since it was judged a short while ago.
+    fn judge(&self, scene: &Scene, target: &Target, seen: &Seen) -> Option<memory::Standing> {
+        let sweep = seen.sweep.as_ref().filter(|_| seen.is_whole)?;
+        let before = target.kept.as_ref().map(|kept| &kept.memory.look);
+        let same = before == seen.memory.as_ref().map(|now| &now.look);
+        let is_recent = target.judged.is_some_and(|at| at.age(self.context.now) < AGAIN);
+        (!same || !is_recent).then(|| standing::judged(&self.context, &scene.snapshot, sweep, &self.table))
+    }
+
+    fn keep<E: From<Error>>(&mut self, number: usize, scene: &Scene, tell: &mut Tell<E>) -> Result<(), E> {
+        let Some(kept) = scene.targets.get(number).and_then(|target| target.kept.as_ref()) else {
+            return Ok(());
+        };
+        match kept.write(self.context.world, &self.home) {
+            Err(error) if !self.unkept => {
+                self.unkept = true;
+                let what = format!("the next watch will start from nothing: {error}");
+                tell(&Event::Trouble { at: self.context.now, what, is_over: false })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells what is the matter with the answers, once for as long as it is.
+    fn say_problems<E: From<Error>>(&mut self, scene: &Scene, tell: &mut Tell<E>) -> Result<(), E> {
+        let now: Vec<String> = scene
+            .snapshot
+            .problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.about, problem.what))
+            .collect();
+        for what in now.iter().filter(|what| !self.problems.contains(what)) {
+            let what = safety::one_line(what, 300);
+            tell(&Event::Trouble { at: self.context.now, what, is_over: false })?;
+        }
+        self.problems = now;
+        Ok(())
+    }
+
+    fn reason_to_end(&self, scene: &Scene, round: &Round) -> Option<Why> {
+        let memories =
+            || scene.targets.iter().filter_map(|target| target.kept.as_ref()).map(|kept| &kept.memory);
+        let is_at_least = |health: Health| memories().any(|memory| memory.health() >= Some(health));
+        if memories().all(Memory::is_over) {
+            return Some(Why::Done);
+        }
+        match self.options.until {
+            Until::Change if round.changed => return Some(Why::Changed),
+            Until::Degraded if is_at_least(Health::Degraded) => return Some(Why::Degraded),
+            Until::Systemic if is_at_least(Health::Systemic) => return Some(Why::Systemic),
+            _ => {}
+        }
+        if round.intervene {
+            return Some(Why::Intervene);
+        }
+        self.options.once.then_some(Why::Once)
+    }
+
+    /// The band of the next pause.
+    fn band(&self, scene: &Scene) -> Band {
+        let memories =
+            || scene.targets.iter().filter_map(|target| target.kept.as_ref()).map(|kept| &kept.memory);
+        let open = || memories().filter(|memory| !memory.is_over());
+        let runs = open().any(|memory| !memory.tasks_in(cluster::State::is_running).is_empty());
+        let degraded = open().any(|memory| memory.health() > Some(Health::Healthy));
+        Pace::of(runs, degraded).band(self.options.every)
+    }
+
+    /// Waits for the next look; how the watch ends if the time is up before.
+    fn wait<E: From<Error>>(
+        &mut self,
+        scene: Option<&Scene>,
+        band: Band,
+        tell: &mut Tell<E>,
+    ) -> Result<Option<End>, E> {
+        let clock = &self.context.world.clock;
+        let pause = band.pause(self.unanswered, self.chance());
+        // What another watch asked for counts from then.
+        let since = scene.and_then(|scene| scene.snapshot.taken_at).filter(|_| self.unanswered == 0);
+        let due = since.unwrap_or(clock.now()).plus(pause);
+        let least = clock.now().plus(Seconds(1));
+        let wake = due.max(least);
+        if wake >= self.ends_at {
+            clock.wait(clock.now().age(self.ends_at));
+            self.context.now = clock.now();
+            return self.end(scene, Why::TimeUp, tell).map(Some);
+        }
+        clock.wait(clock.now().age(wake));
+        self.context.now = clock.now();
+        Ok(None)
+    }
+
+    /// A number by which two watches differ, and a stopped clock does not.
+    fn chance(&self) -> u64 {
+        let environment = &self.context.world.environment;
+        let parts = [
+            environment.host(),
+            environment.user(),
+            self.options.wanted.join(" "),
+            self.began.to_string(),
+            self.looks.to_string(),
+            self.unanswered.to_string(),
+        ];
+        u64::from(u32::from_be_bytes(Digest::of(parts.join("\0").as_bytes()).head()))
+    }
+
+    /// Nothing was seen at the first look: how it ends, or a pause.
+    fn blind<E: From<Error>>(
+        &mut self,
+        blind: Blind,
+        scene: Option<&Scene>,
+        tell: &mut Tell<E>,
+    ) -> Result<Option<End>, E> {
+        if let Some(end) = self.told_blind(blind, scene, tell)? {
+            return Ok(Some(end));
+        }
+        self.wait(scene, Pace::Running.band(self.options.every), tell)
+    }
+
+    /// Nothing was seen: tells why, once; how the watch ends if it does.
+    fn told_blind<E: From<Error>>(
+        &mut self,
+        blind: Blind,
+        scene: Option<&Scene>,
+        tell: &mut Tell<E>,
+    ) -> Result<Option<End>, E> {
+        let why = match blind {
+            Blind::Failed(error) => return Err(error.into()),
+            Blind::Nothing(why) => return Err(Error::NoCluster { why }.into()),
+            Blind::Silent(why) => safety::one_line(&why, 300),
+        };
+        self.unanswered += 1;
+        if self.silent.as_ref() != Some(&why) {
+            let what = format!("no answer, which is no empty queue: {why}");
+            tell(&Event::Trouble { at: self.context.now, what, is_over: false })?;
+            self.silent = Some(why);
+        }
+        if self.options.once || self.unanswered >= MOST_UNANSWERED {
+            return self.end(scene, Why::Unreachable, tell).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn end<E: From<Error>>(&self, scene: Option<&Scene>, why: Why, tell: &mut Tell<E>) -> Result<End, E> {
+        let targets = scene.map_or(&[][..], |scene| &scene.targets);
+        let states: Vec<State> = targets.iter().filter_map(State::of).collect();
+        let next = states.iter().flat_map(|state| event::next(state, &self.context.config.sweeps)).collect();
+        let end = End {
+            at: self.context.now,
+            why,
+            intervene: states.iter().any(|state| state.decision == Some(Decision::Intervene)),
+            looks: self.looks,
+            changes: self.changes,
+            questions: scene.map(|scene| scene.questions).unwrap_or_default(),
+            sweeps: states,
+            next,
+        };
+        tell(&Event::End(end.clone()))?;
+        Ok(end)
+    }
+
+    fn contract(&self, scene: &Scene) -> Contract {
+        let settings = &self.context.config.sweeps;
+        let cadence: Vec<Cadence> = [Pace::Waiting, Pace::Running, Pace::Degraded]
+            .into_iter()
+            .map(|pace| {
+                let band = pace.band(self.options.every);
+                Cadence { pace, least: band.least, most: band.most, calls_per_hour: band.calls_per_hour() }
+            })
+            .collect();
+        Contract {
+            at: self.context.now,
+            scope: scene.targets.iter().map(Scope::of).collect(),
+            posture: Posture {
+                watch_percent: settings.watch_percent,
+                intervene_percent: settings.intervene_percent,
+                least_finished: settings.least_finished,
+            },
+            until: self.options.until,
+            once: self.options.once,
+            horizon: self.options.horizon,
+            ends_at: self.ends_at,
+            calls_per_hour: cadence.iter().map(|cadence| cadence.calls_per_hour).max().unwrap_or_default(),
+            cadence,
+            raised: self.options.every.is_some_and(|every| every < FLOOR),
+            asks_slurm: scene.is_live,
+        }
+    }
+}
+
+/// The words for what a sweep is.
+pub fn kind_in_words(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Array => "array",
+        Kind::SharedName => "jobs of one name",
+    }
+}
