@@ -116,6 +116,15 @@ fn every_verb_answers_in_json_as_its_schema_says() {
     tour.visit(project, &["unlock", &id, "--yes"], 0, "unlock");
     drop(held);
 
+    std::fs::create_dir_all(project.join("outputs/run1")).unwrap();
+    std::fs::write(project.join("train.sh"), "#!/bin/bash\n#SBATCH -o out-%j.log\ntrue\n").unwrap();
+    let checkpoints = ["sweep", "checkpoints", "outputs"];
+    tour.visit(project, &checkpoints, 0, "sweep-checkpoints");
+    tour.visit(project, &[&checkpoints[..], &["--sbatch", "2"]].concat(), 0, "shards-script");
+    tour.sandbox.fake("sbatch").answers("77\n");
+    tour.visit(project, &[&checkpoints[..], &["--sbatch", "2", "--submit"]].concat(), 0, "shards-submitted");
+    tour.visit(project, &["sweep", "preflight", "train.sh"], 3, "sweep-preflight");
+
     tour.visit(project, &["completions", "bash"], 0, "completions");
     tour.visit(project, &["man"], 0, "man");
 

@@ -41,6 +41,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("status", of::<verbs::status::Board>()),
         ("sweep", of::<verbs::sweep::Outcome>()),
         ("sweep-checkpoints", of::<verbs::sweep::checkpoints::Outcome>()),
+        ("sweep-preflight", of::<verbs::sweep::preflight::Outcome>()),
         ("trash", of::<verbs::remove::Trash>()),
         ("unlock", of::<verbs::unlock::Outcome>()),
         ("verify", of::<verbs::verify::Outcome>()),

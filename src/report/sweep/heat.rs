@@ -81,7 +81,7 @@ fn cells(runs: &[(u32, u32, usize)], each: u64) -> Vec<(u32, usize)> {
         loop {
             let room = each - at % each;
             let here = (u64::from(to - next) + 1).min(room);
-            match cells.last_mut().filter(|_| at % each != 0) {
+            match cells.last_mut().filter(|_| !at.is_multiple_of(each)) {
                 Some(cell) => cell.1 = cell.1.min(*kind),
                 None => cells.push((next, *kind)),
             }
