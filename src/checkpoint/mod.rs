@@ -2,8 +2,8 @@
 //!
 //! One reader per format. The usual check reads headers, directories and tails,
 //! and takes milliseconds whatever the size; the full one reads every byte. A
-//! pickle is never run, only walked ([`pickle`]). What is resumed from is said
-//! in [`layout`]: the highest step that is sound, not the newest file.
+//! pickle is never run, only walked (`pickle`). What is resumed from is said
+//! in `layout`: the highest step that is sound, not the newest file.
 
 mod accelerate;
 mod check;
