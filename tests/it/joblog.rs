@@ -1,0 +1,120 @@
+//! What the reader of logs says of logs whose cause is known, and of harmless ones.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use handover::joblog::{Extent, Reader, Reading, Role, Table};
+
+/// In so many of a hundred logs the cause is to be found.
+const SHARE: usize = 95;
+
+struct Known {
+    name: String,
+    /// `None` if the log proves no cause.
+    class: Option<String>,
+    /// What it does say then.
+    evidence: String,
+    line: u64,
+    attempt: u32,
+    text: String,
+}
+
+#[test]
+fn the_cause_is_found_in_logs_that_have_one() {
+    let known = known();
+    assert!(known.len() >= 40);
+    let reader = Reader::new(Table::builtin());
+    let missed: Vec<String> = known
+        .iter()
+        .filter_map(|known| {
+            let path = dir().join("caused").join(format!("{}.log", known.name));
+            let reading = reader.worker().read(&path, Extent::Full, None).unwrap();
+            known.is_missed_by(&reading)
+        })
+        .collect();
+    let found = known.len() - missed.len();
+    println!("found {found} of {}\n{}", known.len(), missed.join("\n"));
+    assert!(found * 100 >= known.len() * SHARE, "found {found} of {}:\n{}", known.len(), missed.join("\n"));
+}
+
+/// Not a share: a cause that is none stops a sweep that is well.
+#[test]
+fn no_cause_is_found_where_there_is_none() {
+    let reader = Reader::new(Table::builtin());
+    let logs = logs("harmless");
+    assert!(logs.len() >= 15);
+    let mut blamed = Vec::new();
+    for path in logs {
+        let reading = reader.worker().read(&path, Extent::Full, None).unwrap();
+        if let Some(root) = reading.root {
+            blamed.push(format!("{}: {} {}", path.display(), root.pattern, root.text));
+        }
+    }
+    assert!(blamed.is_empty(), "\n{}", blamed.join("\n"));
+}
+
+#[test]
+fn every_log_has_its_truth() {
+    let names: Vec<String> = known().into_iter().map(|known| known.name).collect();
+    for path in logs("caused") {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(names.contains(&name), "{name} is not in truth.tsv");
+    }
+}
+
+impl Known {
+    fn is_missed_by(&self, reading: &Reading) -> Option<String> {
+        let miss = |what: String| Some(format!("{}: {what}", self.name));
+        let Some(class) = &self.class else {
+            let evidence = |found: &&handover::joblog::Finding| {
+                found.class == self.evidence && found.role == Role::Evidence && found.line == Some(self.line)
+            };
+            return match &reading.root {
+                Some(root) => {
+                    miss(format!("no cause is proven, yet {} is taken: {}", root.pattern, root.text))
+                }
+                None if reading.others.iter().find(evidence).is_none() => {
+                    miss("the evidence is not found".into())
+                }
+                None => None,
+            };
+        };
+        let Some(root) = &reading.root else {
+            return miss(format!("no cause; it is {class}: {}", self.text));
+        };
+        let is_right = root.class == *class && root.line == Some(self.line) && root.attempt == self.attempt;
+        if is_right {
+            return None;
+        }
+        let found = format!("{} in line {:?}, attempt {}", root.class, root.line, root.attempt);
+        miss(format!("{found}; it is {class} in line {}, attempt {}", self.line, self.attempt))
+    }
+}
+
+fn known() -> Vec<Known> {
+    let text = fs::read_to_string(dir().join("truth.tsv")).unwrap();
+    let row = |row: &str| {
+        let [name, class, line, attempt, text] = row.split('\t').collect::<Vec<_>>().try_into().unwrap();
+        let evidence = class.strip_prefix("none:").unwrap_or_default();
+        Known {
+            name: name.to_owned(),
+            class: evidence.is_empty().then(|| class.to_owned()),
+            evidence: evidence.to_owned(),
+            line: line.parse().unwrap(),
+            attempt: attempt.parse().unwrap(),
+            text: text.to_owned(),
+        }
+    };
+    text.lines().skip(1).map(row).collect()
+}
+
+fn logs(folder: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(dir().join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+fn dir() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/joblog"))
+}
