@@ -14,6 +14,7 @@ use crate::sys::lock::LockError;
 use crate::sys::{FileError, SpawnError};
 use crate::verbs::Error;
 use crate::verbs::shards::ShardError;
+use crate::verbs::sweep::submit::Refusal;
 
 /// An error as it is shown: what was attempted, why it failed, what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +103,34 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
             Exit::Outside,
             hint("name where the cluster's state can be read: --cluster local, or the path of a state file"),
         ),
+        Error::Submit(refusal) => (Exit::Refused, judge_submit(refusal)),
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
+    }
+}
+
+fn judge_submit(refusal: &Refusal) -> Vec<String> {
+    match refusal {
+        Refusal::Moved { now: Some(now), sweep, .. } => {
+            let sweep = crate::safety::one_line(sweep, 60);
+            vec![
+                format!("look at it again: handover sweep plan {sweep}"),
+                format!("if it is right: handover sweep plan {sweep} --submit {now}"),
+            ]
+        }
+        Refusal::Moved { now: None, sweep, .. } => vec![format!(
+            "there is nothing to run any more; look again: handover sweep plan {}",
+            crate::safety::one_line(sweep, 60)
+        )],
+        Refusal::Again { record } => vec![format!(
+            "what became of it: handover sweep plan {}",
+            crate::safety::one_line(&record.sweep, 60)
+        )],
+        Refusal::NotFresh { .. } => {
+            vec!["run it where Slurm's commands are, with --cluster local".to_owned()]
+        }
+        Refusal::StartsOver { .. } => {
+            vec!["name the project's own command as `resume` below `sweeps`".to_owned()]
+        }
     }
 }
 

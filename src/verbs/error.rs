@@ -86,6 +86,9 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// The plan of a sweep was not submitted.
+    #[error(transparent)]
+    Submit(#[from] Box<super::sweep::submit::Refusal>),
     /// Options that make no sense together, or not here.
     #[error("{what}")]
     Usage {
@@ -102,4 +105,10 @@ pub enum Error {
         /// The command to run again.
         hint: String,
     },
+}
+
+impl From<super::sweep::submit::Refusal> for Error {
+    fn from(refusal: super::sweep::submit::Refusal) -> Error {
+        Error::Submit(Box::new(refusal))
+    }
 }

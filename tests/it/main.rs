@@ -31,6 +31,7 @@ mod status;
 mod support;
 mod sweep;
 mod sweep_cluster;
+mod sweep_plan;
 mod sweep_recorded;
 mod unlock;
 mod verify;

@@ -1,4 +1,5 @@
 mod checkpoints;
+mod plan;
 mod preflight;
 
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ pub struct SweepArgs {
 #[derive(Debug, Subcommand)]
 enum About {
     Checkpoints(checkpoints::CheckpointsArgs),
+    Plan(plan::PlanArgs),
     Preflight(preflight::PreflightArgs),
 }
 
@@ -55,6 +57,7 @@ pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
     match &args.about {
         None => board(session, args),
         Some(About::Checkpoints(args)) => checkpoints::run(session, args),
+        Some(About::Plan(args)) => plan::run(session, args),
         Some(About::Preflight(args)) => preflight::run(session, args),
     }
 }

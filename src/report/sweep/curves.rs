@@ -1,7 +1,7 @@
 //! Small curves of loss and bars of progress.
 
-use super::lines::Lines;
 use crate::joblog::{Point, Trouble};
+use crate::report::lines::Lines;
 use crate::report::{Style, View, paint};
 use crate::safety::one_line;
 use crate::sweep::TaskProgress;

@@ -1,8 +1,8 @@
 //! The heat line: one cell per task, by state and cause, in letters that mean
 //! the same without colour.
 
-use super::lines::Lines;
 use crate::cluster::State;
+use crate::report::lines::Lines;
 use crate::report::{Style, paint};
 use crate::safety::one_line;
 use crate::sweep::{Judgement, Members, Sweep};
@@ -69,7 +69,7 @@ pub fn heat(lines: &mut Lines<'_>, sweep: &Sweep, judgement: Option<&Judgement>)
 }
 
 fn lines_of(items: &[String], room: usize) -> Vec<String> {
-    super::lines::wrapped(&items.join("   "), room)
+    crate::report::lines::wrapped(&items.join("   "), room)
 }
 
 /// Cells as the first task and the kind, the worst kind of each.

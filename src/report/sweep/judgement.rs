@@ -2,9 +2,9 @@
 //! will still teach.
 
 use super::heat::letter;
-use super::lines::Lines;
 use super::list;
 use crate::joblog::Retry;
+use crate::report::lines::Lines;
 use crate::report::{Style, paint};
 use crate::safety::{clip, escape, escape_path, one_line};
 use crate::sweep::{

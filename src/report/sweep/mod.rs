@@ -3,10 +3,10 @@
 mod curves;
 mod heat;
 mod judgement;
-mod lines;
 
 use std::collections::BTreeSet;
 
+use super::lines::Lines;
 use super::style::width;
 use super::{Align, Style, Table, View, paint};
 use crate::cluster::{Origin, Outlook, Reason, State};
@@ -15,7 +15,6 @@ use crate::sweep::{Elapsed, Kind, Members, SHARED_NAME_AT_LEAST, Sweep};
 use crate::terms::Seconds;
 use crate::verbs::sweep::Outcome;
 use crate::verbs::sweep::examine::Findings;
-use lines::Lines;
 
 /// How many sweeps the table shows; JSON has them all.
 const MOST: usize = 40;

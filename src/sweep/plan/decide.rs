@@ -56,7 +56,7 @@ enum Treatment {
 
 /// Classes that no second try mends: code, data, environment. What the table of
 /// causes says of retrying does not change that.
-pub const FIX_FIRST: [&str; 10] = [
+pub const FIX_FIRST: [&str; 11] = [
     "code",
     "code-or-data",
     "env-mismatch",
@@ -67,6 +67,7 @@ pub const FIX_FIRST: [&str; 10] = [
     "ckpt-mismatch",
     "diverged",
     "submit-rejected",
+    "config-error",
 ];
 
 pub(super) fn decide(setup: &Setup, subject: &Subject) -> Decision {
@@ -86,12 +87,20 @@ pub(super) fn decide(setup: &Setup, subject: &Subject) -> Decision {
 }
 
 fn submitted_again(again: &super::Again) -> Decision {
-    let id = again.id;
+    let Some(id) = again.id else {
+        let why = match again.sure {
+            true => format!("submitted again by plan {}, which did not say under which id", again.hash),
+            false => {
+                format!("plan {} began to submit it again, and what came of it is not known", again.hash)
+            }
+        };
+        return leave(why, "look in squeue and sacct before anything else is done with it");
+    };
     match again.state {
-        Some(state) if state.is_failure() => leave(
-            format!("submitted again as {id}, which is {state}"),
-            format!("handover sweep plan {}", id.base),
-        ),
+        Some(state) if state.is_failure() => {
+            let more = format!("handover sweep plan {}", id.base);
+            leave(format!("submitted again as {id}, which is {state}"), more)
+        }
         Some(state) => leave(format!("submitted again as {id}, which is {state}"), ""),
         None => leave(format!("submitted again as {id}, which is not seen yet"), ""),
     }
@@ -169,7 +178,7 @@ fn treatment(cause: &Seen, subject: &Subject) -> Treatment {
         "cuda-oom" => GpuMemory,
         "shm" | "quota" | "disk-full" | "limits" | "log-path" | "network-egress" => AfterChange,
         "missing-path" | "exception" | "elastic" | "task-failure" | "dataloader" | "teardown" => by_spread,
-        "killed-unconfirmed" => Canary,
+        "killed-unconfirmed" | "unknown" | "terminated" => Canary,
         "cancelled" => Ask,
         "requeued" | "noise" => Nothing,
         _ => match cause.retry {
@@ -238,13 +247,14 @@ fn changed(setup: &Setup, subject: &Subject, cause: &Seen, change: Change) -> De
     if matches!(decision.run, Run::Now) && !in_the_line {
         decision.run = Run::After("the change is made".to_owned());
     }
-    if decision.kind == Kind::Resume {
-        decision.kind = Kind::FixFirst;
-    }
+    decision.kind = Kind::FixFirst;
     decision
 }
 
 fn canary(setup: &Setup, subject: &Subject, why: &str, action: &str) -> Decision {
+    if setup.tried.contains(&subject.cause) {
+        return again(setup, subject, &format!("{why}; the one that was tried went well"), "", false);
+    }
     let action = if action.is_empty() { "try one task before the others" } else { action };
     let decision = again(setup, subject, why, action, false);
     Decision { kind: Kind::Canary, why: why.to_owned(), ..decision }

@@ -30,6 +30,7 @@ use decide::{Change, Decision, Run};
 use lines::{Extra, Lines};
 
 use super::Members;
+use crate::cluster::State;
 use crate::terms::{Hasher, Known, TaskIds};
 
 /// The longest line that is written: what a terminal takes at once in its
@@ -219,6 +220,12 @@ impl Step {
 
 /// Makes the plan of a sweep; the subjects in rising order.
 pub fn plan(setup: &Setup, subjects: &[Subject]) -> Plan {
+    let went_well = |one: &&Subject| {
+        let again = setup.again.get(&one.member);
+        again.is_some_and(|again| again.state == Some(State::Completed)) && one.state != State::Completed
+    };
+    let tried = subjects.iter().filter(went_well).map(|one| one.cause).collect();
+    let setup = &Setup { tried, ..setup.clone() };
     let mut notes = Vec::new();
     let mut groups: Vec<(Decision, Option<usize>, Vec<&Subject>)> = Vec::new();
     for subject in subjects {
@@ -287,7 +294,7 @@ fn cancel(setup: &Setup, subjects: &[Subject], stop: &str, notes: &mut Vec<Strin
         ));
         return None;
     }
-    let per_task = subjects.iter().filter(|one| alive.contains(one.member) && one.state.is_running());
+    let per_task = subjects.iter().filter(|one| alive.contains(one.member) && one.best().is_some());
     Some(Step {
         kind: Kind::Cancel,
         tasks: Members(alive.clone()),

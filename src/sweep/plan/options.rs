@@ -119,7 +119,11 @@ pub(super) fn what_is_lost(setup: &Setup, subjects: &[Subject], alive: &TaskIds)
     }
     let spent: u64 = running.iter().filter_map(|one| one.elapsed).map(u64::from).sum();
     let kept = running.iter().filter(|one| one.best().is_some()).count();
-    let gpus = setup.gpus.map(|gpus| format!(" on {gpus} GPUs each")).unwrap_or_default();
+    let gpus = match setup.gpus {
+        Some(1) => " on a GPU each".to_owned(),
+        Some(gpus) => format!(" on {gpus} GPUs each"),
+        None => String::new(),
+    };
     let since = match kept {
         0 => "no checkpoint of theirs is known, so all of it may be lost".to_owned(),
         kept => format!("{kept} of them have a checkpoint and lose what came after it"),

@@ -94,10 +94,14 @@ pub enum Where {
 /// A task that was submitted again under a new id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Again {
-    /// The new id.
-    pub id: JobId,
+    /// The new id; `None` if the line did not say it.
+    pub id: Option<JobId>,
     /// What it does now, if that is known.
     pub state: Option<State>,
+    /// True if the line that did it said that all went well.
+    pub sure: bool,
+    /// The hash of the plan that did it.
+    pub hash: String,
 }
 
 /// The circumstances of a plan.
@@ -133,6 +137,9 @@ pub struct Setup {
     pub root: PathBuf,
     /// Tasks that were submitted again before.
     pub again: BTreeMap<u32, Again>,
+    /// The causes of which one task was submitted again and completed; `None`
+    /// stands for tasks without a known cause.
+    pub tried: Vec<Option<usize>>,
     /// The nodes of the cluster.
     pub nodes: Known<Vec<Node>>,
     /// The partitions that the sweep's jobs ask for; empty if unknown.
@@ -161,6 +168,7 @@ impl Setup {
             submission: None,
             root: PathBuf::new(),
             again: BTreeMap::new(),
+            tried: Vec::new(),
             nodes: Known::Unknown(unknown()),
             partitions: Vec::new(),
             gpus: None,

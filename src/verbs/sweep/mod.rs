@@ -3,7 +3,10 @@
 pub mod checkpoints;
 pub mod examine;
 pub(super) mod globs;
+pub mod plan;
 pub mod preflight;
+pub mod records;
+pub mod submit;
 
 use std::io;
 use std::path::Path;

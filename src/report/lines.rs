@@ -1,7 +1,7 @@
 //! Lines of a label and a value.
 
-use crate::report::style::width;
-use crate::report::{Style, paint};
+use super::style::width;
+use super::{Style, paint};
 
 /// Where the values of a board begin.
 pub const INDENT: usize = 11;
@@ -27,6 +27,13 @@ impl Lines<'_> {
         }
     }
 
+    /// Adds a value with a label of another colour.
+    pub fn add_painted(&mut self, label: &str, style: Style, value: &str) {
+        for (number, line) in wrapped(value, self.room()).iter().enumerate() {
+            self.painted(if number == 0 { label } else { "" }, style, line);
+        }
+    }
+
     /// Adds a value with a mark before its first line.
     pub fn item(&mut self, mark: &str, value: &str) {
         let deeper = width(mark) + 1;
@@ -41,8 +48,12 @@ impl Lines<'_> {
 
     /// Adds a line as it is.
     pub fn whole(&mut self, label: &str, line: &str) {
+        self.painted(label, Style::Faint, line);
+    }
+
+    fn painted(&mut self, label: &str, style: Style, line: &str) {
         let label = format!("{label:<INDENT$}");
-        let line = format!("{}{line}", paint(Style::Faint, &label));
+        let line = format!("{}{line}", paint(style, &label));
         self.out.push_str(line.trim_end());
         self.out.push('\n');
     }

@@ -1,0 +1,61 @@
+use clap::Args;
+
+use crate::cli::cluster_source::ClusterArgs;
+use crate::cli::{Exit, Failure, Session};
+use crate::report;
+use crate::verbs::sweep::plan::{self, Options};
+use crate::verbs::sweep::submit;
+
+/// Say what to do about each task of a sweep, with the lines that do it
+///
+/// Per task: leave alone, resume from the newest checkpoint that passed its check, fix first, try
+/// one (canary), or lost. Lines are printed, quoted, ready to paste; nothing runs. Tasks that are
+/// alive under their old id are in no line, and failures of code or environment get none.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    handover sweep plan 48251\n  \
+    handover sweep plan train_lr --json\n  \
+    handover sweep plan 48251 --submit 3f9a0c1d2e4b\n\n\
+    The exit code is 0 if no decision is required, 3 if there is something to do, 1 if somebody\n\
+    must intervene. With --submit it is 0 if every line was done, 6 if one failed, 5 if the plan\n\
+    is another one now or was submitted before.")]
+pub struct PlanArgs {
+    /// An array's id, the id of a task or job, a name, or the start of one
+    #[arg(value_name = "NAME|JOBID")]
+    wanted: String,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// Leave what is alive running, even if somebody must intervene
+    #[arg(long)]
+    keep_running: bool,
+    /// Run exactly the lines of the plan with this hash, if a fresh look gives the same plan
+    #[arg(long, value_name = "PLAN-HASH")]
+    submit: Option<String>,
+}
+
+pub fn run(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
+    let context = session.context()?;
+    let options = Options {
+        wanted: args.wanted.clone(),
+        cluster: args.cluster.source(session),
+        keep_running: args.keep_running,
+    };
+    if let Some(hash) = &args.submit {
+        submit::check(&context, hash)?;
+    }
+    let made = {
+        let _working = session.working("reading logs and checkpoints");
+        plan::make(&context, &options)?
+    };
+    if let Some(hash) = &args.submit {
+        let outcome = submit::run(&context, &made, hash)?;
+        session.output.answer("sweep-submit", &outcome, report::sweep_plan::submitted)?;
+        return Ok(if outcome.whole { Exit::Done } else { Exit::Partial });
+    }
+    session.output.answer("sweep-plan", &made.outcome, report::sweep_plan::text)?;
+    Ok(match (made.outcome.says_intervene(), made.outcome.plan.no_decision_required) {
+        (true, _) => Exit::No,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Look,
+    })
+}

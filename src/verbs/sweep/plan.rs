@@ -1,0 +1,211 @@
+//! What to do about a sweep: one fresh look, all the evidence, the judgement,
+//! and the plan that follows.
+
+mod again;
+mod continuity;
+mod subjects;
+
+use subjects::alive;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::examine::{self, Examined};
+use super::records::{self, Record};
+use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
+use crate::config::{Source, Sweeps};
+use crate::sweep::plan::{self, Plan, Setup, Template};
+use crate::sweep::{Decision, Health, Kind, Sweep};
+use crate::terms::{Known, Part, TaskIds, Time};
+use crate::verbs::{Context, Error, snapshot};
+
+/// What to plan.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The id of an array or of one of its tasks, a name, or the start of one.
+    pub wanted: String,
+    /// Where to look for the cluster, if not where the settings say.
+    pub cluster: Option<Source>,
+    /// True if what runs is to go on although somebody must intervene.
+    pub keep_running: bool,
+}
+
+/// The plan, and what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Outcome {
+    /// Where the answers about the cluster came from.
+    pub origin: Origin,
+    /// When they were taken; `None` if the source does not say.
+    pub taken_at: Option<Time>,
+    /// How the sweep does.
+    pub health: Health,
+    /// What is to be done about it.
+    pub decision: Decision,
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: Plan,
+    /// The directory in which the lines are to run.
+    pub directory: PathBuf,
+    /// Plans of this sweep that were submitted before, oldest first.
+    pub submitted: Vec<Record>,
+    /// What was not read, in words.
+    pub not_read: Vec<String>,
+    /// Everything that could not be seen on the cluster, was cut, or was not understood.
+    pub problems: Vec<Problem>,
+}
+
+impl Outcome {
+    /// True if somebody must intervene.
+    pub fn says_intervene(&self) -> bool {
+        self.decision == Decision::Intervene
+    }
+}
+
+/// A plan with what else is needed to run it.
+pub struct Made {
+    /// What is shown.
+    pub outcome: Outcome,
+    /// What holds the sweep together.
+    pub kind: Kind,
+    /// The tasks that can go on from a checkpoint.
+    pub with_checkpoint: TaskIds,
+    /// What it was made from.
+    pub examined: Examined,
+}
+
+/// Looks and makes the plan; nothing is changed.
+///
+/// # Errors
+/// There is no such sweep; the resume command of the settings cannot be used;
+/// the records of earlier plans cannot be read.
+pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
+    let settings = &context.config.sweeps;
+    let template = settings.resume.as_deref().map(Template::read).transpose().map_err(unusable)?;
+    let examined = examine::one(context, options.cluster.as_ref(), &options.wanted)?;
+    let Examined { snapshot, sweep, gathered, judgement, .. } = &examined;
+    let submitted = records::of_sweep(&context.home(), &sweep.key)?;
+    let root = context.repository.worktree().to_owned();
+    let request = request(context, snapshot, sweep);
+    let (script, submission) = script(settings, &root, &request);
+    let limits = match request.limits {
+        Known::Known(limits) => limits,
+        _ => Default::default(),
+    };
+    let setup = Setup {
+        name: sweep.name.clone(),
+        throttle: sweep.throttle.or_else(|| throttle(&request)),
+        alive: alive(snapshot, sweep),
+        causes: subjects::causes(judgement),
+        intervene: (judgement.decision == Decision::Intervene).then(|| why(judgement)),
+        keep_running: options.keep_running,
+        limits,
+        template,
+        script,
+        submission,
+        root: root.clone(),
+        again: again::again(&submitted, snapshot),
+        nodes: snapshot.nodes.clone(),
+        partitions: request.partitions.clone(),
+        gpus: request.gpus.or_else(|| gpus(snapshot, sweep)),
+        ..Setup::of(&sweep.key, sweep.kind)
+    };
+    let mut subjects = subjects::subjects(sweep, &gathered.evidence, judgement, &gathered.parameters, &root);
+    let mut not_compared: Vec<String> = Vec::new();
+    for subject in subjects.iter_mut().filter(|one| one.state.is_finished() && one.run_dir.is_some()) {
+        let at = gathered.evidence.binary_search_by_key(&subject.member, |one| one.member);
+        if subject.state != State::Completed
+            && let Some(one) = at.ok().and_then(|at| gathered.evidence.get(at))
+            && let Some(why) = continuity::check(settings, &root, sweep, one, subject)
+            && !not_compared.contains(&why)
+        {
+            not_compared.push(why);
+        }
+    }
+    let with_checkpoint = subjects.iter().filter(|one| one.best().is_some()).map(|one| one.member).collect();
+    let mut plan = plan::plan(&setup, &subjects);
+    if let Known::Unknown(why) | Known::NotApplicable(why) = &request.limits {
+        plan.notes.push(format!("MaxArraySize is not known ({why}); Slurm's default of 1001 is taken"));
+    }
+    let mut problems = snapshot.problems.clone();
+    problems.extend(request.problems);
+    let mut not_read = gathered.not_read.clone();
+    not_read.extend(judgement.not_read.iter().filter(|what| !gathered.not_read.contains(what)).cloned());
+    not_read.extend(not_compared.into_iter().take(5));
+    let outcome = Outcome {
+        origin: snapshot.origin.clone(),
+        taken_at: snapshot.taken_at,
+        health: judgement.health,
+        decision: judgement.decision,
+        plan,
+        directory: root,
+        submitted,
+        not_read,
+        problems,
+    };
+    Ok(Made { outcome, kind: sweep.kind, with_checkpoint, examined })
+}
+
+fn unusable(error: plan::TemplateError) -> Error {
+    let names: Vec<String> = plan::PLACEHOLDERS.iter().map(|(_, name, _)| format!("{{{name}}}")).collect();
+    Error::Usage {
+        what: error.to_string(),
+        hint: format!("`resume` below `sweeps` takes {}, each outside of quotes", names.join(" ")),
+    }
+}
+
+/// The weightiest sentence of those that ask for it.
+fn why(judgement: &crate::sweep::Judgement) -> String {
+    let mut asking = judgement.reasons.iter().filter(|reason| reason.decision == Decision::Intervene);
+    asking.next().map_or_else(|| "somebody must intervene".to_owned(), |reason| reason.text.clone())
+}
+
+/// How the sweep was submitted: asked of Slurm here, if the look was at Slurm here.
+fn request(context: &Context, snapshot: &Snapshot, sweep: &Sweep) -> Request {
+    let id = match sweep.kind {
+        Kind::Array => sweep.key.parse().ok(),
+        Kind::SharedName => sweep.look.all().ranges().first().map(|range| range.0),
+    };
+    match id {
+        Some(id) if snapshot.origin == Origin::Local => {
+            cluster::request_of(context.world, &snapshot::here(context), id)
+        }
+        _ => Request::unknown(&cluster::Nothing::NotApplicable(
+            "Slurm's commands here were not asked".to_owned(),
+        )),
+    }
+}
+
+/// The batch script as a line names it, and the call that goes with it: only
+/// what is there as a file.
+fn script(
+    settings: &Sweeps,
+    root: &Path,
+    request: &Request,
+) -> (Option<String>, Option<cluster::Submission>) {
+    let named = settings.script.as_deref().and_then(Path::to_str);
+    let submission = request.submission.known().filter(|submission| {
+        named.is_none_or(|named| named == submission.script) && root.join(&submission.script).is_file()
+    });
+    let script = named.map(str::to_owned).or_else(|| submission.map(|one| one.script.clone()));
+    (script, submission.cloned())
+}
+
+/// The throttle that it was submitted with, which the queue forgets with the
+/// last task that waits.
+fn throttle(request: &Request) -> Option<u32> {
+    let list = request.submission.known()?.option(Some('a'), "--array")?;
+    list.split_once('%')?.1.parse().ok().filter(|most| *most > 0)
+}
+
+/// GPUs of one task, by the queue.
+fn gpus(snapshot: &Snapshot, sweep: &Sweep) -> Option<u32> {
+    let members = sweep.look.all();
+    let is_of_it = |id: crate::terms::JobId| match (sweep.kind, id.part) {
+        (Kind::Array, _) => id.base.to_string() == sweep.key,
+        (Kind::SharedName, Part::Whole) => members.contains(id.base),
+        _ => false,
+    };
+    snapshot.jobs.known()?.iter().filter(|job| is_of_it(job.id)).find_map(|job| job.gpus)
+}

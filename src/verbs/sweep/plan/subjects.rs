@@ -1,0 +1,170 @@
+//! Evidence and judgement in the form that a plan is made from.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::checkpoint::{Survey, Verdict};
+use crate::cluster::{Snapshot, State};
+use crate::sweep::plan::{Best, Seen, Subject, Where};
+use crate::sweep::{CauseGroup, Confidence, Evidence, Judgement, Kind, Parameters, Spread, Sweep};
+use crate::terms::{JobId, Known, Part, TaskIds};
+
+/// The causes of a judgement, those of tasks that are aside behind the others.
+pub(super) fn causes(judgement: &Judgement) -> Vec<Seen> {
+    judgement.groups.iter().chain(&judgement.aside).map(seen).collect()
+}
+
+fn seen(group: &CauseGroup) -> Seen {
+    let cause = &group.cause;
+    let (spread, node) = match &group.spread {
+        Spread::All => (Where::Everywhere, None),
+        Spread::Nodes { nodes } => match nodes.as_slice() {
+            [one] => (Where::OneNode, Some(one.node.clone())),
+            _ => (Where::OneNode, None),
+        },
+        Spread::Corner { .. } => (Where::OneCorner, None),
+        _ => (Where::Scattered, None),
+    };
+    Seen {
+        class: cause.class.clone(),
+        retry: cause.retry,
+        sentence: cause.sentence.clone(),
+        action: cause.action.clone(),
+        node,
+        spread,
+        open: cause.confidence == Confidence::Open,
+    }
+}
+
+/// Every task, in rising order: those that were seen one by one, and those that
+/// wait or were cancelled together.
+pub(super) fn subjects(
+    sweep: &Sweep,
+    evidence: &[Evidence],
+    judgement: &Judgement,
+    parameters: &Parameters,
+    root: &Path,
+) -> Vec<Subject> {
+    let mut all: Vec<Subject> =
+        evidence.iter().map(|one| subject(one, judgement, parameters, root)).collect();
+    let seen: TaskIds = evidence.iter().map(|one| one.member).collect();
+    for (outcome, members) in &sweep.look.tasks {
+        for member in members.0.difference(&seen).iter() {
+            let id = match (sweep.kind, sweep.key.parse()) {
+                (Kind::Array, Ok(base)) => JobId::task(base, member),
+                _ => JobId::whole(member),
+            };
+            let never_ran = outcome.state.is_finished();
+            all.push(Subject { state: outcome.state, never_ran, ..Subject::of(member, id) });
+        }
+    }
+    for waiting in &sweep.waiting {
+        let Some(tasks) = &waiting.tasks else { continue };
+        let of_it = |one: &&mut Subject| one.reason.is_empty() && tasks.0.contains(one.member);
+        all.iter_mut().filter(of_it).for_each(|one| one.reason.clone_from(&waiting.reason));
+    }
+    all.sort_by_key(|one| one.member);
+    all
+}
+
+fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root: &Path) -> Subject {
+    let mut groups = judgement.groups.iter().chain(&judgement.aside);
+    let cause = groups.position(|group| group.tasks.0.contains(one.member));
+    let survey = match one.looked.as_deref().map(|looked| &looked.checkpoints) {
+        Some(Known::Known(survey)) => Known::Known(survey),
+        Some(Known::Unknown(why) | Known::NotApplicable(why)) => Known::Unknown(why.clone()),
+        None => Known::Unknown("nothing beside accounting was read of it".to_owned()),
+    };
+    let progress = one.log().and_then(|log| log.reading.progress.as_ref()).and_then(|progress| progress.step);
+    let refused = survey.known().map(|survey| refused(survey, root)).unwrap_or_default();
+    let tracked = one.runs().iter().rev().find_map(|run| run.last_step);
+    let of_refused = survey.known().and_then(|survey| survey.refused.iter().filter_map(|one| one.step).max());
+    let failed_before = one.earlier.iter().any(|attempt| attempt.state.is_failure());
+    Subject {
+        raw_id: one.raw_id,
+        state: one.state,
+        reason: one.reason.to_string(),
+        elapsed: one.elapsed,
+        never_ran: one.state.is_finished()
+            && one.steps.count == 0
+            && one.elapsed.unwrap_or(0) == 0
+            && one.state != State::Completed,
+        failed_before,
+        nodes: one.node_list.to_string(),
+        memory: one.steps.max_rss,
+        cause,
+        refused,
+        last_step: progress.into_iter().chain(tracked).chain(of_refused).max(),
+        checkpoint: survey.map(best),
+        run_dir: one.run_dir().cloned(),
+        wandb: one.runs().last().map(|run| run.id.clone()),
+        parameters: own(one, parameters),
+        differences: Vec::new(),
+        ..Subject::of(one.member, one.id)
+    }
+}
+
+fn best(survey: &Survey) -> Option<Best> {
+    survey.best.as_ref().map(|best| Best { path: best.path.clone(), step: best.step })
+}
+
+/// Why newer checkpoints are not taken, in words.
+fn refused(survey: &Survey, root: &Path) -> Vec<String> {
+    let words = survey.refused.iter().map(|one| {
+        let why = match &one.verdict {
+            Verdict::Sound { .. } => "sound, and not to be resumed from".to_owned(),
+            Verdict::Damaged { why } | Verdict::Unfinished { why } | Verdict::Unreadable { why } => {
+                why.clone()
+            }
+            Verdict::Temporary => "a temporary name".to_owned(),
+            Verdict::Unrecognised => "in no known format".to_owned(),
+        };
+        format!("{}: {why}", one.path.strip_prefix(root).unwrap_or(&one.path).display())
+    });
+    words.collect()
+}
+
+/// The parameters of a task: those of the table, and what its run wrote down.
+fn own(one: &Evidence, parameters: &Parameters) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    for run in one.runs() {
+        for (name, value) in &run.parameters {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            all.insert(name.clone(), text);
+        }
+    }
+    all.extend(parameters.of(one.member).map(|(name, value)| (name.to_owned(), value.to_owned())));
+    all
+}
+
+/// The tasks that are alive under their ids; unknown if the queue was not read
+/// whole, or cut a list.
+pub fn alive(snapshot: &Snapshot, sweep: &Sweep) -> Known<TaskIds> {
+    let jobs = match &snapshot.jobs {
+        Known::Known(_) if snapshot.jobs_partial => {
+            return Known::Unknown("jobs may be missing from the queue as it was read".to_owned());
+        }
+        Known::Known(jobs) => jobs,
+        Known::Unknown(why) | Known::NotApplicable(why) => return Known::Unknown(why.clone()),
+    };
+    let base = sweep.key.parse::<u32>().ok().filter(|_| sweep.kind == Kind::Array);
+    let members = sweep.look.all();
+    let mut alive = TaskIds::default();
+    for job in jobs.iter().filter(|job| job.state.is_live() || job.state == State::Unknown) {
+        match (base, job.id.part) {
+            (Some(base), _) if job.id.base != base => {}
+            (Some(_), _) if job.tasks_cut => {
+                return Known::Unknown("Slurm cut the list of waiting tasks".to_owned());
+            }
+            (Some(_), Part::Task(index)) => alive.push(index),
+            (Some(_), _) => match &job.pending_tasks {
+                Some(pending) => alive = alive.union(pending),
+                // The array itself, without its tasks: everything may be alive.
+                None => alive = alive.union(&members),
+            },
+            (None, _) if members.contains(job.id.base) => alive.push(job.id.base),
+            (None, _) => {}
+        }
+    }
+    Known::Known(alive)
+}

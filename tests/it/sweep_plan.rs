@@ -1,0 +1,206 @@
+//! `handover sweep plan` and `--submit`: on the recorded sweep of 200 tasks, and on
+//! a real Slurm.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::support::planted::Recorded;
+use crate::support::{Sandbox, cluster};
+
+pub fn of_recording(recorded: &Recorded, words: &[&str]) -> crate::support::Answer {
+    let state = recorded.sandbox.root().join("cluster_state.txt");
+    let words = words.iter().map(|word| (*word).to_owned());
+    let words = words.chain(["--cluster".to_owned(), state.to_str().unwrap().to_owned()]);
+    recorded.sandbox.handover_in(&recorded.project, words)
+}
+
+/// The tasks by what is to be done with them and why.
+fn steps(plan: &Value) -> BTreeMap<String, String> {
+    let step = |step: &Value| {
+        let class = step["class"].as_str().unwrap_or("-");
+        let blocked = if step["blocked"].is_string() { " blocked" } else { "" };
+        let why = step["why"].as_str().unwrap().split(';').next().unwrap().to_owned();
+        let what = if class == "-" { why } else { class.to_owned() };
+        (
+            format!("{} {what}{blocked}", step["kind"].as_str().unwrap()),
+            step["tasks"].as_str().unwrap().to_owned(),
+        )
+    };
+    plan["steps"].as_array().unwrap().iter().map(step).collect()
+}
+
+fn runnable(plan: &Value) -> Vec<String> {
+    let steps = plan["steps"].as_array().unwrap().iter();
+    let run = steps.filter(|step| step["condition"].is_null() && step["blocked"].is_null());
+    let lines = run.flat_map(|step| step["lines"].as_array().cloned().unwrap_or_default());
+    lines.map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_plan_of_the_recorded_sweep_is_what_was_planted() {
+    let recorded = Recorded::new();
+    let plan = of_recording(&recorded, &["sweep", "plan", "2", "--json"]).expect(1).data();
+    let fates = |fate: &str| recorded.truth.lists(|task| (task["fate"] == fate).then(|| fate.to_owned()));
+    let told = steps(&plan);
+    // Code and environment: not one line.
+    let modules = &fates("missing-module")["missing-module"];
+    assert_eq!(told.get("fix_first missing-module"), Some(modules), "{told:#?}");
+    let missing =
+        plan["steps"].as_array().unwrap().iter().find(|step| step["class"] == "missing-module").unwrap();
+    assert!(missing["lines"].is_null() && missing["first"].is_number());
+    // What waits or runs under its old id is cancelled, since somebody must intervene, and in no other line.
+    let lines = runnable(&plan);
+    let alive = recorded
+        .truth
+        .lists(|task| ["RUNNING", "PENDING"].contains(&task["state"].as_str()).then(|| "alive".to_owned()));
+    assert_eq!(lines[0], format!("scancel '2_[{}]'", alive["alive"]));
+    // Where each task goes on: the highest whole step.
+    let mut best = BTreeMap::new();
+    for step in plan["steps"].as_array().unwrap() {
+        for task in step["per_task"].as_array().into_iter().flatten().filter(|_| step["kind"] != "cancel") {
+            if let Some(at) = task["step"].as_u64() {
+                best.insert(task["task"].to_string(), at.to_string());
+            }
+        }
+    }
+    let over = ["COMPLETED", "RUNNING", "PENDING"];
+    let planted: BTreeMap<String, String> = recorded
+        .truth
+        .0
+        .iter()
+        .filter(|task| !over.contains(&task["state"].as_str()) && task["best"] != "-")
+        .map(|task| (task["task"].clone(), task["best"].clone()))
+        .collect();
+    assert_eq!(best, planted);
+    // A run that is not what was intended is not resumed.
+    assert_eq!(told["resume time-limit blocked"], fates("drifted")["drifted"]);
+    assert_eq!(told["resume time-limit"], fates("time-limit")["time-limit"]);
+    for task in fates("time-limit")["time-limit"].split(',') {
+        let start = format!("sbatch --array={task} train.sh --resume runs/{task}/checkpoints/");
+        assert_eq!(lines.iter().filter(|line| line.starts_with(&start)).count(), 1, "{lines:#?}");
+    }
+    let elsewhere: Vec<&String> = lines.iter().filter(|line| line.contains("--exclude=gpu02")).collect();
+    assert_eq!(elsewhere.len(), 3, "{lines:#?}");
+    // One batch that never fits: the numbers are those of the runs.
+    let oom = plan["steps"].as_array().unwrap().iter().find(|step| step["class"] == "cuda-oom").unwrap();
+    assert_eq!(oom["remedies"][0]["what"], "batch 256 instead of 512, accumulated over 2 steps instead of 1");
+    let text = of_recording(&recorded, &["sweep", "plan", "2"]).expect(1);
+    assert!(text.stdout().starts_with("scancel '2_["), "{}", text.stdout());
+    let kept = of_recording(&recorded, &["sweep", "plan", "2", "--keep-running", "--json"]).expect(1).data();
+    assert_eq!(runnable(&kept), lines[1..]);
+    assert_ne!(kept["hash"], plan["hash"]);
+}
+
+#[test]
+fn a_plan_that_was_made_from_a_file_is_not_submitted() {
+    let recorded = Recorded::new();
+    let plan = of_recording(&recorded, &["sweep", "plan", "2", "--json"]).expect(1).data();
+    let sbatch = recorded.sandbox.fake("sbatch").answers("Submitted batch job 9\n");
+    let scancel = recorded.sandbox.fake("scancel").answers("");
+    let hash = plan["hash"].as_str().unwrap();
+    let refused = of_recording(&recorded, &["sweep", "plan", "2", "--submit", hash]).expect(5);
+    assert!(refused.stderr().contains("not made from a fresh look"), "{refused:?}");
+    let wrong = of_recording(&recorded, &["sweep", "plan", "2", "--submit", "0123456789ab"]).expect(5);
+    assert!(wrong.stderr().contains(&format!("--submit {hash}")), "{wrong:?}");
+    assert_eq!((sbatch.calls(), scancel.calls()), (vec![], vec![]));
+}
+
+#[test]
+fn a_template_that_cannot_be_used_is_refused_with_the_names_it_may_hold() {
+    let recorded = Recorded::new();
+    let settings = recorded.project.join(".handover.yaml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    for (from, word) in [("{checkpoint}", "{chekpoint}"), ("{checkpoint}", "'{checkpoint}'")] {
+        std::fs::write(&settings, text.replace(from, word)).unwrap();
+        let refused = of_recording(&recorded, &["sweep", "plan", "2"]).expect(2);
+        assert!(refused.stderr().contains("{checkpoint}"), "{refused:?}");
+    }
+}
+
+/// A sweep of twelve tasks on the real cluster: two are killed and leave a
+/// checkpoint, one lacks a module, the others are well.
+const SCRIPT: &str = r#"#!/bin/bash
+#SBATCH --job-name=mini
+#SBATCH --output=logs/%A_%a.out
+t=$SLURM_ARRAY_TASK_ID
+if [ "$1" = --resume ]; then echo "$t $2 ${WANDB_RUN_ID:-none}" >>resumed.tsv; exit 0; fi
+mkdir -p runs/$t/checkpoints
+case $t in
+1|3) cp made.safetensors runs/$t/checkpoints/step_100.safetensors
+   mkdir -p runs/$t/wandb/offline-run-20261121_120000-abcd000$t
+   echo 'Detected 1 oom_kill event in StepId=1.batch. Some of the step tasks have been OOM Killed.'
+   exit 137 ;;
+5) echo "Traceback (most recent call last):"
+   echo '  File "train.py", line 1, in <module>'
+   echo "ModuleNotFoundError: No module named 'flash_attn'"; exit 1 ;;
+esac
+"#;
+
+#[test]
+fn submit_resumes_on_the_real_cluster_once_and_the_second_look_says_so() {
+    let name = "submit_resumes_on_the_real_cluster_once_and_the_second_look_says_so";
+    let Some(cluster) = cluster::Cluster::or_skip(name) else { return };
+    let sandbox = Sandbox::new();
+    cluster.open_to(&sandbox);
+    let now = sandbox.program("date", ["-u", "+%Y-%m-%dT%H:%M:%SZ"]).run().expect(0);
+    sandbox.set_now(now.last_line());
+    sandbox.write("train.sh", SCRIPT);
+    let header = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 16]].concat();
+    sandbox.write("made.safetensors", bytes);
+    sandbox.write("logs/.keep", "");
+    sandbox.write(
+        ".handover.yaml",
+        "sweeps:\n  runs: ['runs/{task}']\n  resume: '{wandb} sbatch --array={tasks} {script} --resume {checkpoint}'\n",
+    );
+    sandbox.commit("The sweep");
+    let said =
+        sandbox.program("sbatch", ["--wait", "--parsable", "--array=0-11", "--mem=100", "train.sh"]).run();
+    let array = said.stdout().trim().to_owned();
+    let words = ["sweep", "plan", &array, "--cluster", "local", "--json"];
+    // Accounting lags behind the end of the jobs.
+    let mut plan = Value::Null;
+    for _ in 0..60 {
+        let answer = sandbox.handover(words);
+        if answer.code != 4 {
+            plan = answer.data();
+            if runnable(&plan).len() == 2 {
+                break;
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    let line = |task: u32| {
+        let path = format!("runs/{task}/checkpoints/step_100.safetensors");
+        format!(
+            "WANDB_RUN_ID=abcd000{task} WANDB_RESUME=must sbatch --mem=1G --array={task} train.sh --resume {path}"
+        )
+    };
+    assert_eq!(runnable(&plan), [line(1), line(3)], "{plan:#}");
+    let hash = plan["hash"].as_str().unwrap().to_owned();
+    let submit =
+        |hash: &str| sandbox.handover(["sweep", "plan", &array, "--cluster", "local", "--submit", hash]);
+    let _ = submit("0123456789ab").expect(5);
+    let done = submit(&hash).expect(0);
+    assert_eq!(done.stdout().matches("-> job ").count(), 2, "{done:?}");
+    let twice = submit(&hash).expect(5);
+    assert!(twice.stderr().contains("was submitted"), "{twice:?}");
+    let resumed = sandbox.project().join("resumed.tsv");
+    for _ in 0..60 {
+        if std::fs::read_to_string(&resumed).is_ok_and(|text| text.lines().count() == 2) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    let mut text: Vec<String> = sandbox.read("resumed.tsv").lines().map(str::to_owned).collect();
+    text.sort();
+    let path = |task: u32| format!("{task} runs/{task}/checkpoints/step_100.safetensors abcd000{task}");
+    assert_eq!(text, [path(1), path(3)]);
+    let second = sandbox.handover(words).data();
+    let told = steps(&second);
+    let again: Vec<&String> = told.keys().filter(|what| what.contains("submitted again as")).collect();
+    assert_eq!(again.len(), 2, "{told:#?}");
+    assert_eq!(runnable(&second), [""; 0]);
+    assert_eq!(second["submitted"][0]["hash"].as_str(), Some(hash.as_str()));
+}
