@@ -18,6 +18,7 @@ pub mod start;
 pub mod status;
 mod style;
 pub mod sweep;
+pub mod sweep_clean;
 pub mod sweep_plan;
 mod table;
 mod text;

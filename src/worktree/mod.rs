@@ -20,6 +20,7 @@ pub mod landing;
 pub mod markers;
 mod naming;
 pub mod occupants;
+pub mod put_aside;
 pub mod registry;
 pub mod removal;
 pub mod share;

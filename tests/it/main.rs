@@ -30,6 +30,7 @@ mod start;
 mod status;
 mod support;
 mod sweep;
+mod sweep_clean;
 mod sweep_cluster;
 mod sweep_plan;
 mod sweep_recorded;

@@ -1,4 +1,5 @@
 mod checkpoints;
+mod clean;
 mod plan;
 mod preflight;
 
@@ -49,6 +50,7 @@ pub struct SweepArgs {
 #[derive(Debug, Subcommand)]
 enum About {
     Checkpoints(checkpoints::CheckpointsArgs),
+    Clean(clean::CleanArgs),
     Plan(plan::PlanArgs),
     Preflight(preflight::PreflightArgs),
 }
@@ -57,6 +59,7 @@ pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
     match &args.about {
         None => board(session, args),
         Some(About::Checkpoints(args)) => checkpoints::run(session, args),
+        Some(About::Clean(args)) => clean::run(session, args),
         Some(About::Plan(args)) => plan::run(session, args),
         Some(About::Preflight(args)) => preflight::run(session, args),
     }

@@ -1,6 +1,7 @@
 //! The sweeps that the cluster knows: counts, failures, run times.
 
 pub mod checkpoints;
+pub mod clean;
 pub mod examine;
 pub(super) mod globs;
 pub mod plan;

@@ -5,7 +5,7 @@ mod again;
 mod continuity;
 mod subjects;
 
-use subjects::alive;
+pub(super) use subjects::alive;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,75 @@
+//! `handover sweep clean`: on the recorded sweep of 200 tasks.
+
+use crate::support::planted::Recorded;
+use crate::sweep_plan::of_recording;
+
+#[test]
+fn what_ended_tasks_left_goes_into_a_trash_and_comes_back() {
+    let recorded = Recorded::new();
+    // What was written just now may still be written.
+    let young = of_recording(&recorded, &["sweep", "clean", "2", "--json"]).expect(0).data();
+    assert_eq!(young["items"].as_array().unwrap().len(), 0);
+    recorded.sandbox.set_now("2026-11-21T14:30:00Z");
+    let plan = of_recording(&recorded, &["sweep", "clean", "2", "--dry-run", "--json"]).expect(0).data();
+    let runs = recorded.project.join("runs");
+    let files = recorded.sandbox.tree(&runs);
+    let gone: Vec<String> = plan["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| {
+            let path = std::path::Path::new(item["path"].as_str().unwrap());
+            path.strip_prefix(&recorded.project).unwrap().to_str().unwrap().to_owned()
+        })
+        .collect();
+    // Nothing that a run resumes from.
+    for task in recorded.truth.0.iter().filter(|task| task["best"] != "-") {
+        let start = format!("runs/{}/", task["task"]);
+        let best = [
+            format!("step_{}.", task["best"]),
+            format!("step={}.", task["best"]),
+            format!("-{}", task["best"]),
+        ];
+        let of_it = gone.iter().filter(|path| path.starts_with(&start));
+        for path in of_it {
+            let name = path.rsplit('/').next().unwrap();
+            assert!(!best.iter().any(|best| name.contains(best.as_str())), "{path}: {task:?}");
+        }
+    }
+    assert!(gone.len() >= 8, "{gone:?}");
+    let refused = of_recording(&recorded, &["sweep", "clean", "2", "--remove"]).expect(5);
+    assert!(refused.stderr().contains("--yes"), "{refused:?}");
+    assert!(recorded.sandbox.tree(&runs) == files, "not what it was");
+    let receipt =
+        of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes", "--json"]).expect(0).data();
+    for path in &gone {
+        assert!(!recorded.project.join(path).exists(), "{path}");
+    }
+    let again = of_recording(&recorded, &["sweep", "clean", "2", "--json"]).expect(0).data();
+    assert_eq!(again["items"].as_array().unwrap().len(), 0);
+    let id = receipt["id"].as_str().unwrap();
+    let undo = |words: &[&str]| recorded.sandbox.handover_in(&recorded.project, words.iter());
+    // Where something is now, nothing is put.
+    std::fs::write(recorded.project.join(&gone[0]), "new").unwrap();
+    let partial = undo(&["sweep", "clean", "--undo", id]).expect(6);
+    assert!(partial.stdout().contains("something is there now"), "{partial:?}");
+    std::fs::remove_file(recorded.project.join(&gone[0])).unwrap();
+    let _ = undo(&["sweep", "clean", "--undo", id]).expect(0);
+    assert!(recorded.sandbox.tree(&runs) == files, "not what it was");
+    let _ = undo(&["sweep", "clean", "--undo", id]).expect(4);
+}
+
+#[test]
+fn trash_goes_for_good_when_it_is_old_and_somebody_says_so() {
+    let recorded = Recorded::new();
+    recorded.sandbox.set_now("2026-11-21T14:30:00Z");
+    let _ = of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes"]).expect(0);
+    let call = |words: &[&str]| recorded.sandbox.handover_in(&recorded.project, words.iter());
+    let _ = call(&["sweep", "clean", "--purge", "--yes"]).expect(0);
+    let listed = call(&["sweep", "clean", "--list-trash", "--json"]).expect(0).data();
+    assert_eq!(listed["entries"].as_array().unwrap().len(), 1, "it is too young");
+    recorded.sandbox.set_now("2027-01-21T14:30:00Z");
+    let _ = call(&["sweep", "clean", "--purge"]).expect(5);
+    let _ = call(&["sweep", "clean", "--purge", "--yes"]).expect(0);
+    assert!(call(&["sweep", "clean", "--list-trash"]).expect(0).stdout().contains("empty"));
+}
