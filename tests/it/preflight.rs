@@ -103,5 +103,5 @@ fn the_real_slurm_says_whether_it_would_take_the_script() {
     sandbox.write("train.sh", SCRIPT.replace("--mem 4G", "--partition=nowhere"));
     let data = sandbox.handover(["sweep", "preflight", "train.sh", "--json"]).expect(1).data();
     let (verdict_now, text) = verdict(&data, "sbatch --test-only");
-    assert_eq!((verdict_now.as_str(), text.contains("invalid partition")), ("would_fail", true), "{text}");
+    assert_eq!((verdict_now.as_str(), text.contains("Invalid partition")), ("would_fail", true), "{text}");
 }
