@@ -4,7 +4,9 @@
 //! comes back is plain data, raw and clipped, escaped only where it is shown.
 
 mod attempts;
+mod find;
 mod finding;
+mod glob;
 mod judge;
 mod label;
 mod lines;
@@ -18,6 +20,7 @@ mod scan;
 mod table;
 mod traceback;
 
+pub use find::{Listed, Located, below, find, list};
 pub use finding::{
     AttemptSpan, Finding, Fingerprint, Identity, Mention, Point, Progress, Reading, Retry, Role, Trouble,
     Unread,
