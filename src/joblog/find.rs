@@ -5,13 +5,14 @@
 //! look-ups, not their square.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::finding::Identity;
-use super::glob::Glob;
 use crate::safety;
+use crate::sys::Glob;
 
 /// At most so many files are listed.
 const MOST_FILES: usize = 200_000;
@@ -21,6 +22,10 @@ const MOST_ENTRIES: usize = 1_000_000;
 const DEEPEST: usize = 12;
 /// Candidates for one job.
 const MOST_FOR_ONE: usize = 16;
+/// So many work directories of jobs are listed besides the roots.
+const MOST_WORK_DIRS: usize = 64;
+/// So many things that are no files are named.
+const MOST_PROBLEMS: usize = 200;
 
 /// The files that fit, and what was not seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,89 +37,127 @@ pub struct Located {
     pub problems: Vec<String>,
 }
 
-/// The files that the globs name below the roots, sorted.
+/// The files that globs name, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listed {
     /// The files, each once, sorted.
     pub files: Vec<PathBuf>,
-    /// What could not be listed, or was too much, in words.
-    pub problems: Vec<String>,
+    /// What could not be listed, was too much, or is no file, each with the reason.
+    pub problems: Vec<(PathBuf, String)>,
 }
 
 /// Finds the logs of jobs: where Slurm says that standard output goes, else by
-/// the numbers in the names of what the globs list. The content settles the
-/// rest: [`super::Worker::read`] takes the identity, and its attempts name job ids.
+/// the numbers in the names of what the globs list, below the roots and the
+/// jobs' work directories. The content settles the rest:
+/// [`super::Worker::read`] takes the identity, and its attempts name job ids.
 ///
 /// A path of Slurm that still holds `%` patterns is taken for unknown.
-pub fn find(identities: &[Identity], globs: &[String], roots: &[&Path]) -> Located {
+pub fn find(identities: &[Identity], globs: &[String], roots: &[PathBuf]) -> Located {
     let is_there = |path: &&PathBuf| !has_patterns(path) && path.is_file();
     let told: Vec<Option<PathBuf>> =
         identities.iter().map(|job| stdout(job).as_ref().filter(is_there).cloned()).collect();
+    let mut located = Located::default();
     // Nothing is listed if Slurm knows them all.
-    let listed = if told.iter().all(Option::is_some) { Listed::default() } else { list(globs, roots) };
-    let index = Index::of(&listed.files);
-    let files = identities.iter().zip(told).map(|(job, told)| match told {
-        Some(path) => vec![path],
-        None => index.candidates(job),
-    });
-    Located { files: files.collect(), problems: listed.problems }
+    let mut listed = Listed::default();
+    if !told.iter().all(Option::is_some) {
+        let mut dirs: BTreeSet<&PathBuf> =
+            identities.iter().filter_map(|job| job.work_dir.as_ref()).collect();
+        roots.iter().for_each(|root| {
+            dirs.remove(root);
+        });
+        if dirs.len() > MOST_WORK_DIRS {
+            let more = dirs.len() - MOST_WORK_DIRS;
+            located.problems.push(format!("{more} work directories of jobs were not searched for logs"));
+        }
+        let bases: Vec<PathBuf> =
+            roots.iter().chain(dirs.into_iter().take(MOST_WORK_DIRS)).cloned().collect();
+        let globs: Vec<Glob> = globs.iter().map(|glob| Glob::anywhere(Path::new(glob))).collect();
+        listed = list(&globs, &bases);
+    }
+    let in_words = |(path, why): &(PathBuf, String)| format!("{}: {why}", safety::escape_path(path));
+    located.problems.extend(listed.problems.iter().take(20).map(in_words));
+    let found = among(identities, &listed.files);
+    located.files =
+        told.into_iter().zip(found).map(|(told, found)| told.map_or(found, |it| vec![it])).collect();
+    located
+}
+
+/// Per job the files that may be its logs, by the numbers in their names; the
+/// files are sorted.
+pub fn among(identities: &[Identity], files: &[PathBuf]) -> Vec<Vec<PathBuf>> {
+    let index = Index::of(files);
+    identities.iter().map(|job| index.candidates(job)).collect()
+}
+
+/// The files that have a job's number in their names: of an array those of all
+/// its tasks.
+pub fn of_job(job: u32, files: &[PathBuf]) -> Vec<PathBuf> {
+    let is_named = |path: &&PathBuf| {
+        let names = [path.file_name(), path.parent().and_then(Path::file_name)];
+        names.into_iter().flat_map(numbers_in).any(|number| number == u64::from(job))
+    };
+    files.iter().filter(is_named).cloned().collect()
 }
 
 /// Lists what the globs name; a relative one counts from each root.
-pub fn list(globs: &[String], roots: &[&Path]) -> Listed {
+pub fn list(globs: &[Glob], roots: &[PathBuf]) -> Listed {
     let mut listing = Listing::default();
     for glob in globs {
-        let glob = Glob::new(glob);
         for root in roots {
-            listing.walk(&root.join(glob.folder()), &glob, root);
+            listing.walk(glob, root);
         }
     }
     Listed { files: listing.files.into_iter().collect(), problems: listing.problems }
 }
 
-/// Every file below a folder, whatever its name.
-pub fn below(folder: &Path) -> Listed {
-    list(&["**".to_owned()], &[folder])
-}
-
 #[derive(Default)]
 struct Listing {
     files: BTreeSet<PathBuf>,
-    problems: Vec<String>,
+    problems: Vec<(PathBuf, String)>,
 }
 
 impl Listing {
-    fn walk(&mut self, folder: &Path, glob: &Glob, root: &Path) {
+    fn walk(&mut self, glob: &Glob, root: &Path) {
+        let folder = root.join(glob.folder());
         let depth = glob.depth().unwrap_or(DEEPEST).min(DEEPEST);
         // Links to folders are followed, because scratch is often one; walkdir sees loops.
-        let walk = WalkDir::new(folder).max_depth(depth).follow_links(true).into_iter();
-        let outside = |name: &std::ffi::OsStr| name == ".git" || name == "node_modules";
-        for (number, entry) in
-            walk.filter_entry(|entry| entry.depth() == 0 || !outside(entry.file_name())).enumerate()
-        {
+        let walk = WalkDir::new(&folder).max_depth(depth).follow_links(true).into_iter();
+        let outside = |entry: &DirEntry| {
+            entry.depth() > 0 && (entry.file_name() == ".git" || entry.file_name() == "node_modules")
+        };
+        for (number, entry) in walk.filter_entry(|entry| !outside(entry)).enumerate() {
             if number >= MOST_ENTRIES || self.files.len() >= MOST_FILES {
-                let shown = safety::escape_path(folder);
-                self.problems.push(format!("not all of {shown} was listed: it holds too many files"));
-                return;
+                return self.problem(&folder, "not all of it was listed: it holds too many files");
             }
             match entry {
-                Ok(entry) if entry.file_type().is_file() => {
-                    let path = entry.path();
-                    if glob.matches(path.strip_prefix(root).unwrap_or(path)) {
-                        self.files.insert(entry.into_path());
+                Ok(entry) if entry.file_type().is_dir() => {
+                    if entry.depth() == DEEPEST && glob.depth().is_none() {
+                        self.problem(entry.path(), "it lies too deep, and was not listed");
                     }
                 }
-                Ok(_) => {}
+                Ok(entry) if !glob.fits_below(root, entry.path()) => {}
+                Ok(entry) if entry.file_type().is_file() => {
+                    self.files.insert(entry.into_path());
+                }
+                Ok(entry) => self.problem(entry.path(), "it is no regular file"),
                 // What is not there has no logs; a link that leads nowhere is none.
                 Err(e) if e.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => {}
                 Err(e) => {
-                    let path = e.path().map(safety::escape_path).unwrap_or_default();
-                    if self.problems.len() < 20 {
-                        self.problems
-                            .push(format!("cannot list {path}: {}", safety::one_line(&e.to_string(), 200)));
-                    }
+                    let why = match (e.loop_ancestor(), e.io_error()) {
+                        (Some(_), _) => "the link leads back to a folder above it".to_owned(),
+                        (None, Some(error)) => error.to_string(),
+                        (None, None) => e.to_string(),
+                    };
+                    self.problem(e.path().unwrap_or(&folder), &why);
                 }
             }
+        }
+    }
+
+    fn problem(&mut self, path: &Path, why: &str) {
+        let problem = (path.to_owned(), why.to_owned());
+        if self.problems.len() < MOST_PROBLEMS && !self.problems.contains(&problem) {
+            self.problems.push(problem);
         }
     }
 }
@@ -122,30 +165,51 @@ impl Listing {
 /// The files by the numbers in their names.
 struct Index<'f> {
     files: &'f [PathBuf],
-    by_number: HashMap<u64, Vec<usize>>,
+    by_name: HashMap<u64, Vec<usize>>,
+    /// By the number of the folder that holds them.
+    by_folder: HashMap<u64, Vec<usize>>,
 }
 
 impl<'f> Index<'f> {
     fn of(files: &'f [PathBuf]) -> Index<'f> {
-        let mut by_number: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut index = Index { files, by_name: HashMap::new(), by_folder: HashMap::new() };
         for (at, path) in files.iter().enumerate() {
-            for number in numbers(path) {
-                by_number.entry(number).or_default().push(at);
+            for number in numbers_in(path.file_name()) {
+                index.by_name.entry(number).or_default().push(at);
+            }
+            for number in numbers_in(path.parent().and_then(Path::file_name)) {
+                index.by_folder.entry(number).or_default().push(at);
             }
         }
-        Index { files, by_number }
+        index
     }
 
     fn of_number(&self, number: u32) -> &[usize] {
-        self.by_number.get(&u64::from(number)).map_or(&[], Vec::as_slice)
+        self.by_name.get(&u64::from(number)).map_or(&[], Vec::as_slice)
     }
 
-    /// The files that hold both numbers. All tasks of an array share one of
-    /// them, so the shorter list leads.
-    fn of_both(&self, one: u32, other: u32) -> Vec<usize> {
-        let (one, other) = (self.of_number(one), self.of_number(other));
-        let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
-        short.iter().copied().filter(|at| long.binary_search(at).is_ok()).collect()
+    fn in_folder(&self, number: u32) -> &[usize] {
+        self.by_folder.get(&u64::from(number)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The files named after a task, and themselves or their folder after its
+    /// array. All tasks of an array share one of the numbers, so the shorter
+    /// list leads.
+    fn of_task(&self, array: u32, task: u32) -> Vec<usize> {
+        let tasks = self.of_number(task);
+        let both = |array: &[usize]| -> Vec<usize> {
+            let (short, long) = if array.len() <= tasks.len() { (array, tasks) } else { (tasks, array) };
+            short.iter().copied().filter(|at| long.binary_search(at).is_ok()).collect()
+        };
+        let named = both(self.of_number(array));
+        if named.is_empty() {
+            return both(self.in_folder(array));
+        }
+        // `lr_482_7` is task 7 of 482; `7_482_9` need not be.
+        let pair = [u64::from(array), u64::from(task)];
+        let is_pair = |at: &usize| in_order(self.files[*at].file_name()).windows(2).any(|two| two == pair);
+        let pairs: Vec<usize> = named.iter().copied().filter(is_pair).collect();
+        if pairs.is_empty() { named } else { pairs }
     }
 
     /// The files named after the job's name and its task, and after no other job.
@@ -155,17 +219,26 @@ impl<'f> Index<'f> {
         let is_of_another = |number: u64| number > 9_999 && number != u64::from(job.base);
         let fits = |at: &usize| {
             let path = &self.files[*at];
-            finder.find(path.as_os_str().as_encoded_bytes()).is_some() && !numbers(path).any(is_of_another)
+            let folder = path.parent().and_then(Path::file_name);
+            let names = [folder, path.file_name()];
+            let says = |name: &OsStr| finder.find(name.as_encoded_bytes()).is_some();
+            names.into_iter().flatten().any(says)
+                && !names.into_iter().flat_map(numbers_in).any(is_of_another)
         };
         self.of_number(task).iter().copied().filter(fits).collect()
     }
 
-    /// The best candidates: named after the raw id; after array and task; after
-    /// the job's own id; after its name and its task.
+    /// The best candidates: named after array and task; after the raw id, which
+    /// on a young cluster is a small number like a task's; after its name and
+    /// its task.
     fn candidates(&self, job: &Identity) -> Vec<PathBuf> {
-        let raw = || job.raw_id().map(|raw| self.of_number(raw).to_vec()).unwrap_or_default();
-        let of_task = || job.task.map(|task| self.of_both(job.base, task)).unwrap_or_default();
-        let steps: [&dyn Fn() -> Vec<usize>; 3] = [&raw, &of_task, &|| self.named(job)];
+        let of_raw = |raw| match self.of_number(raw) {
+            [] => self.in_folder(raw).to_vec(),
+            named => named.to_vec(),
+        };
+        let raw = || job.raw_id().map(of_raw).unwrap_or_default();
+        let of_task = || job.task.map(|task| self.of_task(job.base, task)).unwrap_or_default();
+        let steps: [&dyn Fn() -> Vec<usize>; 3] = [&of_task, &raw, &|| self.named(job)];
         let best = steps.iter().map(|step| step()).find(|found| !found.is_empty()).unwrap_or_default();
         let mut paths: Vec<PathBuf> =
             best.iter().filter_map(|at| self.files.get(*at)).take(MOST_FOR_ONE).cloned().collect();
@@ -175,22 +248,21 @@ impl<'f> Index<'f> {
     }
 }
 
-/// The numbers in a file's name and in the folder that holds it.
-fn numbers(path: &Path) -> impl Iterator<Item = u64> {
-    let name = |part: Option<&std::ffi::OsStr>| {
-        part.map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default()
-    };
-    let mut text = name(path.parent().and_then(Path::file_name));
-    text.push(b'/');
-    text.extend(name(path.file_name()));
-    let mut found: Vec<u64> = text
-        .split(|byte| !byte.is_ascii_digit())
-        .filter(|digits| !digits.is_empty() && digits.len() <= 12)
-        .filter_map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
-        .collect();
+/// The numbers in a name, each once.
+fn numbers_in(name: Option<&OsStr>) -> impl Iterator<Item = u64> {
+    let mut found = in_order(name);
     found.sort_unstable();
     found.dedup();
     found.into_iter()
+}
+
+/// The numbers in a name, as they stand there.
+fn in_order(name: Option<&OsStr>) -> Vec<u64> {
+    let text = name.map(OsStr::as_encoded_bytes).unwrap_or_default();
+    text.split(|byte| !byte.is_ascii_digit())
+        .filter(|digits| !digits.is_empty() && digits.len() <= 12)
+        .filter_map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
+        .collect()
 }
 
 /// Standard output as a path from the root.
@@ -242,7 +314,8 @@ mod tests {
                 ..Identity::default()
             },
         ];
-        let located = find(&jobs, &globs, &[root]);
+        let roots = [root.to_owned()];
+        let located = find(&jobs, &globs, &roots);
         let names: Vec<Vec<String>> = located
             .files
             .iter()
@@ -262,8 +335,38 @@ mod tests {
                 vec!["x.txt"],
             ]
         );
-        assert_eq!(list(&globs, &[root]).files.len(), 5);
-        assert_eq!(list(&["nowhere/*".to_owned()], &[root]), Listed::default());
+        let globs = globs.map(|glob| Glob::read(&glob).unwrap());
+        let files = list(&globs, &roots).files;
+        assert_eq!(files.len(), 5);
+        assert_eq!(list(&[Glob::read("nowhere/*").unwrap()], &roots), Listed::default());
+        assert_eq!(of_job(700, &files).len(), 2);
+        // On a young cluster raw ids look like tasks.
+        let young = [task(2, 4, Some(14)), task(2, 14, Some(24))];
+        let files = ["lr_2_14.out", "lr_2_4.out", "lr_4_2.out"].map(PathBuf::from);
+        assert_eq!(
+            among(&young, &files),
+            [["lr_2_4.out"], ["lr_2_14.out"]].map(|one| one.map(PathBuf::from))
+        );
+        let globs = ["logs/**".to_owned(), "slurm-*.out".to_owned()];
+        // A task whose folder is not the worktree; pairs of other tasks are not its own.
+        let elsewhere = [Identity { work_dir: Some(root.into()), ..task(700, 11, None) }, task(70, 1, None)];
+        let located = find(&elsewhere, &globs, &[root.join("logs")]);
+        assert_eq!(located.files, [vec![root.join("slurm-700_11.out")], vec![]]);
+    }
+
+    #[test]
+    fn loops_and_fifos_are_named_and_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = dir.path().join("logs");
+        std::fs::create_dir_all(&logs).unwrap();
+        std::fs::write(logs.join("a.out"), "x").unwrap();
+        std::os::unix::fs::symlink(&logs, logs.join("again")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(logs.join("b.out")).unwrap();
+        let listed = list(&[Glob::read("logs/**").unwrap()], &[dir.path().to_owned()]);
+        assert_eq!(listed.files, [logs.join("a.out")]);
+        let mut named: Vec<PathBuf> = listed.problems.into_iter().map(|(path, _)| path).collect();
+        named.sort();
+        assert_eq!(named, [logs.join("again"), logs.join("b.out")]);
     }
 
     #[test]
@@ -271,6 +374,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("%A.out"), "x").unwrap();
         let job = Identity { base: 4, stdout: Some(dir.path().join("%A.out")), ..Identity::default() };
-        assert_eq!(find(&[job], &[], &[dir.path()]).files, [Vec::<PathBuf>::new()]);
+        assert_eq!(find(&[job], &[], &[dir.path().to_owned()]).files, [Vec::<PathBuf>::new()]);
     }
 }

@@ -6,7 +6,6 @@
 mod attempts;
 mod find;
 mod finding;
-mod glob;
 mod judge;
 mod label;
 mod lines;
@@ -20,7 +19,7 @@ mod scan;
 mod table;
 mod traceback;
 
-pub use find::{Listed, Located, below, find, list};
+pub use find::{Listed, Located, among, find, list, of_job};
 pub use finding::{
     AttemptSpan, Finding, Fingerprint, Identity, Mention, Point, Progress, Reading, Retry, Role, Trouble,
     Unread,

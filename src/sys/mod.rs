@@ -7,6 +7,7 @@
 mod clock;
 mod environment;
 mod files;
+mod glob;
 pub mod lock;
 mod mounts;
 mod process;
@@ -15,6 +16,7 @@ mod tree;
 pub use clock::{Clock, Stopwatch};
 pub use environment::Environment;
 pub use files::{FileError, Files, TEMPORARY_PREFIX, open_regular, read_regular};
+pub use glob::Glob;
 pub use mounts::mounts_below;
 pub use process::{Finished, Processes, Spawn, SpawnError};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Places, Results, identities, logs, parameters, results, tracked};
+use super::{Places, Results, identities, parameters, results, tracked};
 use crate::checkpoint;
 use crate::cluster::{Look, Snapshot, State};
 use crate::config::{Logs, Sweeps};
@@ -77,7 +77,7 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
     gathered.not_read.extend(known.problems);
     gathered.sources.extend(known.sources);
     let who = known.list;
-    let located = logs::find(&who, &ground.logs.globs, &ground.roots);
+    let located = joblog::find(&who, &ground.logs.globs, &ground.roots);
     gathered.not_read.extend(located.problems);
     let places = Places::look(&ground.roots, &ground.sweeps.runs);
     gathered.not_read.extend(places.problems.iter().cloned());

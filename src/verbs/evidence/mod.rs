@@ -3,7 +3,6 @@
 
 mod gather;
 mod identities;
-mod logs;
 mod parameters;
 mod places;
 mod results;

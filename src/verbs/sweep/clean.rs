@@ -8,12 +8,12 @@ use serde::Serialize;
 use walkdir::WalkDir;
 
 use super::examine::{self, Examined};
-use super::globs::Glob;
 use super::plan::alive;
 use crate::checkpoint::{Survey, Verdict};
 use crate::config::Source;
 use crate::safety::escape_path;
 use crate::sweep::{Evidence, Members};
+use crate::sys::Glob;
 use crate::terms::{Bytes, Known, Seconds, TaskIds, Time};
 use crate::verbs::{Context, Error};
 pub use crate::worktree::put_aside::{self, PutAside};

@@ -3,7 +3,6 @@
 pub mod checkpoints;
 pub mod clean;
 pub mod examine;
-pub(super) mod globs;
 pub mod plan;
 pub mod preflight;
 pub mod records;

@@ -10,8 +10,8 @@ use super::{Check, Options, Verdict};
 use crate::cluster::{self, Submission, Trial};
 use crate::git::{ChangeKind, Status, Untracked};
 use crate::safety::{escape, escape_path, one_line, shell_path};
+use crate::sys::Glob;
 use crate::terms::{Bytes, Known, Time};
-use crate::verbs::sweep::globs::Glob;
 use crate::verbs::{Context, Error, snapshot};
 
 /// So many paths are listed.
