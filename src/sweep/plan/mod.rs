@@ -249,10 +249,12 @@ pub fn plan(setup: &Setup, subjects: &[Subject]) -> Plan {
     if let Known::Unknown(why) | Known::NotApplicable(why) = &setup.alive {
         notes.insert(0, format!("the queue was not read ({why}): no line that submits is printed"));
     }
-    notes.dedup();
     let (options, recommendation) = options::options(setup, subjects, &steps);
     let pending = setup.alive.known().map(|_| subjects.iter().filter(|one| one.state.is_waiting()).count());
     let resumable = steps.iter().filter(|step| step.kind != Kind::Cancel && step.is_runnable());
+    // Several steps may have the same to say.
+    let mut said = BTreeSet::new();
+    notes.retain(|note| said.insert(note.clone()));
     let mut plan = Plan {
         sweep: setup.key.clone(),
         name: setup.name.clone(),
@@ -322,6 +324,12 @@ impl Builder<'_> {
     fn build(self, notes: &mut Vec<String>) -> Step {
         let exclude = self.exclude(notes);
         let (remedies, memory) = self.remedies();
+        // A line that asks for no more memory than before ends the same.
+        let is_unchanged = self.decision.change == Change::HostMemory && memory.is_none();
+        let run = match &self.decision.run {
+            Run::Now if is_unchanged => &Run::After("the change is made".to_owned()),
+            run => run,
+        };
         let (mut condition, mut blocked) = (None, None);
         let mut made = Lines::default();
         let first = self.first();
@@ -330,7 +338,7 @@ impl Builder<'_> {
             Kind::Canary => first.into_iter().collect(),
             _ => self.tasks.clone(),
         };
-        match (&self.setup.alive, &self.decision.run) {
+        match (&self.setup.alive, run) {
             (_, Run::Never) => {}
             (Known::Known(_), Run::Now | Run::After(_)) => {
                 made = self.lines(&chosen, &Extra { exclude: exclude.clone(), memory });
@@ -339,7 +347,7 @@ impl Builder<'_> {
             (Known::Known(_), Run::Blocked(why)) => blocked = Some(why.clone()),
             _ => blocked = Some("the queue was not read: they may be alive".to_owned()),
         }
-        if let Run::After(what) = &self.decision.run {
+        if let Run::After(what) = run {
             condition = Some(what.clone()).filter(|_| blocked.is_none());
         }
         notes.extend(made.notes);

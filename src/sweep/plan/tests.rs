@@ -197,6 +197,18 @@ fn out_of_memory_carries_the_numbers_of_the_run() {
 }
 
 #[test]
+fn a_job_that_ran_out_of_memory_is_not_run_with_the_same_memory_again() {
+    let causes = vec![seen("host-oom", Where::Scattered)];
+    let template = Some(Template::read("sbatch --array={tasks} {script}").unwrap());
+    let setup = Setup { causes, template, submission: None, ..setup() };
+    let made = plan(&setup, &[with_checkpoint(failed(1, 0), 5)]);
+    assert_eq!(made.runnable().count(), 0);
+    assert_eq!(made.hash, None);
+    assert_eq!(made.steps[0].condition.as_deref(), Some("the change is made"));
+    assert_eq!(made.steps[0].lines[0].text, "sbatch --array=1 train.sh");
+}
+
+#[test]
 fn a_run_that_is_not_what_was_intended_is_not_resumed() {
     let causes = vec![seen("preempted", Where::Scattered)];
     let template = Some(Template::read("make run RUN={run}").unwrap());
