@@ -9,6 +9,9 @@ use super::*;
 #[path = "../../../tests/it/support/checkpoints.rs"]
 pub(super) mod make;
 
+mod broken;
+mod layout;
+
 pub(super) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints").join(name)
 }
@@ -18,7 +21,7 @@ type Said = (Format, Option<u64>, Option<f64>, Option<bool>);
 
 #[test]
 fn what_torch_and_orbax_wrote_is_sound_and_says_its_step() {
-    let cases: [(&str, Said); 12] = [
+    let cases: [(&str, Said); 18] = [
         ("torch-2.5/step_1200.pt", (Format::TorchZip, Some(1200), Some(3.0), Some(true))),
         ("torch-2.5/proto4.pt", (Format::TorchZip, Some(1200), Some(3.0), Some(true))),
         ("torch-2.5/weights.pth", (Format::TorchZip, None, None, Some(false))),
@@ -29,6 +32,12 @@ fn what_torch_and_orbax_wrote_is_sound_and_says_its_step() {
         ("torch-2.5/dtypes_legacy.pt", (Format::TorchLegacy, None, None, Some(false))),
         ("torch-2.5/model.safetensors", (Format::Safetensors, None, None, Some(false))),
         ("torch-2.5/dcp", (Format::Dcp, None, None, Some(true))),
+        ("lightning-2.5/epoch=0-step=4-v1.ckpt", (Format::Lightning, Some(4), Some(0.0), Some(true))),
+        ("lightning-2.5/epoch=2-step=12.ckpt", (Format::Lightning, Some(12), Some(2.0), Some(true))),
+        ("lightning-2.5/last.ckpt", (Format::Lightning, Some(12), Some(2.0), Some(true))),
+        ("lightning-2.5/last-v1.ckpt", (Format::Lightning, Some(4), Some(0.0), Some(true))),
+        ("transformers-4.48/checkpoint-4", (Format::HfTrainer, Some(4), Some(1.0), Some(true))),
+        ("accelerate-1.3/checkpoint_0", (Format::Accelerate, Some(0), None, Some(true))),
         ("orbax-0.12/10", (Format::Orbax, Some(10), None, None)),
         ("orbax-0.12/20", (Format::Orbax, Some(20), None, None)),
     ];

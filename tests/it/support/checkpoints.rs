@@ -43,13 +43,18 @@ impl Made {
 
     /// The bytes of a `torch.save` since 1.6.
     pub fn zip(&self) -> Vec<u8> {
+        zip(&self.members())
+    }
+
+    /// The members of that archive.
+    pub fn members(&self) -> Vec<(String, Vec<u8>)> {
         let mut members = vec![("archive/data.pkl".to_owned(), self.pickle())];
         members.push(("archive/byteorder".to_owned(), b"little".to_vec()));
         for (key, bytes) in self.storages.iter().enumerate() {
             members.push((format!("archive/data/{key}"), bytes.clone()));
         }
         members.push(("archive/version".to_owned(), b"3\n".to_vec()));
-        zip(&members)
+        members
     }
 
     /// The bytes of a `torch.save` before 1.6.
@@ -214,4 +219,38 @@ pub fn megatron(run: &Path, step: u64) -> std::path::PathBuf {
     }
     fs::write(run.join("latest_checkpointed_iteration.txt"), step.to_string()).unwrap();
     dir
+}
+
+/// A model in so many shards, with its index.
+pub fn shards(dir: &Path, count: usize) {
+    let mut map = Vec::new();
+    for place in 1..=count {
+        let name = format!("model-{place:05}-of-{count:05}.safetensors");
+        let tensor = format!("w{place}");
+        fs::write(dir.join(&name), safetensors(&[(&tensor, vec![7; 400])])).unwrap();
+        map.push(format!("\"{tensor}\":\"{name}\""));
+    }
+    let map = map.join(",");
+    let index = format!("{{\"metadata\":{{\"total_size\":{}}},\"weight_map\":{{{map}}}}}", count * 400);
+    fs::write(dir.join("model.safetensors.index.json"), index).unwrap();
+}
+
+/// A tar archive with members of these sizes.
+pub fn tar(members: &[(&str, usize)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, size) in members {
+        let mut header = vec![0_u8; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+        header[148..156].fill(b' ');
+        header[156] = b'0';
+        header[257..263].copy_from_slice(b"ustar\0");
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        out.extend(header);
+        out.extend(vec![1; *size]);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
 }
