@@ -7,11 +7,13 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use handover::checkpoint::{self, Depth};
 use handover::cluster::{Scope, StateFile, readers, sacct};
 use handover::git::Status;
 use handover::joblog::{Extent, Reader, Table};
 use handover::safety;
 use handover::terms::{AnyKey, Bytes, JobId, KeyPrefix, Seconds, TaskIds, Time};
+use handover::verbs::shards;
 use handover::worktree::{Entry, markers};
 use handover::{baton, config, document, git, sys, tracker};
 
@@ -19,7 +21,7 @@ use handover::{baton, config, document, git, sys, tracker};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 29] = [
     ("key", key),
     ("words", words),
     ("task_ids", task_ids),
@@ -41,6 +43,14 @@ pub const TARGETS: [Target; 21] = [
     ("saved", saved_configuration),
     ("job_log", job_log),
     ("progress", progress),
+    ("torch_zip", torch_zip),
+    ("torch_legacy", torch_legacy),
+    ("torch_tar", torch_tar),
+    ("safetensors", safetensors),
+    ("pickle", pickle),
+    ("checkpoint", checkpoint_file),
+    ("checkpoint_names", checkpoint_names),
+    ("shards", shard_answers),
 ];
 
 /// Keys and their prefixes, new form and old.
@@ -241,4 +251,73 @@ pub fn progress(data: &[u8]) {
 fn log_reader() -> &'static Reader<'static> {
     static READER: LazyLock<Reader<'static>> = LazyLock::new(|| Reader::new(Table::builtin()));
     &READER
+}
+
+/// `torch.save` since 1.6, also with an end record that fits what came.
+pub fn torch_zip(data: &[u8]) {
+    reader("torch_zip", data);
+    let find = |mark: &[u8]| data.windows(mark.len()).position(|window| window == mark);
+    let Some(start) = find(b"PK\x01\x02") else { return };
+    let stop = find(b"PK\x05\x06").filter(|stop| *stop > start).unwrap_or(data.len());
+    let count = data[start..stop].windows(4).filter(|window| *window == b"PK\x01\x02").count() as u16;
+    let mut mended = data[..stop].to_vec();
+    mended.extend(b"PK\x05\x06\0\0\0\0");
+    mended.extend(count.to_le_bytes());
+    mended.extend(count.to_le_bytes());
+    mended.extend(((stop - start) as u32).to_le_bytes());
+    mended.extend((start as u32).to_le_bytes());
+    mended.extend([0, 0]);
+    reader("torch_zip", &mended);
+}
+
+/// `torch.save` before 1.6, also after its first three pickles.
+pub fn torch_legacy(data: &[u8]) {
+    reader("torch_legacy", data);
+    let head = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02N.";
+    reader("torch_legacy", &[head, data].concat());
+}
+
+/// Tar archives.
+pub fn torch_tar(data: &[u8]) {
+    reader("torch_tar", data);
+}
+
+/// safetensors, also as a header whose length is right.
+pub fn safetensors(data: &[u8]) {
+    reader("safetensors", data);
+    reader("safetensors", &[&(data.len() as u64).to_le_bytes(), data].concat());
+}
+
+/// Pickles of any protocol.
+pub fn pickle(data: &[u8]) {
+    reader("pickle", data);
+    reader("pickle", &[b"\x80\x02", data].concat());
+}
+
+/// Whatever calls itself a checkpoint.
+pub fn checkpoint_file(data: &[u8]) {
+    for name in ["x.pt", "x.safetensors", "x.ckpt", "x"] {
+        let (_, verdict) = checkpoint::check_bytes(name, data, Depth::Structure);
+        let (_, whole) = checkpoint::check_bytes(name, data, Depth::Full);
+        assert!(verdict.is_sound() || !whole.is_sound(), "what is broken does not become sound");
+    }
+}
+
+/// Names of checkpoints.
+pub fn checkpoint_names(data: &[u8]) {
+    let _ = checkpoint::readers::name(&String::from_utf8_lossy(data));
+}
+
+/// Answers of the tasks of an array.
+pub fn shard_answers(data: &[u8]) {
+    let _ = shards::read_bytes::<serde_json::Value, serde_json::Value>("fuzz", data);
+    let head = b"{\"shard\":{\"of\":\"fuzz\",\"shard\":{\"index\":1,\"count\":2},\"about\":null}}\n";
+    let _ = shards::read_bytes::<serde_json::Value, serde_json::Value>("fuzz", &[head, data].concat());
+    let _ = String::from_utf8_lossy(data).parse::<shards::Shard>();
+}
+
+fn reader(name: &str, data: &[u8]) {
+    let readers = checkpoint::readers::READERS;
+    let (_, read) = readers.iter().find(|(known, _)| *known == name).expect("a reader of that name");
+    read(data);
 }

@@ -20,6 +20,7 @@ mod megatron;
 mod names;
 mod orbax;
 mod pickle;
+pub mod readers;
 mod safetensors;
 mod sharded;
 mod source;

@@ -63,6 +63,12 @@ pub(super) fn members(source: &dyn Source) -> Result<Vec<Member>, Fault> {
     Ok(members)
 }
 
+/// False if the archive was written without checksums, as torch does when it is
+/// told so (`set_crc32_options(False)`): then every one of them is 0.
+pub(super) fn has_checksums(members: &[Member]) -> bool {
+    members.iter().any(|member| member.crc != 0)
+}
+
 /// Where a member's data begins, by its local header, which must agree with
 /// the directory.
 pub(super) fn data_start(source: &dyn Source, member: &Member, end: u64) -> Result<u64, Fault> {

@@ -208,34 +208,59 @@ fn read<H: DeserializeOwned, T: DeserializeOwned>(
 ) -> Result<(Shard, Part<H, T>), ShardError> {
     let unreadable = |source| ShardError::Unreadable { path: path.to_owned(), source };
     let foreign = |what: &str| ShardError::Foreign { path: path.to_owned(), what: what.to_owned() };
-    let file = sys::open_regular(path).map_err(unreadable)?;
-    let mut lines = BufReader::new(file.ok_or_else(|| foreign("it is no regular file"))?);
-    let mut text = String::new();
-    let mut next = |text: &mut String| -> Result<bool, ShardError> {
+    let file =
+        sys::open_regular(path).map_err(unreadable)?.ok_or_else(|| foreign("it is no regular file"))?;
+    part_of(of, BufReader::new(file)).map_err(|problem| match problem {
+        NoPart::Io(source) => unreadable(source),
+        NoPart::Foreign(what) => foreign(what),
+    })
+}
+
+/// Reads the answer of a part that is already in memory: its items, and true
+/// if it is whole. `None` if it is no such answer.
+pub fn read_bytes<H: DeserializeOwned, T: DeserializeOwned>(
+    of: &str,
+    bytes: &[u8],
+) -> Option<(Vec<T>, bool)> {
+    part_of::<H, T>(of, bytes).ok().map(|(_, part)| (part.items, part.is_whole))
+}
+
+/// Why something is no answer of a part.
+enum NoPart {
+    Io(std::io::Error),
+    Foreign(&'static str),
+}
+
+fn part_of<H: DeserializeOwned, T: DeserializeOwned>(
+    of: &str,
+    mut lines: impl BufRead,
+) -> Result<(Shard, Part<H, T>), NoPart> {
+    let mut text = Vec::new();
+    let mut next = |text: &mut Vec<u8>| -> Result<bool, NoPart> {
         text.clear();
-        (&mut lines).take(LONGEST_LINE).read_line(text).map_err(unreadable)?;
-        Ok(text.ends_with('\n'))
+        lines.by_ref().take(LONGEST_LINE).read_until(b'\n', text).map_err(NoPart::Io)?;
+        Ok(text.ends_with(b"\n"))
     };
     let whole_line = next(&mut text)?;
-    let head = match serde_json::from_str::<Line<H, T>>(&text) {
+    let head = match serde_json::from_slice::<Line<H, T>>(&text) {
         Ok(Line::Shard(head)) if whole_line => head,
-        _ => return Err(foreign("it does not begin as the answer of a shard does")),
+        _ => return Err(NoPart::Foreign("it does not begin as the answer of a shard does")),
     };
     if head.of != of {
-        return Err(foreign("it is the answer to another question"));
+        return Err(NoPart::Foreign("it is the answer to another question"));
     }
     if head.shard.to_string().parse() != Ok(head.shard) {
-        return Err(foreign("it names no part that there can be"));
+        return Err(NoPart::Foreign("it names no part that there can be"));
     }
     let mut part = Part { about: head.about, items: Vec::new(), is_whole: false };
     while next(&mut text)? {
-        match serde_json::from_str::<Line<H, T>>(&text) {
+        match serde_json::from_slice::<Line<H, T>>(&text) {
             Ok(Line::Item(item)) => part.items.push(item),
             Ok(Line::End { items }) => {
                 part.is_whole = items == part.items.len() as u64;
                 break;
             }
-            Ok(Line::Shard(_)) => return Err(foreign("two answers stand in it")),
+            Ok(Line::Shard(_)) => return Err(NoPart::Foreign("two answers stand in it")),
             // What comes after a torn line is not believed.
             Err(_) => break,
         }

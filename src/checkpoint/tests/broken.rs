@@ -106,6 +106,17 @@ fn storages_must_be_there_with_their_size() {
 }
 
 #[test]
+fn an_archive_without_checksums_is_read_and_not_compared() {
+    let bytes = fs::read(fixture("torch-2.9/nocrc_1200.pt")).unwrap();
+    let at =
+        bytes.windows(10).rposition(|window| window == b"global_ste" || window == b"param_grou").unwrap();
+    let mut flipped = bytes.clone();
+    flipped[at] ^= 1;
+    assert_eq!(of("a.pt", &flipped, Depth::Full), "sound", "nothing in it could tell");
+    assert!(of("a.pt", &bytes[..bytes.len() - 1], Depth::Structure).starts_with("damaged"));
+}
+
+#[test]
 fn sizes_follow_the_data_where_a_descriptor_says_so() {
     let mut bytes = Made::at(5).zip();
     // Bit 3 in header and directory, and zeros in the header.

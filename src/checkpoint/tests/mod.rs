@@ -21,7 +21,7 @@ type Said = (Format, Option<u64>, Option<f64>, Option<bool>);
 
 #[test]
 fn what_torch_and_orbax_wrote_is_sound_and_says_its_step() {
-    let cases: [(&str, Said); 18] = [
+    let cases: [(&str, Said); 22] = [
         ("torch-2.5/step_1200.pt", (Format::TorchZip, Some(1200), Some(3.0), Some(true))),
         ("torch-2.5/proto4.pt", (Format::TorchZip, Some(1200), Some(3.0), Some(true))),
         ("torch-2.5/weights.pth", (Format::TorchZip, None, None, Some(false))),
@@ -32,6 +32,11 @@ fn what_torch_and_orbax_wrote_is_sound_and_says_its_step() {
         ("torch-2.5/dtypes_legacy.pt", (Format::TorchLegacy, None, None, Some(false))),
         ("torch-2.5/model.safetensors", (Format::Safetensors, None, None, Some(false))),
         ("torch-2.5/dcp", (Format::Dcp, None, None, Some(true))),
+        ("torch-2.9/step_1200.pt", (Format::TorchZip, Some(1200), Some(3.0), Some(true))),
+        // Written with `set_crc32_options(False)`: each checksum is 0.
+        ("torch-2.9/nocrc_1200.pt", (Format::TorchZip, Some(1200), Some(3.0), Some(true))),
+        ("torch-2.9/legacy_1200.pt", (Format::TorchLegacy, Some(1200), Some(3.0), Some(true))),
+        ("torch-2.9/dcp", (Format::Dcp, None, None, Some(true))),
         ("lightning-2.5/epoch=0-step=4-v1.ckpt", (Format::Lightning, Some(4), Some(0.0), Some(true))),
         ("lightning-2.5/epoch=2-step=12.ckpt", (Format::Lightning, Some(12), Some(2.0), Some(true))),
         ("lightning-2.5/last.ckpt", (Format::Lightning, Some(12), Some(2.0), Some(true))),
