@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use handover::terms::Time;
 
-use crate::support::checkpoints::{Made, deepspeed, hf_trainer, megatron};
+use crate::support::checkpoints::{Made, deepspeed, hf_trainer, megatron, shards, tar};
 use crate::support::{Answer, NOW, Sandbox};
 
 /// Two hours before the sandbox's clock, so that nothing seems to be written now.
@@ -78,6 +78,47 @@ fn a_flipped_bit_is_found_only_by_reading_everything() {
     };
     assert_eq!(best(&["--json"], 0), (200.into(), 0));
     assert_eq!(best(&["--json", "--full"], 3), (100.into(), 1));
+}
+
+#[test]
+fn files_of_older_torch_and_a_model_in_shards_are_known_for_what_they_are() {
+    let sandbox = Sandbox::new();
+    let runs = sandbox.project().join("outputs");
+    let put = |path: &str, bytes: &[u8]| {
+        let path = runs.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    put("a_legacy/step_100.pt", &Made::at(100).legacy());
+    let legacy = Made::at(200).legacy();
+    put("a_legacy/step_200.pt", &legacy[..legacy.len() - 4]);
+    let members = [("sys_info", 10), ("pickle", 700), ("storages", 512), ("tensors", 0)];
+    put("b_tar/epoch_3.pt", &tar(&members));
+    put("b_tar/epoch_4.pt", &tar(&members[..2]));
+    put("c_shards/config.json", b"{}");
+    shards(&runs.join("c_shards"), 3);
+    put("d_shards/config.json", b"{}");
+    shards(&runs.join("d_shards"), 3);
+    fs::remove_file(runs.join("d_shards/model-00002-of-00003.safetensors")).unwrap();
+    age(&runs);
+    let data = checkpoints(&sandbox, &["--json", "--full"]).expect(3).data();
+    let seen: Vec<String> = data["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| {
+            let refused = run["refused"].as_array().unwrap().iter();
+            let why: Vec<String> =
+                refused.map(|c| format!("{} {}", c["format"], c["verdict"]["why"])).collect();
+            format!("{} {} | {}", run["best"]["format"], run["best"]["step"], why.join("; "))
+        })
+        .collect();
+    insta::assert_snapshot!(seen.join("\n").replace('"', ""), @"
+    torch-legacy 100 | torch-legacy it is cut short in storage 2 of 2
+    torch-tar null | torch-tar the member storages is missing
+    sharded-hf null | 
+    null null | sharded-hf the shard model-00002-of-00003.safetensors is missing
+    ");
 }
 
 #[test]
