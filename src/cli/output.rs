@@ -35,6 +35,7 @@ impl Output {
             view: View {
                 now,
                 zone: world.clock.zone_at(now),
+                dir: world.environment.current_dir().clone(),
                 width: usize::clamp(width, 40, 400),
                 unicode: is_utf8 && io::stdout().is_terminal(),
             },

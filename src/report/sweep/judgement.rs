@@ -5,8 +5,8 @@ use super::heat::letter;
 use super::list;
 use crate::joblog::Retry;
 use crate::report::lines::Lines;
-use crate::report::{Style, paint};
-use crate::safety::{clip, escape, escape_path, one_line};
+use crate::report::{Style, View, paint};
+use crate::safety::{clip, escape, one_line};
 use crate::sweep::{
     CauseGroup, Condition, Contradiction, Decision, Health, Judgement, Learning, Line, NodeCount, Spread,
 };
@@ -19,7 +19,7 @@ const MOST: usize = 8;
 const LONGEST: usize = 160;
 
 /// Health and decision, with what led there.
-pub fn health(lines: &mut Lines<'_>, judgement: &Judgement) {
+pub fn health(lines: &mut Lines<'_>, view: &View, judgement: &Judgement) {
     let style = match judgement.health {
         Health::Healthy => Style::Good,
         Health::Degraded => Style::Watch,
@@ -35,13 +35,13 @@ pub fn health(lines: &mut Lines<'_>, judgement: &Judgement) {
         };
         lines.item(mark, &escape(&reason.text));
         if reason.decision != Decision::NoIntervention {
-            reason.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(line), 4));
+            reason.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(view, line), 4));
         }
     }
 }
 
 /// The causes of what failed, with one line of evidence each.
-pub fn causes(lines: &mut Lines<'_>, judgement: &Judgement) {
+pub fn causes(lines: &mut Lines<'_>, view: &View, judgement: &Judgement) {
     let (failed, counted) = (judgement.failed, judgement.counted);
     if failed == 0 {
         lines.add("causes", "no task failed");
@@ -49,7 +49,7 @@ pub fn causes(lines: &mut Lines<'_>, judgement: &Judgement) {
     for (place, group) in judgement.groups.iter().take(MOST_CAUSES).enumerate() {
         let label = if place == 0 { "causes" } else { "" };
         let head = format!("{} {}", paint(Style::Bad, &letter(place).to_string()), head(group, counted));
-        cause(lines, label, &head, group);
+        cause(lines, view, label, &head, group);
     }
     if judgement.groups.len() > MOST_CAUSES {
         let rest: usize = judgement.groups[MOST_CAUSES..].iter().map(|group| group.count).sum();
@@ -80,7 +80,7 @@ fn head(group: &CauseGroup, counted: usize) -> String {
     )
 }
 
-fn cause(lines: &mut Lines<'_>, label: &str, head: &str, group: &CauseGroup) {
+fn cause(lines: &mut Lines<'_>, view: &View, label: &str, head: &str, group: &CauseGroup) {
     lines.add(label, head);
     let guess = match group.cause.confidence {
         crate::sweep::Confidence::Sure => "",
@@ -88,7 +88,7 @@ fn cause(lines: &mut Lines<'_>, label: &str, head: &str, group: &CauseGroup) {
         crate::sweep::Confidence::Open => "open: ",
     };
     lines.add_in("", &format!("{guess}{}", escape(&clip(&group.cause.sentence, 400))), 2);
-    group.cause.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(line), 2));
+    group.cause.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(view, line), 2));
     if group.repeated > 0 {
         let text = format!("{} of them failed so in an earlier attempt too", group.repeated);
         lines.add_in("", &text, 2);
@@ -143,11 +143,11 @@ fn corner(conditions: &[Condition]) -> String {
 }
 
 /// What does not go together.
-pub fn contradictions(lines: &mut Lines<'_>, found: &[Contradiction]) {
+pub fn contradictions(lines: &mut Lines<'_>, view: &View, found: &[Contradiction]) {
     for contradiction in found {
         let tasks = list(&contradiction.tasks);
         lines.add("look at", &format!("{}: {tasks}", escape(&contradiction.sentence)));
-        contradiction.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(line), 2));
+        contradiction.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(view, line), 2));
     }
 }
 
@@ -177,14 +177,14 @@ pub fn not_read(lines: &mut Lines<'_>, what: &[String]) {
 }
 
 /// A line of evidence with its place: `logs/7.out:40: text`.
-fn evidence(line: &Line) -> String {
+fn evidence(view: &View, line: &Line) -> String {
     let place = line.file.as_ref().map(|file| {
         let at = match (line.line, line.offset) {
             (Some(number), _) => format!(":{number}"),
             (None, Some(offset)) => format!(" at byte {offset}"),
             (None, None) => String::new(),
         };
-        format!("{}{at}", escape_path(file))
+        format!("{}{at}", view.path(file))
     });
     let place = place.unwrap_or_else(|| line.source.name().to_owned());
     paint(Style::Faint, &format!("{place}: {}", one_line(&line.text, LONGEST)))

@@ -107,7 +107,7 @@ fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
     let mut out = format!("{}  {what}{user}\n", paint(Style::Strong, &name(sweep, view.width / 2)));
     let mut lines = Lines { out: &mut out, width: view.width };
     if let Some(judged) = judged {
-        judgement::health(&mut lines, &judged.judgement);
+        judgement::health(&mut lines, view, &judged.judgement);
     }
     if let Some(time) = sweep.submitted {
         lines.add("submitted", &view.time(time));
@@ -118,7 +118,7 @@ fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
     tasks(&mut lines, sweep);
     heat::heat(&mut lines, sweep, judged.map(|judged| &judged.judgement));
     match judged {
-        Some(judged) => judgement::causes(&mut lines, &judged.judgement),
+        Some(judged) => judgement::causes(&mut lines, view, &judged.judgement),
         None => failures(&mut lines, sweep),
     }
     times(&mut lines, sweep, judged.is_some());
@@ -153,7 +153,7 @@ fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
     }
     match judged {
         Some(judged) => {
-            judgement::contradictions(&mut lines, &judged.judgement.contradictions);
+            judgement::contradictions(&mut lines, view, &judged.judgement.contradictions);
             judgement::not_read(&mut lines, &judged.not_read);
         }
         None => look_at(&mut lines, sweep),
