@@ -13,7 +13,7 @@ use crate::cluster::{ExitCode, Printed, State, Steps};
 
 use crate::joblog::Reading;
 use crate::terms::{JobId, Known, Time};
-use crate::tracker::Run;
+use crate::tracker::{Events, Run};
 
 /// Everything known of one task, read together.
 ///
@@ -88,8 +88,11 @@ pub struct AttemptSeen {
 pub struct Looked {
     /// Its log.
     pub log: Known<LogSeen>,
-    /// The tracker's runs of this task, oldest first.
+    /// The trackers' runs of this task, oldest first.
     pub runs: Known<Vec<Run>>,
+    /// The newest of its TensorBoard event files, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Events>,
     /// The checkpoints of its run.
     pub checkpoints: Known<Survey>,
     /// The folder of its run.
@@ -116,6 +119,7 @@ impl Default for Looked {
         Looked {
             log: Known::Unknown(not_read()),
             runs: Known::Unknown(not_read()),
+            events: Vec::new(),
             checkpoints: Known::Unknown(not_read()),
             run_dir: Known::Unknown("not looked for".to_owned()),
             missing: Vec::new(),
@@ -166,6 +170,11 @@ impl Evidence {
     /// The tracker's newest run.
     pub fn newest_run(&self) -> Option<&Run> {
         self.runs().iter().max_by_key(|run| run.started)
+    }
+
+    /// The newest TensorBoard event files, newest first; none if they were not read.
+    pub fn events(&self) -> &[Events] {
+        self.looked.as_deref().map_or(&[], |looked| looked.events.as_slice())
     }
 
     /// Its checkpoints, if they were looked at.

@@ -1,6 +1,8 @@
 //! Where the sources contradict each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod tracked;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,12 +12,9 @@ use super::measure::fast_below;
 use super::{Evidence, Line, Members, Source, Sweep};
 use crate::cluster::{ExitCode, State};
 use crate::joblog::{Finding, Reading, Role, Trouble};
-use crate::terms::{Seconds, Time};
+use crate::terms::Seconds;
+use tracked::tracked;
 
-/// A run that has not given a sign of life for so long is silent.
-const SILENT: Seconds = Seconds(30 * 60);
-/// So long a job may take to end after its run did.
-const ENDING: Seconds = Seconds(5 * 60);
 /// So many lines of evidence are kept of each kind.
 const EXAMPLES: usize = 3;
 
@@ -66,11 +65,13 @@ pub enum ContradictionKind {
     HeldGpu,
     /// It runs, and neither tracker nor log have moved for a long time.
     Silent,
-    /// It runs and writes its log, and the tracker's files have not moved for a
+    /// It runs and writes its log or event files, and the tracker's files have not moved for a
     /// long time.
     TrackerSilent,
     /// It is over, and the tracker's run counts as running.
     ZombieRun,
+    /// It is over, and the files of its open run were written after that.
+    RunAfterEnd,
     /// Live by accounting, and not in the queue.
     NotInQueue,
 }
@@ -118,10 +119,13 @@ impl ContradictionKind {
             Kind::HeldGpu => "the tracker's run has ended, and the job still holds its GPUs",
             Kind::Silent => "runs, and neither tracker nor log have moved for over 30 minutes: it may hang",
             Kind::TrackerSilent => {
-                "runs and writes its log, and the tracker's files have not moved for over 30 minutes"
+                "runs and writes its log or event files, and the tracker's files have not moved for over 30 minutes"
             }
             Kind::ZombieRun => {
                 "over, and the tracker's run has no exit record: the tracker counts it as running"
+            }
+            Kind::RunAfterEnd => {
+                "over, and the tracker's files were written after that: something still runs, or they were copied"
             }
             Kind::NotInQueue => {
                 "live by accounting, but not in the queue: it ended just now, or accounting missed its end"
@@ -140,7 +144,7 @@ pub(super) fn contradictions(sweep: &Sweep, order: &[&Evidence], rules: &Rules<'
             state if state.is_failure() => failed(task, &mut found),
             _ => {}
         }
-        if !task.runs().is_empty() {
+        if !task.runs().is_empty() || !task.events().is_empty() {
             tracked(task, rules.now, &mut found);
         }
     }
@@ -201,49 +205,6 @@ fn completed(task: &Evidence, siblings: &Siblings, found: &mut Found) {
             });
             break;
         }
-    }
-}
-
-/// Where the tracker does not agree with Slurm.
-fn tracked(task: &Evidence, now: Option<Time>, found: &mut Found) {
-    use ContradictionKind as Kind;
-    let Some(run) = task.newest_run() else { return };
-    let ids: BTreeSet<&str> = task.runs().iter().map(|run| run.id.as_str()).collect();
-    let said = |text: String| {
-        let line = Line { file: Some(run.dir.clone()), ..Line::said(Source::Tracker, text) };
-        move || Some(line)
-    };
-    if ids.len() > 1 {
-        let ids: Vec<&str> = ids.into_iter().collect();
-        found.add(Kind::TwoRuns, task.member, said(format!("runs {}", ids.join(", "))));
-    }
-    let age = |time: Option<Time>| now.zip(time).map(|(now, time)| time.age(now));
-    let silent = age(run.last_sign.as_ref().map(|sign| sign.time));
-    let sign = silent.map(|age| format!(", last sign of life {age} ago")).unwrap_or_default();
-    let told = match run.exit {
-        Some(exit) => format!("run {} ended with code {}{sign}", run.id, exit.code),
-        None => format!("run {} has no exit record{sign}", run.id),
-    };
-    let is_old = |age: Option<Seconds>| age.is_some_and(|age| age > SILENT);
-    match (task.state, run.exit) {
-        (State::Completed, Some(exit)) if exit.code != 0 => {
-            found.add(Kind::CompletedOverCrashedRun, task.member, said(told));
-        }
-        (State::Completed, None) => found.add(Kind::CompletedWithoutExitRecord, task.member, said(told)),
-        (State::Failed, Some(exit)) if exit.code == 0 => {
-            found.add(Kind::FailedThoughDone, task.member, said(told));
-        }
-        (state, None) if state.is_finished() => found.add(Kind::ZombieRun, task.member, said(told)),
-        // A run of an earlier attempt has ended rightly.
-        (State::Running, Some(_)) if run.started >= task.started && silent.is_none_or(|age| age > ENDING) => {
-            found.add(Kind::HeldGpu, task.member, said(told));
-        }
-        (State::Running, None) if is_old(silent) => {
-            let log = task.log().and_then(|log| log.reading.modified);
-            let kind = if log.is_some() && !is_old(age(log)) { Kind::TrackerSilent } else { Kind::Silent };
-            found.add(kind, task.member, said(told));
-        }
-        _ => {}
     }
 }
 
@@ -352,7 +313,8 @@ fn last_step(task: &Evidence) -> Option<u64> {
     let by_log = readable(task).and_then(|log| log.progress.as_ref()?.step);
     let by_checkpoint = task.checkpoints().and_then(|survey| survey.best.as_ref()?.step);
     let by_tracker = task.newest_run().and_then(|run| run.last_step);
-    by_log.max(by_checkpoint).max(by_tracker)
+    let by_events = task.events().iter().filter_map(|events| events.last_step).max();
+    by_log.max(by_checkpoint).max(by_tracker).max(by_events)
 }
 
 #[derive(Default)]

@@ -3,8 +3,8 @@ use crate::cluster::{Nothing, Origin, Scope, Snapshot};
 use crate::config::Sweeps;
 use crate::joblog::{Fingerprint, Progress, Table};
 use crate::sweep::{LogSeen, Parameters, sweeps};
-use crate::terms::{JobId, Known};
-use crate::tracker::{Run, RunExit, Sign};
+use crate::terms::{JobId, Known, Time};
+use crate::tracker::{Events, Run, RunExit, Sign, SlurmIds, Tracker};
 
 const NOW: i64 = 2_000_000;
 
@@ -174,16 +174,92 @@ fn silence_of_the_tracker_alone_is_no_hang() {
 }
 
 #[test]
+fn a_job_that_writes_after_its_run_has_more_to_do() {
+    let held = |written: i64| {
+        with(task(0, State::Running), |looked| {
+            looked.runs = Known::Known(vec![run("a", Some(0), NOW - 3600)]);
+            looked.log = Known::Known(log(None, None, written));
+        })
+    };
+    assert_eq!(kinds(&[held(NOW - 3000)]).len(), 1);
+    assert_eq!(kinds(&[held(NOW - 60)]), Vec::<String>::new());
+    // One of its runs goes on.
+    let goes_on = with(task(0, State::Running), |looked| {
+        let older = Run { tracker: Tracker::Mlflow, ..run("m", Some(0), NOW - 3600) };
+        looked.runs = Known::Known(vec![older, run("a", None, NOW - 60)]);
+    });
+    assert_eq!(kinds(&[goes_on]), Vec::<String>::new(), "two trackers are no two runs either");
+}
+
+#[test]
+fn event_files_are_a_second_sign_of_life() {
+    let with_events = |runs: Vec<Run>, written: i64| {
+        with(task(0, State::Running), |looked| {
+            looked.runs = Known::Known(runs);
+            let modified = Time::from_unix(written);
+            looked.events = vec![Events { path: "runs/0/events.1".into(), modified, ..Events::default() }];
+        })
+    };
+    let silent = || vec![run("a", None, NOW - 7200)];
+    let told = "0 run a has no exit record, last sign of life 2 h ago";
+    assert_eq!(kinds(&[with_events(silent(), NOW - 60)]), [format!("tracker_silent {told}")]);
+    assert_eq!(kinds(&[with_events(silent(), NOW - 3600)]), [format!("silent {told}")]);
+    assert_eq!(kinds(&[with_events(Vec::new(), NOW - 60)]), Vec::<String>::new());
+    assert_eq!(kinds(&[with_events(Vec::new(), NOW - 3600)]), ["silent 0 event file last written 1 h ago"]);
+}
+
+#[test]
 fn two_runs_and_zombies_are_named() {
     let two = with(task(0, State::Running), |looked| {
         looked.runs = Known::Known(vec![run("a", None, NOW), run("b", None, NOW)]);
     });
     let zombie =
         with(task(1, State::Failed), |looked| looked.runs = Known::Known(vec![run("c", None, NOW - 7200)]));
+    let mut late = with(task(2, State::Failed), |looked| {
+        looked.runs = Known::Known(vec![run("d", None, NOW - 3600)]);
+    });
+    late.ended = Time::from_unix(NOW - 7200);
+    let held = with(task(3, State::Timeout), |looked| {
+        looked.runs = Known::Known(vec![run("e", Some(0), NOW - 7200)]);
+    });
     assert_eq!(
-        kinds(&[two, zombie]),
-        ["two_runs 0 runs a, b", "zombie_run 1 run c has no exit record, last sign of life 2 h ago"]
+        kinds(&[two, zombie, late, held]),
+        [
+            "failed_though_done 3 run e ended with code 0, last sign of life 2 h ago",
+            "two_runs 0 runs a, b, at the same time",
+            "zombie_run 1 run c has no exit record, last sign of life 2 h ago",
+            "run_after_end 2 run d has no exit record, last sign of life 1 h ago",
+        ]
     );
+}
+
+#[test]
+fn the_runs_of_two_attempts_and_the_folders_of_one_run_are_no_two_runs() {
+    let of_attempts = |runs: Vec<Run>| {
+        let mut task = task(0, State::Running);
+        task.started = Time::from_unix(NOW - 10_000);
+        task.earlier.push(crate::sweep::AttemptSeen {
+            state: State::Preempted,
+            exit: None,
+            elapsed: None,
+            started: Time::from_unix(NOW - 50_000),
+            ended: Time::from_unix(NOW - 20_000),
+            node_list: "n1".into(),
+        });
+        kinds(&[with(task, |looked| looked.runs = Known::Known(runs))])
+    };
+    let old = run("a", None, NOW - 21_000);
+    let new = |id: &str| Run { started: Time::from_unix(NOW - 9_000), ..run(id, None, NOW) };
+    assert_eq!(of_attempts(vec![old.clone(), new("b")]), Vec::<String>::new(), "by time");
+    let counted = |run: Run, restarts| {
+        let slurm = SlurmIds { restarts: Some(restarts), ..SlurmIds::default() };
+        Run { slurm: Some(slurm), ..run }
+    };
+    let both = vec![counted(new("a"), 0), counted(new("b"), 1)];
+    assert_eq!(of_attempts(both), Vec::<String>::new(), "by the count of restarts");
+    assert_eq!(of_attempts(vec![old, new("a")]), Vec::<String>::new(), "resumed under its id");
+    let first = Run { started: Time::from_unix(NOW - 9_500), ..run("b", Some(0), NOW - 9_200) };
+    assert_eq!(of_attempts(vec![first, new("c")]), ["two_runs 0 runs b, c, one after the other"]);
 }
 
 #[test]

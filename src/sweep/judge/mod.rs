@@ -11,6 +11,7 @@ mod spread;
 #[cfg(test)]
 mod tests;
 
+pub use nodes::expand as expand_nodes;
 pub(super) use spread::natural;
 
 use std::fmt;

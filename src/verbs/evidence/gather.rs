@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::threads::THREADS;
 use super::{Places, Results, identities, parameters, results, tracked};
 use crate::checkpoint;
 use crate::cluster::{Look, Snapshot, State};
@@ -49,8 +50,6 @@ pub struct Gathered {
 const MOST_TASKS: usize = 20_000;
 /// So many of the completed ones are looked at as a sample.
 const SAMPLE: usize = 24;
-/// So many threads read: a login node is shared.
-const THREADS: usize = 2;
 
 /// Reads what is to be read of one sweep.
 ///
@@ -81,7 +80,12 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
     gathered.not_read.extend(located.problems);
     let places = Places::look(&ground.roots, &ground.sweeps.runs);
     gathered.not_read.extend(places.problems.iter().cloned());
-    let reader = Reader { ground, places: &places, log: joblog::Reader::new(ground.table) };
+    let reader = Reader {
+        ground,
+        places: &places,
+        log: joblog::Reader::new(ground.table),
+        extent: Extent::for_files(located.files.iter().map(Vec::len).sum()),
+    };
     let jobs: Vec<Job> = chosen
         .into_iter()
         .zip(who.iter().zip(&located.files))
@@ -102,6 +106,7 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
     }
     tracked::add(
         ground,
+        snapshot,
         &mut gathered,
         &jobs.iter().map(|job| (job.at, job.who)).collect::<BTreeMap<_, _>>(),
     );
@@ -182,6 +187,7 @@ struct Reader<'r, 'g> {
     ground: &'r Ground<'g>,
     places: &'r Places,
     log: joblog::Reader<'r>,
+    extent: Extent,
 }
 
 impl Reader<'_, '_> {
@@ -203,7 +209,7 @@ impl Reader<'_, '_> {
     }
 
     fn one(&self, job: &Job, worker: &mut Worker<'_>) -> Found {
-        let log = log(job, worker);
+        let log = log(job, worker, self.extent);
         let run_dir = self.places.run_dir(job.who, log.known().map(|log| &log.reading));
         let checkpoints = match (&run_dir, job.kind) {
             (_, Kind::Running | Kind::Waiting) => Known::NotApplicable("the task is alive".to_owned()),
@@ -229,11 +235,11 @@ impl Reader<'_, '_> {
 
 /// The task's log; of several files the one that names a cause, else the one
 /// written last.
-fn log(job: &Job, worker: &mut Worker<'_>) -> Known<LogSeen> {
+fn log(job: &Job, worker: &mut Worker<'_>, extent: Extent) -> Known<LogSeen> {
     let mut why = None;
     let mut readings: Vec<Reading> = Vec::new();
     for path in job.files {
-        match worker.read(path, Extent::Triage, Some(job.who)) {
+        match worker.read(path, extent, Some(job.who)) {
             Ok(reading) => readings.push(reading),
             Err(error) => why = Some(format!("{} cannot be read: {error}", safety::escape_path(path))),
         }

@@ -1,6 +1,6 @@
 //! Who each task is to its log and its run: ids, name, files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::gather::Ground;
 use crate::cluster::{self, Job, Origin, Snapshot};
@@ -31,12 +31,14 @@ pub fn of(
     let queue = snapshot.jobs.known().map_or(&[][..], Vec::as_slice);
     let mut jobs: HashMap<JobId, Job> = HashMap::new();
     let tasks = || chosen.iter().filter_map(|at| evidence.get(*at));
-    let in_queue = |task: &Evidence| queue.iter().any(|job| job.id == task.id);
+    let queued: HashSet<JobId> = queue.iter().map(|job| job.id).collect();
     let left: Vec<u32> = match sweep.kind {
         Kind::Array => {
             sweep.key.parse().ok().filter(|_| tasks().any(|task| !task.in_queue)).into_iter().collect()
         }
-        Kind::SharedName => tasks().filter(|task| !in_queue(task)).map(|task| task.id.base).collect(),
+        Kind::SharedName => {
+            tasks().filter(|task| !queued.contains(&task.id)).map(|task| task.id.base).collect()
+        }
     };
     if let (Some(look), Origin::Local, false) = (&ground.look, &snapshot.origin, left.is_empty()) {
         match cluster::files_of(ground.world, look, &left) {

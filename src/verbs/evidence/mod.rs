@@ -6,6 +6,7 @@ mod identities;
 mod parameters;
 mod places;
 mod results;
+mod threads;
 mod tracked;
 
 pub use gather::{Gathered, Ground, gather};

@@ -16,7 +16,7 @@ use super::{Answer, Call, Fake};
 pub const NOW: &str = "2026-11-21T03:41:00Z";
 
 /// What is on `PATH` in a sandbox: what git and shell scripts need, no Slurm.
-const TOOLS: [&str; 56] = [
+const TOOLS: [&str; 57] = [
     "awk",
     "basename",
     "bash",
@@ -45,6 +45,7 @@ const TOOLS: [&str; 56] = [
     "ln",
     "ls",
     "mkdir",
+    "mkfifo",
     "mktemp",
     "mv",
     "od",
