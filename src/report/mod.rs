@@ -20,6 +20,7 @@ mod style;
 pub mod sweep;
 pub mod sweep_clean;
 pub mod sweep_plan;
+pub mod sweep_report;
 mod table;
 mod text;
 pub mod unlock;

@@ -133,7 +133,8 @@ fn change(view: &View, told: &Told) -> String {
     format!("{}  {sweep}  {}\n", clock(view, told.at), in_words(&told.change))
 }
 
-fn in_words(change: &Change) -> String {
+/// One change, with colours.
+pub(super) fn in_words(change: &Change) -> String {
     let sentence = |text: &Option<String>| {
         text.as_deref().map(|text| format!(": {}", one_line(text, LONGEST_SENTENCE))).unwrap_or_default()
     };

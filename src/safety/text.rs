@@ -96,6 +96,28 @@ pub fn code_span(text: &str) -> String {
     format!("{ticks}{pad}{text}{pad}{ticks}")
 }
 
+/// Text as plain words of markdown: whatever would become markup there is
+/// escaped, and it stays one line.
+pub fn plain_markdown(text: &str) -> String {
+    let text: Vec<char> = escape(text).chars().collect();
+    let mut out = String::with_capacity(text.len() + 8);
+    let is_letter = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|c| c.is_alphanumeric());
+    for (at, c) in text.iter().enumerate() {
+        let is_markup = match c {
+            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~' | '&' | '$' => true,
+            // Within a word it is none.
+            '_' => !is_letter(at.checked_sub(1)) || !is_letter(at.checked_add(1)),
+            '#' | '+' | '-' | '=' => at == 0,
+            _ => false,
+        };
+        if is_markup {
+            out.push('\\');
+        }
+        out.push(*c);
+    }
+    out
+}
+
 /// A block of markdown that holds lines from outside as data.
 ///
 /// The fence is longer than any run of backticks inside, each line begins with
@@ -164,6 +186,15 @@ mod tests {
         assert_eq!(code_span("a`b"), "``a`b``");
         assert_eq!(code_span("``"), "``` `` ```");
         assert_eq!(code_span("$(rm -rf ~)"), "`$(rm -rf ~)`");
+    }
+
+    #[test]
+    fn plain_words_of_markdown_are_no_markup() {
+        assert_eq!(
+            plain_markdown("*a* <b> [c](d) | cuda_oom _e_"),
+            r"\*a\* \<b\> \[c\](d) \| cuda_oom \_e\_"
+        );
+        assert_eq!(plain_markdown("# x\n- y"), r"\# x\\n- y");
     }
 
     #[test]

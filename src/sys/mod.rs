@@ -18,7 +18,7 @@ pub use environment::Environment;
 pub use files::{FileError, Files, TEMPORARY_PREFIX, open_regular, read_regular};
 pub use glob::Glob;
 pub use mounts::mounts_below;
-pub use process::{Finished, Processes, Spawn, SpawnError};
+pub use process::{Call, Finished, Processes, Spawn, SpawnError};
 
 use std::io::Read;
 

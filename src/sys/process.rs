@@ -6,13 +6,30 @@ use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Runs other programs; nothing else in the program may.
 #[derive(Debug, Default)]
-pub struct Processes {}
+pub struct Processes {
+    calls: Mutex<Vec<Call>>,
+}
+
+/// A program that was called, for those who want to see what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The program and its arguments; bytes that are not UTF-8 are replaced.
+    pub words: Vec<String>,
+    /// How often it was called with these.
+    pub times: u64,
+}
+
+/// So many different calls are remembered, which is more than one look makes.
+const MOST_CALLS: usize = 256;
+/// A call with more bytes of arguments is remembered by its first ones.
+const LONGEST_CALL: usize = 4096;
 
 /// A process to run, as data: it can be shown before it runs.
 #[derive(Debug, Clone)]
@@ -131,6 +148,22 @@ impl Spawn {
         self
     }
 
+    fn words(&self) -> Vec<String> {
+        let mut room = LONGEST_CALL;
+        let mut words = vec![self.name()];
+        for arg in &self.args {
+            room = match room.checked_sub(arg.len()) {
+                Some(room) => room,
+                None => {
+                    words.push("...".to_owned());
+                    break;
+                }
+            };
+            words.push(arg.to_string_lossy().into_owned());
+        }
+        words
+    }
+
     fn name(&self) -> String {
         Path::new(&self.program).file_name().unwrap_or(OsStr::new("?")).to_string_lossy().into_owned()
     }
@@ -156,7 +189,23 @@ impl Finished {
 
 impl Processes {
     pub(super) fn new() -> Processes {
-        Processes {}
+        Processes::default()
+    }
+
+    /// What was called so far, in the order of the first calls; of a long run
+    /// only the beginning.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, spawn: &Spawn) {
+        let words = spawn.words();
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(call) = calls.iter_mut().find(|call| call.words == words) {
+            call.times += 1;
+        } else if calls.len() < MOST_CALLS {
+            calls.push(Call { words, times: 1 });
+        }
     }
 
     /// Gives way to everybody else on this machine, for the rest of this run and
@@ -173,6 +222,7 @@ impl Processes {
     /// # Errors
     /// [`SpawnError`]; an exit status other than 0 is no error here.
     pub fn run(&self, spawn: &Spawn) -> Result<Finished, SpawnError> {
+        self.remember(spawn);
         let failed = |source| SpawnError::Io { program: spawn.name(), source };
         let mut command = Command::new(&spawn.program);
         command.args(&spawn.args).process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());

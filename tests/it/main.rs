@@ -34,6 +34,7 @@ mod sweep_clean;
 mod sweep_cluster;
 mod sweep_plan;
 mod sweep_recorded;
+mod sweep_report;
 mod sweep_tracked;
 mod unlock;
 mod verify;

@@ -2,6 +2,7 @@ mod checkpoints;
 mod clean;
 mod plan;
 mod preflight;
+mod report;
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use clap::{Args, Subcommand};
 use super::cluster_source::ClusterArgs;
 use super::{Exit, Failure, Session};
 use crate::config::Config;
-use crate::report;
+use crate::report as text;
 use crate::verbs::sweep::{self, examine::Place};
 
 /// Show sweeps: array jobs, and jobs that share a name
@@ -53,6 +54,7 @@ enum About {
     Clean(clean::CleanArgs),
     Plan(plan::PlanArgs),
     Preflight(preflight::PreflightArgs),
+    Report(report::ReportArgs),
 }
 
 pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
@@ -62,6 +64,7 @@ pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
         Some(About::Clean(args)) => clean::run(session, args),
         Some(About::Plan(args)) => plan::run(session, args),
         Some(About::Preflight(args)) => preflight::run(session, args),
+        Some(About::Report(args)) => report::run(session, args),
     }
 }
 
@@ -90,7 +93,7 @@ fn board(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
         }
         None => sweep::find(&snapshot, wanted)?,
     };
-    session.output.answer("sweep", &outcome, report::sweep::text)?;
+    session.output.answer("sweep", &outcome, text::sweep::text)?;
     Ok(match outcome.says_intervene() {
         _ if outcome.blind => Exit::Outside,
         true => Exit::No,

@@ -6,6 +6,7 @@ pub mod examine;
 pub mod plan;
 pub mod preflight;
 pub mod records;
+pub mod report;
 pub mod submit;
 
 use std::io;

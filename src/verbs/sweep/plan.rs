@@ -7,6 +7,7 @@ mod subjects;
 
 pub(super) use subjects::alive;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -15,7 +16,7 @@ use super::examine::{self, Examined};
 use super::records::{self, Record};
 use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
 use crate::config::{Source, Sweeps};
-use crate::sweep::plan::{self, Plan, Setup, Template};
+use crate::sweep::plan::{self, Again, Plan, Setup, Template};
 use crate::sweep::{Decision, Health, Kind, Sweep};
 use crate::terms::{Known, Part, TaskIds, Time};
 use crate::verbs::{Context, Error, snapshot};
@@ -71,6 +72,8 @@ pub struct Made {
     pub kind: Kind,
     /// The tasks that can go on from a checkpoint.
     pub with_checkpoint: TaskIds,
+    /// The tasks that earlier plans submitted again, and what became of them.
+    pub again: BTreeMap<u32, Again>,
     /// What it was made from.
     pub examined: Examined,
 }
@@ -111,6 +114,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         gpus: request.gpus.or_else(|| gpus(snapshot, sweep)),
         ..Setup::of(&sweep.key, sweep.kind)
     };
+    let again = setup.again.clone();
     let mut subjects = subjects::subjects(sweep, &gathered.evidence, judgement, &gathered.parameters, &root);
     let mut not_compared: Vec<String> = Vec::new();
     for subject in subjects.iter_mut().filter(|one| one.state.is_finished() && one.run_dir.is_some()) {
@@ -144,7 +148,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         not_read,
         problems,
     };
-    Ok(Made { outcome, kind: sweep.kind, with_checkpoint, examined })
+    Ok(Made { outcome, kind: sweep.kind, with_checkpoint, again, examined })
 }
 
 fn unusable(error: plan::TemplateError) -> Error {

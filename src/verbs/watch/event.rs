@@ -9,7 +9,7 @@ use crate::cluster;
 use crate::config::Sweeps;
 use crate::safety;
 use crate::sweep::cadence::Pace;
-use crate::sweep::memory::Change;
+use crate::sweep::memory::{Change, Memory};
 use crate::sweep::{Decision, Health, Kind, Members};
 use crate::terms::{Seconds, Time};
 
@@ -257,22 +257,26 @@ impl Scope {
 
 impl State {
     pub(super) fn of(target: &Target) -> Option<State> {
-        let memory = &target.kept.as_ref()?.memory;
+        target.kept.as_ref().map(|kept| State::of_memory(&kept.memory))
+    }
+
+    /// The same of what is known of a sweep.
+    pub fn of_memory(memory: &Memory) -> State {
         let mut states = BTreeMap::new();
         for (outcome, tasks) in &memory.look.tasks {
             *states.entry(outcome.state).or_default() += tasks.len();
         }
-        Some(State {
-            key: target.key.clone(),
+        State {
+            key: memory.look.key.clone(),
             name: memory.look.name.clone(),
-            kind: target.kind,
+            kind: memory.kind,
             total: memory.total,
             finished: memory.finished,
             states,
             failed: Members(memory.tasks_in(cluster::State::is_failure)),
             health: memory.health(),
             decision: memory.decision(),
-        })
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -282,7 +286,7 @@ impl State {
 
 /// What to sync and what to analyse, of a sweep that is over; of one that is
 /// not, what to look at if something is wrong.
-pub(super) fn next(state: &State, settings: &Sweeps) -> Vec<Next> {
+pub fn next(state: &State, settings: &Sweeps) -> Vec<Next> {
     let mut next = Vec::new();
     let mut add = |kind, what: String, command: Option<String>| next.push(Next { kind, what, command });
     // A key that cannot be quoted gets no command.

@@ -13,7 +13,7 @@ mod standing;
 use std::path::PathBuf;
 
 pub use event::{
-    Cadence, Contract, End, Event, Next, NextKind, Posture, Questions, Scope, State, Told, Until, Why,
+    Cadence, Contract, End, Event, Next, NextKind, Posture, Questions, Scope, State, Told, Until, Why, next,
 };
 pub use kept::{Kept, Transition, read as kept};
 
@@ -340,7 +340,7 @@ impl Watch<'_> {
     fn end<E: From<Error>>(&self, scene: Option<&Scene>, why: Why, tell: &mut Tell<E>) -> Result<End, E> {
         let targets = scene.map_or(&[][..], |scene| &scene.targets);
         let states: Vec<State> = targets.iter().filter_map(State::of).collect();
-        let next = states.iter().flat_map(|state| event::next(state, &self.context.config.sweeps)).collect();
+        let next = states.iter().flat_map(|state| next(state, &self.context.config.sweeps)).collect();
         let end = End {
             at: self.context.now,
             why,
