@@ -11,6 +11,7 @@ mod create;
 mod exit;
 mod failure;
 mod finish;
+mod logs;
 mod output;
 mod progress;
 mod questions;
@@ -107,6 +108,7 @@ enum Verb {
     Finish(finish::FinishArgs),
     Remove(remove::RemoveArgs),
     Sweep(sweep::SweepArgs),
+    Logs(logs::LogsArgs),
     Watch(watch::WatchArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
@@ -215,6 +217,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Finish(args) => finish::run(session, args),
         Verb::Remove(args) => remove::run(session, args),
         Verb::Sweep(args) => sweep::run(session, &args),
+        Verb::Logs(args) => logs::run(session, &args),
         Verb::Watch(args) => watch::run(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {

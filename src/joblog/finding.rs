@@ -124,9 +124,10 @@ pub struct Finding {
     /// The line, counted from 1 by newlines alone; `None` if the part of the
     /// file before it was not read.
     pub line: Option<u64>,
-    /// Where the event begins in the file, in bytes.
+    /// Where `text` begins in the file, in bytes.
     pub offset: u64,
-    /// The line's text around the event, at most 400 characters, raw.
+    /// The line's text around the event, without what a launcher puts before
+    /// it, at most 400 characters, raw.
     pub text: String,
     /// The raw job id that stands in its own text.
     #[serde(default, skip_serializing_if = "Option::is_none")]

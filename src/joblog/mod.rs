@@ -24,7 +24,7 @@ pub use finding::{
     AttemptSpan, Finding, Fingerprint, Identity, Mention, Point, Progress, Reading, Retry, Role, Trouble,
     Unread,
 };
-pub use read::{Extent, Reader, Worker, read};
+pub use read::{Extent, Reader, Worker, line_of, read};
 pub use table::{Pattern, Table, TableError};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use memchr::memrchr2;
+use memchr::{memchr, memchr_iter, memrchr2};
 
 use super::attempts::{Attempt, Event};
 use super::finding::{Finding, Identity, Reading, Role, Trouble, Unread};
@@ -103,6 +103,25 @@ pub fn read(path: &Path, table: &Table, extent: Extent, job: Option<&Identity>) 
     Reader::new(table).worker().read(path, extent, job)
 }
 
+/// The line in which a byte of a file stands, from 1; `None` if that is not to
+/// be had by reading at most `most` bytes.
+pub fn line_of(path: &Path, offset: u64, most: u64) -> Option<u64> {
+    let file = opened(path).ok().filter(|_| offset <= most)?;
+    let mut buffer = vec![0; BLOCK];
+    let (mut at, mut newlines) = (0, 0);
+    while at < offset {
+        let want = usize::try_from(offset - at).unwrap_or(BLOCK).min(BLOCK);
+        let length = file.read_at(&mut buffer[..want], at).ok().filter(|length| *length > 0)?;
+        newlines += memchr_iter(b'\n', &buffer[..length]).count() as u64;
+        at += length as u64;
+    }
+    Some(newlines + 1)
+}
+
+fn opened(path: &Path) -> io::Result<File> {
+    sys::open_regular(path)?.ok_or_else(|| io::Error::other("it is no regular file"))
+}
+
 impl<'t> Reader<'t> {
     /// Prepares the search for the table's patterns.
     pub fn new(table: &'t Table) -> Reader<'t> {
@@ -122,11 +141,39 @@ impl Worker<'_> {
     /// # Errors
     /// It is no regular file, or cannot be read.
     pub fn read(&mut self, path: &Path, extent: Extent, job: Option<&Identity>) -> io::Result<Reading> {
-        let Some(file) = sys::open_regular(path)? else {
-            return Err(io::Error::other("it is no regular file"));
-        };
+        let file = opened(path)?;
+        self.read_file(&file, path, extent, job)
+    }
+
+    /// The same for a file that was only found: `None` if it begins as no text does.
+    ///
+    /// # Errors
+    /// It is no regular file, or cannot be read.
+    pub fn read_text(
+        &mut self,
+        path: &Path,
+        extent: Extent,
+        job: Option<&Identity>,
+    ) -> io::Result<Option<Reading>> {
+        let file = opened(path)?;
+        let mut head = [0; 512];
+        let length = file.read_at(&mut head, 0)?;
+        // A log may hold some NULs: a node that died leaves them at the end.
+        if memchr(0, &head[..length]).is_some() {
+            return Ok(None);
+        }
+        self.read_file(&file, path, extent, job).map(Some)
+    }
+
+    fn read_file(
+        &mut self,
+        file: &File,
+        path: &Path,
+        extent: Extent,
+        job: Option<&Identity>,
+    ) -> io::Result<Reading> {
         let metadata = file.metadata()?;
-        let mut reading = self.read_source(&file, metadata.len(), extent, job)?;
+        let mut reading = self.read_source(file, metadata.len(), extent, job)?;
         reading.path = path.to_owned();
         reading.modified = Time::from_unix(metadata.mtime());
         Ok(reading)

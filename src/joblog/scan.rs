@@ -254,17 +254,18 @@ impl<'t> Scan<'t> {
             return true;
         }
         let start = from + skipped + at;
-        let offset = block.origin(stripped, start);
-        if offset < self.done {
+        let place = block.origin(stripped, start);
+        if place < self.done {
             return true;
         }
-        self.done = offset + 1;
+        self.done = place + 1;
         if raised.is_some_and(|raised| raised.exception == "KeyboardInterrupt") {
             role = Role::Teardown;
         }
         let exception =
             raised.map(|raised| raised.exception.clone()).or_else(|| exception_in(&message[at..]));
-        let text = clipped(message, at);
+        let (shown, text) = clipped(message, at);
+        let offset = block.origin(stripped, from + skipped + shown);
         // The exception itself, without what a logger put before it.
         let told = if raised.is_some() { message } else { &message[at..] };
         let normal = normal(&String::from_utf8_lossy(&told[..told.len().min(1200)]));
@@ -405,13 +406,14 @@ impl Block<'_> {
     }
 }
 
-/// The line's text around a match, clipped.
-fn clipped(message: &[u8], at: usize) -> String {
+/// The line's text around a match, clipped, and where in the line it begins.
+fn clipped(message: &[u8], at: usize) -> (usize, String) {
     // At most four bytes make a character.
     let start = if message.len() > LONGEST_TEXT { at.saturating_sub(100) } else { 0 };
     let bytes = &message[start..message.len().min(start + 4 * LONGEST_TEXT)];
-    let text = String::from_utf8_lossy(bytes);
-    text.trim().chars().take(LONGEST_TEXT).collect()
+    let blanks = bytes.len() - bytes.trim_ascii_start().len();
+    let text = String::from_utf8_lossy(&bytes[blanks..]);
+    (start + blanks, text.trim_end().chars().take(LONGEST_TEXT).collect())
 }
 
 /// The id in the text of Slurm's own messages.

@@ -9,6 +9,7 @@ mod envelope;
 pub mod finish;
 pub mod handover;
 pub(crate) mod lines;
+pub mod logs;
 pub mod preflight;
 pub mod remove;
 pub mod resume;

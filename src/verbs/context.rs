@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::config::{self, Config};
-use crate::git::Repository;
+use crate::git::{GitError, Repository};
 use crate::sys::World;
 use crate::terms::Time;
 
@@ -32,9 +32,33 @@ impl<'w> Context<'w> {
         Ok(Context { world, repository, config, outside, now: world.clock.now() })
     }
 
+    /// The same, or `None` where there is no worktree: some questions can be
+    /// answered anywhere.
+    ///
+    /// # Errors
+    /// The settings cannot be used.
+    pub fn open_if_any(world: &'w World, dir: &Path) -> Result<Option<Context<'w>>, Error> {
+        match Context::open(world, dir) {
+            Ok(context) => Ok(Some(context)),
+            Err(Error::Git(GitError::NotARepository { .. } | GitError::Bare { .. } | GitError::Spawn(_))) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Our own folder in the git directory that all worktrees share.
     pub fn home(&self) -> PathBuf {
         self.repository.common_dir().join("handover")
+    }
+
+    /// Where relative paths of jobs begin: this worktree, then the main one.
+    pub fn roots(&self) -> Vec<PathBuf> {
+        let mut roots = vec![self.repository.worktree().to_owned()];
+        let common = self.repository.common_dir();
+        let main = common.parent().filter(|_| common.file_name().is_some_and(|name| name == ".git"));
+        roots.extend(main.filter(|main| **main != *roots[0]).map(Path::to_owned));
+        roots
     }
 
     fn files(world: &World, repository: &Repository) -> Vec<PathBuf> {

@@ -17,6 +17,7 @@ mod hindrances;
 mod identity;
 mod job_paths;
 pub mod list;
+pub mod logs;
 pub mod lookup;
 mod moved;
 mod pointer;

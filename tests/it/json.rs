@@ -125,6 +125,11 @@ fn every_verb_answers_in_json_as_its_schema_says() {
     tour.visit(project, &[&checkpoints[..], &["--sbatch", "2", "--submit"]].concat(), 0, "shards-submitted");
     tour.visit(project, &["sweep", "preflight", "train.sh"], 3, "sweep-preflight");
 
+    std::fs::write(project.join("slurm-1.out"), "step 1\nKeyError: 'lr'\n").unwrap();
+    tour.visit(project, &["logs", "slurm-1.out"], 0, "log");
+    tour.visit(project, &["logs"], 0, "logs");
+    tour.visit(project, &["logs", "--patterns"], 0, "logs-patterns");
+
     tour.visit(project, &["completions", "bash"], 0, "completions");
     tour.visit(project, &["man"], 0, "man");
 

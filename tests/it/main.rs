@@ -15,6 +15,7 @@ mod joblog;
 mod json;
 mod lifecycle;
 mod lock;
+mod logs;
 mod naughty;
 mod preflight;
 mod readme;

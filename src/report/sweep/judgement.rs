@@ -3,8 +3,8 @@
 
 use super::heat::letter;
 use super::list;
-use crate::joblog::Retry;
 use crate::report::lines::Lines;
+use crate::report::logs::words;
 use crate::report::{Style, View, paint};
 use crate::safety::{clip, escape, one_line};
 use crate::sweep::{
@@ -93,22 +93,8 @@ fn cause(lines: &mut Lines<'_>, view: &View, label: &str, head: &str, group: &Ca
         let text = format!("{} of them failed so in an earlier attempt too", group.repeated);
         lines.add_in("", &text, 2);
     }
-    let action = format!("{}: {}", retry(group.cause.retry), escape(&clip(&group.cause.action, 300)));
+    let action = format!("{}: {}", words(group.cause.retry), escape(&clip(&group.cause.action, 300)));
     lines.add_in("", &action, 2);
-}
-
-/// What a class allows, in a word or two.
-fn retry(retry: Retry) -> &'static str {
-    match retry {
-        Retry::Resume => "resume",
-        Retry::Once => "once more",
-        Retry::AfterChange => "after a change",
-        Retry::FixFirst => "fix first",
-        Retry::Resubmit => "submit again",
-        Retry::ByCause => "by its cause",
-        Retry::Ask => "ask",
-        Retry::Nothing => "nothing to do",
-    }
 }
 
 fn spread(spread: &Spread) -> String {

@@ -96,15 +96,10 @@ pub struct Place<'p> {
 impl<'p> Place<'p> {
     /// This worktree and the main one; Slurm may be asked.
     pub fn of(context: &'p Context) -> Place<'p> {
-        let repository = &context.repository;
-        let mut roots = vec![repository.worktree().to_owned()];
-        let common = repository.common_dir();
-        let main = common.parent().filter(|_| common.file_name().is_some_and(|name| name == ".git"));
-        roots.extend(main.filter(|main| **main != *roots[0]).map(|main| main.to_owned()));
         Place {
             world: context.world,
             config: &context.config,
-            roots,
+            roots: context.roots(),
             look: Some(snapshot::here(context)),
             now: context.now,
         }

@@ -1,0 +1,167 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::cluster_source::ClusterArgs;
+use super::shards::ShardArgs;
+use super::{Exit, Failure, Session};
+use crate::config::{Config, Source};
+use crate::report;
+use crate::terms::JobId;
+use crate::verbs::Context;
+use crate::verbs::logs::{self, Options, Outcome, Place};
+
+/// Say what job logs name as the cause
+///
+/// Of one log: the earliest cause of its newest attempt with file, line and byte offset, what it
+/// means and what to do, how far the run came, and what else was found. Of many: one row for
+/// each cause that they share. Progress bars, several attempts and jobs in one file, tracebacks
+/// of many ranks, and Slurm's own last words are told apart.
+///
+/// Without --full large logs are read at their head, their end and some places between, and what
+/// was not read is said; what is less than 64 MiB together is read whole. At most two threads
+/// read, at low priority.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    handover logs slurm-48251_7.out\n  \
+    handover logs\n  \
+    handover logs logs/lr_sweep --full\n  \
+    handover logs 'outputs/*/train.log' --json\n  \
+    handover logs --job 48251_7\n  \
+    handover logs --job 48251\n  \
+    handover logs --patterns\n  \
+    handover logs /scratch/logs --full --sbatch 16 > read.sh\n  \
+    handover logs --merge handover-shards/48260/shard-*.jsonl\n\n\
+    Without a path: the files of logs.globs in the settings, by default logs/** and slurm-*.out.\n\
+    One file that is named is answered in JSON as {root: {class, file, line, offset, text, ..} or\n\
+    null, others: [..], ..}; everything else as {groups: [..], logs: [..], unread: [..], ..}.\n\n\
+    It ends with one of these exit codes:\n  \
+     0  the logs were read, whatever they say\n  \
+     2  a pattern of the settings cannot be used\n  \
+     3  some could not be read, or have no answer; they are listed\n  \
+     4  there is no log, or the one that was named cannot be read")]
+pub struct LogsArgs {
+    /// Logs, folders of logs, and globs (*, ?, ** for folders)
+    #[arg(value_name = "PATH|DIR|GLOB", conflicts_with_all = ["merge", "patterns"])]
+    paths: Vec<PathBuf>,
+    /// The logs of this job, array task (123_4) or whole array: where Slurm says, else among the
+    /// paths or the configured globs by the numbers in their names
+    #[arg(long, value_name = "ID", conflicts_with_all = ["merge", "patterns"])]
+    job: Option<JobId>,
+    /// Read everything, not only the ends of large logs
+    #[arg(long)]
+    full: bool,
+    /// Show the table of patterns, the project's own among them
+    #[arg(long, conflicts_with_all = ["merge", "sbatch", "shard"])]
+    patterns: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    shards: ShardArgs,
+}
+
+pub fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Failure> {
+    let context = context(session, args)?;
+    let none = Config::default();
+    let config = context.as_ref().map_or(&none, |context| &context.config);
+    if args.patterns {
+        let patterns = logs::patterns(&config.logs)?;
+        session.output.answer("logs-patterns", &patterns, report::logs::patterns)?;
+        return Ok(Exit::Done);
+    }
+    if !args.shards.merge.is_empty() {
+        return answer(session, args, &logs::merge(&config.logs, &args.shards.merged(session))?);
+    }
+    let options = Options {
+        paths: args.paths.iter().map(|path| session.dir().join(path)).collect(),
+        job: args.job,
+        full: args.full,
+        threads: usize::from(args.shards.threads),
+        shard: args.shards.shard,
+    };
+    if args.shards.sbatch.is_some() {
+        return args.shards.script(session, &["logs"], words(args, &options)?);
+    }
+    let mut place = Place::of(session.world, &config.logs, context.as_ref(), session.dir());
+    if let Some(Source::Off | Source::File(_)) = args.cluster.source(session) {
+        place.look = None;
+    }
+    let outcome = {
+        let _working = session.working("reading logs");
+        logs::run(&place, &options)?
+    };
+    match args.shards.shard {
+        Some(shard) => {
+            let lines = logs::lines(shard, outcome)
+                .map_err(|e| Failure::new(Exit::Bug, format!("cannot write JSON: {e}")))?;
+            session.output.print(&lines).map(|()| Exit::Done)
+        }
+        None => answer(session, args, &outcome),
+    }
+}
+
+/// The repository here, if there is one: settings and worktrees are looked for
+/// in it, but a log that is named can be read anywhere.
+fn context<'w>(session: &Session<'w>, args: &LogsArgs) -> Result<Option<Context<'w>>, Failure> {
+    let needs_one =
+        args.paths.is_empty() && args.shards.merge.is_empty() && !args.patterns && args.job.is_none();
+    let dir = session.dir();
+    if needs_one || !dir.is_dir() {
+        return session.context().map(Some);
+    }
+    Ok(Context::open_if_any(session.world, &dir)?)
+}
+
+fn answer(session: &Session, args: &LogsArgs, outcome: &Outcome) -> Result<Exit, Failure> {
+    let named = match args.paths.as_slice() {
+        [path] if args.job.is_none() => Some(session.dir().join(path)),
+        _ => None,
+    };
+    if outcome.is_empty() {
+        return Err(nothing(args, outcome));
+    }
+    match (outcome.logs.as_slice(), named) {
+        ([log], Some(named)) if log.file == named => {
+            session.output.answer("log", log, report::logs::of_one)?;
+        }
+        _ => session.output.answer("logs", outcome, report::logs::text)?,
+    }
+    Ok(if outcome.is_whole() { Exit::Done } else { Exit::Look })
+}
+
+fn nothing(args: &LogsArgs, outcome: &Outcome) -> Failure {
+    let why: Vec<String> = outcome
+        .unread
+        .iter()
+        .take(3)
+        .map(|unread| {
+            let path = crate::safety::escape_path(&unread.path);
+            format!("cannot read {path}: {}", crate::safety::one_line(&unread.why, 200))
+        })
+        .chain(outcome.notes.iter().take(3).map(|note| crate::safety::one_line(note, 200)))
+        .collect();
+    let why = if why.is_empty() { "no log was found".to_owned() } else { why.join("; ") };
+    let failure = Failure::new(Exit::NotFound, why);
+    match args.job {
+        Some(job) => failure.hint(format!("name where its logs are: handover logs DIR --job {job}")),
+        None => failure.hint("name files, folders or globs, or set logs.globs in the settings"),
+    }
+}
+
+/// What each part of an array needs to be told.
+fn words(args: &LogsArgs, options: &Options) -> Result<Vec<String>, Failure> {
+    let mut words: Vec<String> = args.full.then(|| "--full".to_owned()).into_iter().collect();
+    words.extend(options.job.map(|job| format!("--job={job}")));
+    if !options.paths.is_empty() {
+        words.push("--".to_owned());
+    }
+    for path in &options.paths {
+        let text = path.to_str().ok_or_else(|| {
+            let shown = crate::safety::escape_path(path);
+            Failure::new(Exit::Usage, format!("cannot write {shown} into a script"))
+                .hint("name a folder above it")
+        })?;
+        words.push(text.to_owned());
+    }
+    Ok(words)
+}

@@ -1,0 +1,202 @@
+//! Which files are to be read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{NotRead, Options, Place};
+use crate::cluster::{self, Job};
+use crate::joblog::{self, Identity, Listed};
+use crate::sys::Glob;
+use crate::terms::{JobId, Known, Part};
+
+/// What is to be read.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The files, by path.
+    pub wanted: BTreeMap<PathBuf, Wanted>,
+    /// What is not to be read, and why.
+    pub unread: Vec<NotRead>,
+    /// Remarks in words.
+    pub notes: Vec<String>,
+}
+
+/// One file.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Whose log it should be.
+    pub who: Option<Identity>,
+    /// The job's id.
+    pub job: Option<JobId>,
+    /// True if it was named, so that it is read even if it looks like no text.
+    pub is_named: bool,
+}
+
+/// Finds the files that the options ask for.
+pub fn find(place: &Place, options: &Options) -> Found {
+    let mut found = Found::default();
+    match options.job {
+        None if options.paths.is_empty() => found.take(configured(place)),
+        None => found.named(&options.paths),
+        Some(job) => found.of_job(place, options, job),
+    }
+    if let Some(shard) = options.shard {
+        found.wanted.retain(|path, _| shard.takes(path));
+    }
+    found
+}
+
+fn configured(place: &Place) -> Listed {
+    joblog::list(&globs(place), &place.roots)
+}
+
+fn globs(place: &Place) -> Vec<Glob> {
+    place.settings.globs.iter().map(|glob| Glob::anywhere(Path::new(glob))).collect()
+}
+
+impl Found {
+    fn take(&mut self, listed: Listed) {
+        self.wanted.extend(listed.files.into_iter().map(|path| (path, Wanted::default())));
+        self.unread.extend(listed.problems.into_iter().map(|(path, why)| NotRead { path, why }));
+    }
+
+    fn not_read(&mut self, path: &Path, why: &str) {
+        self.unread.push(NotRead { path: path.to_owned(), why: why.to_owned() });
+    }
+
+    fn named(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            match std::fs::metadata(path) {
+                Ok(metadata) if metadata.is_dir() => {
+                    self.take(joblog::list(&[Glob::anywhere(Path::new("**"))], std::slice::from_ref(path)));
+                }
+                // Whether it can be read is seen when it is.
+                Ok(_) => {
+                    self.wanted.insert(path.clone(), Wanted { is_named: true, ..Wanted::default() });
+                }
+                Err(error) => {
+                    let glob = Glob::anywhere(path);
+                    if !glob.is_open() {
+                        self.not_read(path, &error.to_string());
+                        continue;
+                    }
+                    let listed = joblog::list(&[glob], &[PathBuf::from("/")]);
+                    if listed.files.is_empty() && listed.problems.is_empty() {
+                        self.not_read(path, "no file fits it");
+                    }
+                    self.take(listed);
+                }
+            }
+        }
+    }
+
+    /// The logs of a job: where Slurm says, else among the files that were
+    /// named or that the settings name.
+    fn of_job(&mut self, place: &Place, options: &Options, wanted: JobId) {
+        let jobs = self.asked(place, wanted);
+        let mut open: Vec<(JobId, Identity)> = Vec::new();
+        for job in jobs {
+            let who = identity(&job);
+            let told: Vec<PathBuf> = [&job.stdout, &job.stderr].into_iter().flatten().cloned().collect();
+            let there: Vec<PathBuf> = told.into_iter().filter(|path| path.is_file()).collect();
+            if there.is_empty() {
+                open.push((job.id, who));
+                continue;
+            }
+            there.into_iter().for_each(|path| self.add(path, job.id, Some(who.clone())));
+        }
+        let is_known = !self.wanted.is_empty() || !open.is_empty();
+        if is_known && open.is_empty() {
+            return;
+        }
+        let listed = if options.paths.is_empty() {
+            configured(place)
+        } else {
+            let mut named = Found::default();
+            named.named(&options.paths);
+            Listed {
+                files: named.wanted.into_keys().collect(),
+                problems: named.unread.into_iter().map(|unread| (unread.path, unread.why)).collect(),
+            }
+        };
+        let Listed { files, problems } = listed;
+        self.take(Listed { files: Vec::new(), problems });
+        if !is_known {
+            let part = match wanted.part {
+                Part::Task(index) => Some(index),
+                Part::Whole | Part::Component(_) => None,
+            };
+            if part.is_none() {
+                // Of a whole array Slurm would have told the tasks.
+                joblog::of_job(wanted.base, &files).into_iter().for_each(|path| self.add(path, wanted, None));
+                return;
+            }
+            open.push((wanted, Identity { base: wanted.base, task: part, ..Identity::default() }));
+        }
+        let who: Vec<Identity> = open.iter().map(|(_, who)| who.clone()).collect();
+        for ((id, who), paths) in open.into_iter().zip(joblog::among(&who, &files)) {
+            if paths.is_empty() {
+                let told = who.stdout.clone().unwrap_or_else(|| PathBuf::from(id.to_string()));
+                let why = match who.stdout {
+                    Some(_) => "Slurm names it as the log of this job, and it is not there",
+                    None => "no log of this job was found",
+                };
+                self.not_read(&told, why);
+            }
+            paths.into_iter().for_each(|path| self.add(path, id, Some(who.clone())));
+        }
+    }
+
+    fn add(&mut self, path: PathBuf, job: JobId, who: Option<Identity>) {
+        let wanted = Wanted { who, job: Some(job), is_named: true };
+        // A file of several tasks is nobody's alone.
+        self.wanted
+            .entry(path)
+            .and_modify(|known| {
+                if known.job != Some(job) {
+                    (known.job, known.who) = (None, None);
+                }
+            })
+            .or_insert(wanted);
+    }
+
+    /// The jobs that Slurm knows under that id.
+    fn asked(&mut self, place: &Place, wanted: JobId) -> Vec<Job> {
+        let Some(look) = &place.look else { return Vec::new() };
+        match cluster::files_of(place.world, look, &[wanted.base]) {
+            Known::Known(remembered) => {
+                let words = |problem: cluster::Problem| format!("{}: {}", problem.about, problem.what);
+                self.notes.extend(remembered.problems.into_iter().map(words));
+                let is_it = |job: &Job| match wanted.part {
+                    Part::Whole => job.id.base == wanted.base || job.raw_id == Some(wanted.base),
+                    _ => job.id == wanted,
+                };
+                let jobs = remembered.jobs.into_iter().map(|files| files.job);
+                let (waiting, jobs): (Vec<Job>, Vec<Job>) =
+                    jobs.filter(is_it).partition(|job| job.pending_tasks.is_some() || job.state.is_waiting());
+                self.notes.extend(waiting.iter().map(|job| format!("{} waits, and has no log", job.label())));
+                jobs
+            }
+            Known::Unknown(why) => {
+                self.notes.push(format!("where Slurm keeps the job's log: {why}"));
+                Vec::new()
+            }
+            Known::NotApplicable(_) => Vec::new(),
+        }
+    }
+}
+
+fn identity(job: &Job) -> Identity {
+    Identity {
+        base: job.id.base,
+        task: match job.id.part {
+            Part::Task(index) => Some(index),
+            Part::Whole | Part::Component(_) => None,
+        },
+        raw: job.raw_id,
+        name: job.name.clone(),
+        user: Some(job.user.clone()).filter(|user| !user.is_empty()),
+        work_dir: job.work_dir.clone(),
+        stdout: job.stdout.clone(),
+        node: Some(job.node_list.clone()).filter(|nodes| !nodes.is_empty()),
+    }
+}
