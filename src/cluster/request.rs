@@ -18,8 +18,7 @@ pub struct Request {
     pub partitions: Vec<String>,
     /// GPUs of one task; `None` if that is not said.
     pub gpus: Option<u32>,
-    /// Memory on each node, or of each CPU where `ReqMem` says so; `None` if
-    /// that is not said.
+    /// Memory on each node; `None` if that is not said.
     pub memory: Option<Bytes>,
     /// What bounds an array.
     pub limits: Known<ArrayLimits>,
@@ -119,7 +118,8 @@ fn read(row: &Row) -> Request {
             .unwrap_or_default(),
         // A job that asked for GPUs says so, where the site counts them.
         gpus: value("ReqTRES").and_then(gres::gpus_in),
-        memory: value("ReqMem").and_then(|text| text.trim_end_matches(['n', 'c']).parse().ok()),
+        // With a `c` it is that of one CPU, up to 20.11: not a node's.
+        memory: value("ReqMem").and_then(|text| text.trim_end_matches('n').parse().ok()),
         limits: Known::Unknown("not asked".to_owned()),
         problems: Vec::new(),
     }

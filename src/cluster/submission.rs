@@ -78,9 +78,23 @@ const BARE_SHORT: &[u8] = b"HhkOQsvW";
 const SHORT: &[u8] = b"AabcCdDeEFGiJLmMnNopqStwx";
 
 /// Options that say which tasks, where not, or when: they belong to one call
-/// and not to the next.
-const OF_ONE_CALL: [&str; 9] =
-    ["--array", "-a", "--exclude", "-x", "--dependency", "-d", "--begin", "-b", "--parsable"];
+/// and not to the next. Held jobs were released one by one, and nobody would
+/// release the new ones.
+const OF_ONE_CALL: [&str; 13] = [
+    "--array",
+    "-a",
+    "--exclude",
+    "-x",
+    "--dependency",
+    "-d",
+    "--begin",
+    "-b",
+    "--parsable",
+    "--hold",
+    "-H",
+    "--wait",
+    "-W",
+];
 
 impl Submission {
     /// Reads the words of a call; `None` if it has none that can be told apart:
@@ -175,7 +189,7 @@ mod tests {
             Submission::read("sbatch -a 0-199%8 --mem 4G -pai --parsable --hold train.sh --lr 0.1").unwrap();
         assert_eq!(read.options, ["-a0-199%8", "--mem=4G", "-pai", "--parsable", "--hold"]);
         assert_eq!((read.script.as_str(), read.arguments.join(" ")), ("train.sh", "--lr 0.1".to_owned()));
-        assert_eq!(read.lasting(&["--mem"]).collect::<Vec<_>>(), ["-pai", "--hold"]);
+        assert_eq!(read.lasting(&["--mem"]).collect::<Vec<_>>(), ["-pai"]);
         assert_eq!(read.memory(), Some("4G"));
         let read = Submission::read("/usr/bin/sbatch --array=1-3 -- run.sh").unwrap();
         assert_eq!((read.script.as_str(), read.lasting(&[]).count()), ("run.sh", 0));

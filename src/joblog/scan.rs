@@ -375,7 +375,12 @@ impl<'t> Scan<'t> {
         if from >= to {
             return;
         }
-        let to = memrchr2(b'\n', b'\r', &bytes[from..to]).map_or(to, |found| from + found);
+        // What is being written may be cut anywhere; a bar that is closed is whole.
+        let is_whole = matches!(bytes[from..to].trim_ascii_end().last(), Some(b']' | b'}'));
+        let to = match memrchr2(b'\n', b'\r', &bytes[from..to]) {
+            Some(found) if !is_whole => from + found,
+            _ => to,
+        };
         let mut at = from;
         while at < to {
             let end = memchr2(b'\n', b'\r', &bytes[at..to]).map_or(to, |found| at + found);

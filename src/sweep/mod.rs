@@ -27,7 +27,7 @@ pub mod plan;
 mod progress;
 mod tasks;
 
-pub use cause::{Cause, Confidence, Line, Source, cause};
+pub use cause::{Cause, Confidence, Line, Source, TaskCause, cause};
 pub use contradiction::{Contradiction, ContradictionKind};
 pub use delta::{Change, Delta};
 pub use evidence::{AttemptSeen, Evidence, LogSeen, Looked, Shared};

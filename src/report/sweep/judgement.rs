@@ -89,6 +89,9 @@ fn cause(lines: &mut Lines<'_>, view: &View, label: &str, head: &str, group: &Ca
     };
     lines.add_in("", &format!("{guess}{}", escape(&clip(&group.cause.sentence, 400))), 2);
     group.cause.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(view, line), 2));
+    if !group.unconfirmed.is_empty() {
+        lines.add_in("", &format!("only likely of {}", list(&group.unconfirmed)), 2);
+    }
     if group.repeated > 0 {
         let text = format!("{} of them failed so in an earlier attempt too", group.repeated);
         lines.add_in("", &text, 2);

@@ -119,6 +119,23 @@ impl Line {
     }
 }
 
+/// Why one task failed, in short: its group says the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TaskCause {
+    /// The task.
+    pub task: u32,
+    /// The class of the cause.
+    pub class: String,
+    /// How far it can be relied on.
+    pub confidence: Confidence,
+    /// Whether to try again.
+    pub retry: Retry,
+    /// The line that says most of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Line>,
+}
+
 /// The cause of a task that failed, was cancelled or preempted; `None` for one
 /// that did not, or that still lives under its id.
 pub fn cause(evidence: &Evidence, table: &Table) -> Option<Cause> {

@@ -15,6 +15,8 @@ use crate::joblog::{Finding, Reading, Role, Trouble};
 use crate::terms::Seconds;
 use tracked::tracked;
 
+/// Of so many tasks at least the steps must be known before their lack says something.
+const STEPS_AMONG: usize = 5;
 /// So many lines of evidence are kept of each kind.
 const EXAMPLES: usize = 3;
 
@@ -169,7 +171,7 @@ fn completed(task: &Evidence, siblings: &Siblings, found: &mut Found) {
     if let Some(root) = log.and_then(|log| log.root.as_ref()).filter(|root| !root.survived) {
         found.add(CompletedWithFailureInLog, task.member, || of_finding(task, root));
     }
-    if siblings.is_fast(task) && !siblings.shows_steps(task) {
+    if siblings.is_fast(task) && !siblings.shows_steps(task) || siblings.lacks_steps(task) {
         found.add(FastWithoutSteps, task.member, accounted);
     }
     let Some(looked) = task.looked.as_deref() else { return };
@@ -251,6 +253,10 @@ struct Siblings {
     target_epoch: Option<u64>,
     /// The median of the last steps of the completed ones that are not fast.
     step: Option<u64>,
+    /// Less than this is never enough for a training, in seconds.
+    short: u32,
+    /// True if nearly all of the completed ones that were looked at show steps.
+    show_steps: bool,
     /// True if most of the completed ones that were looked at have a checkpoint.
     keep_checkpoints: bool,
 }
@@ -273,12 +279,16 @@ impl Siblings {
             target_step: rules.settings.target_step,
             target_epoch: rules.settings.target_epoch,
             step: None,
+            short,
+            show_steps: false,
             keep_checkpoints: false,
         };
         let is_normal = |task: &&&Evidence| task.state == State::Completed && !siblings.is_fast(task);
         let mut steps: Vec<u64> = order.iter().filter(is_normal).filter_map(|task| last_step(task)).collect();
         steps.sort_unstable();
+        let read = order.iter().filter(is_normal).filter(|task| readable(task).is_some()).count();
         siblings.step = steps.get(steps.len() / 2).copied();
+        siblings.show_steps = steps.len() >= STEPS_AMONG && steps.len() * 10 >= read * 9;
         let surveys =
             order.iter().filter(|task| task.state == State::Completed).filter_map(|task| task.checkpoints());
         let (kept, seen) = surveys
@@ -289,6 +299,14 @@ impl Siblings {
 
     fn is_fast(&self, task: &Evidence) -> bool {
         self.below.zip(task.elapsed).is_some_and(|(below, elapsed)| elapsed < below)
+    }
+
+    /// True if a task was over soon and shows no step at all, where the others
+    /// do: also in a sweep whose tasks are all short.
+    fn lacks_steps(&self, task: &Evidence) -> bool {
+        let was_read = readable(task).is_some_and(|log| log.unread.is_empty());
+        let is_short = task.elapsed.is_some_and(|elapsed| elapsed < self.short);
+        self.show_steps && was_read && is_short && last_step(task).is_none() && !self.shows_steps(task)
     }
 
     /// True if log, checkpoint or tracker show the steps that the task should have made.
@@ -332,11 +350,18 @@ impl Found {
     fn list(self, siblings: &Siblings) -> Vec<Contradiction> {
         let contradiction = |(kind, (tasks, evidence)): (ContradictionKind, (Members, Vec<Line>))| {
             let sentence = match kind {
-                ContradictionKind::FastWithoutSteps => format!(
-                    "COMPLETED in less than {}, where the median is {}, and nothing that was read shows the steps",
-                    Seconds(siblings.below.unwrap_or_default().into()),
-                    Seconds(siblings.median.into())
-                ),
+                ContradictionKind::FastWithoutSteps => {
+                    let (below, normal) = match siblings.below {
+                        Some(below) => {
+                            (below, format!(", where the median is {},", Seconds(siblings.median.into())))
+                        }
+                        None => (siblings.short, String::new()),
+                    };
+                    format!(
+                        "COMPLETED in less than {}{normal} and nothing that was read shows the steps",
+                        Seconds(below.into())
+                    )
+                }
                 _ => kind.words().to_owned(),
             };
             Contradiction { kind, sentence, tasks, evidence }

@@ -34,6 +34,7 @@ pub struct Gathered<'a> {
     why: Why<'a>,
     tasks: Vec<&'a Evidence>,
     repeated: usize,
+    likely: TaskIds,
 }
 
 impl<'a> Count<'a> {
@@ -92,7 +93,7 @@ impl<'a> Count<'a> {
         sort(&mut failed, |(group, _)| group);
         for (at, (group, tasks)) in failed.iter_mut().enumerate() {
             group.nodes = grid.most(tasks);
-            group.spread = grid.spread(tasks, at, counted, &odds);
+            group.spread = grid.spread(&group.cause.class, tasks, at, counted, &odds);
             by_spread(group);
         }
         let nodes = blamed(&grid, &failed, counted, &odds);
@@ -130,7 +131,7 @@ fn sort<T>(groups: &mut [T], group: impl Fn(&T) -> &CauseGroup) {
 
 impl<'a> Gathered<'a> {
     fn new(why: Why<'a>) -> Gathered<'a> {
-        let mut group = Gathered { why, tasks: Vec::new(), repeated: 0 };
+        let mut group = Gathered { why, tasks: Vec::new(), repeated: 0, likely: TaskIds::default() };
         group.add(why);
         group
     }
@@ -138,6 +139,9 @@ impl<'a> Gathered<'a> {
     fn add(&mut self, why: Why<'a>) {
         self.tasks.push(why.task);
         self.repeated += usize::from(is_repeated(&why));
+        if why.confidence != Confidence::Sure {
+            self.likely.push(why.task.member);
+        }
         // Of equals the first task stays.
         let rank = |why: &Why<'_>| (why.confidence, why.finding.is_none());
         if rank(&why) < rank(&self.why) {
@@ -157,6 +161,10 @@ impl<'a> Gathered<'a> {
             tasks: Members(tasks),
             nodes: Vec::new(),
             repeated: self.repeated,
+            unconfirmed: Members(match self.why.confidence {
+                Confidence::Sure => self.likely.clone(),
+                _ => TaskIds::default(),
+            }),
         }
     }
 }
@@ -226,6 +234,7 @@ fn never(sweep: &Sweep) -> Vec<CauseGroup> {
             spread: Spread::Scattered,
             nodes: Vec::new(),
             repeated: 0,
+            unconfirmed: Members::default(),
         });
     }
     groups

@@ -133,6 +133,10 @@ pub struct CauseGroup {
     pub nodes: Vec<NodeCount>,
     /// How many of them failed in the same way in an earlier attempt too.
     pub repeated: usize,
+    /// Those of them of which the cause is less certain than of the one that
+    /// shows it best: a bare "Killed" beside Slurm's word for memory.
+    #[serde(default, skip_serializing_if = "Members::is_empty")]
+    pub unconfirmed: Members,
 }
 
 /// Where the failures of one cause are.

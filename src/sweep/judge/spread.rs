@@ -124,7 +124,7 @@ impl<'a> Grid<'a> {
     }
 
     /// Where these tasks, the group at this place in the order of size, are.
-    pub fn spread(&self, tasks: &[&Evidence], at: usize, counted: usize, odds: &Odds) -> Spread {
+    pub fn spread(&self, class: &str, tasks: &[&Evidence], at: usize, counted: usize, odds: &Odds) -> Spread {
         match tasks.len() {
             1 => return Spread::Single,
             3.. if tasks.len() == counted => return Spread::All,
@@ -132,10 +132,20 @@ impl<'a> Grid<'a> {
             _ => {}
         }
         let corner = self.corner(tasks, odds);
-        self.on_nodes(tasks, counted, odds)
+        let found = self
+            .on_nodes(tasks, counted, odds)
             .filter(|(_, inside)| corner.as_ref().is_none_or(|(_, better)| inside > better))
             .or(corner)
-            .map_or(Spread::Scattered, |(spread, _)| spread)
+            .or_else(|| self.lost_nodes(class, tasks).map(|spread| (spread, tasks.len())));
+        found.map_or(Spread::Scattered, |(spread, _)| spread)
+    }
+
+    /// The nodes of a cause that is the node's own doing, however much went
+    /// well there before and after; `None` if nearly each task was on another.
+    fn lost_nodes(&self, class: &str, tasks: &[&Evidence]) -> Option<Spread> {
+        let nodes = self.nodes_of(tasks);
+        let few = nodes.len() <= MOST_NODES && nodes.len() * 2 <= tasks.len() && !nodes.is_empty();
+        (few && OF_THE_NODE.contains(&class)).then(|| Spread::Nodes { nodes: self.sorted(nodes) })
     }
 
     /// The nodes that these tasks have for themselves, and how many of the

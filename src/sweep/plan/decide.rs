@@ -79,7 +79,10 @@ pub(super) fn decide(setup: &Setup, subject: &Subject) -> Decision {
         return live(subject, is_alive);
     }
     match subject.state {
-        State::Completed if subject.cause.is_none() => leave("completed", ""),
+        State::Completed if subject.cause.is_none() => match &subject.suspect {
+            None => leave("completed", ""),
+            Some(what) => leave(what.clone(), "look at it before its result is used"),
+        },
         State::Unknown => leave("its state is not known", "look again"),
         State::Revoked => leave("another cluster of the federation has it", ""),
         _ => ended(setup, subject),
@@ -238,6 +241,9 @@ fn again(setup: &Setup, subject: &Subject, why: &str, action: &str, elsewhere: b
 const NEEDS_COMMAND: &str = "it is sure that the script goes on from its newest checkpoint by itself; to let this \
                              program name the checkpoint, set `resume` below `sweeps`";
 
+/// The condition of a line that would fail again as it is.
+pub(super) const CHANGE_FIRST: &str = "the change is made";
+
 /// It may go on after a change.
 fn changed(setup: &Setup, subject: &Subject, cause: &Seen, change: Change) -> Decision {
     let mut decision = again(setup, subject, &cause.sentence, &cause.action, false);
@@ -245,7 +251,7 @@ fn changed(setup: &Setup, subject: &Subject, cause: &Seen, change: Change) -> De
     let in_the_line =
         change == Change::HostMemory && setup.template.as_ref().is_none_or(|one| one.is_sbatch());
     if matches!(decision.run, Run::Now) && !in_the_line {
-        decision.run = Run::After("the change is made".to_owned());
+        decision.run = Run::After(CHANGE_FIRST.to_owned());
     }
     decision.kind = Kind::FixFirst;
     decision

@@ -327,7 +327,7 @@ impl Builder<'_> {
         // A line that asks for no more memory than before ends the same.
         let is_unchanged = self.decision.change == Change::HostMemory && memory.is_none();
         let run = match &self.decision.run {
-            Run::Now if is_unchanged => &Run::After("the change is made".to_owned()),
+            Run::Now if is_unchanged => &Run::After(decide::CHANGE_FIRST.to_owned()),
             run => run,
         };
         let (mut condition, mut blocked) = (None, None);
@@ -440,7 +440,8 @@ impl Builder<'_> {
                     true => format!("{text}M"),
                     false => text.to_owned(),
                 });
-                let (remedies, new) = remedy::host_memory(used, asked.and_then(|text| text.parse().ok()));
+                let asked = asked.and_then(|text| text.parse().ok()).or(self.setup.memory);
+                let (remedies, new) = remedy::host_memory(used, asked);
                 (remedies, new.map(remedy::option))
             }
         }

@@ -48,6 +48,8 @@ pub struct Subject {
     pub parameters: BTreeMap<String, String>,
     /// What differs between its run and what is intended, in words.
     pub differences: Vec<String>,
+    /// Why its result cannot be relied on although it completed, in words.
+    pub suspect: Option<String>,
 }
 
 /// A checkpoint from which a run can go on.
@@ -115,6 +117,8 @@ pub struct Setup {
     pub kind: Kind,
     /// How many tasks may run at once.
     pub throttle: Option<u32>,
+    /// The memory that its jobs asked for on each node, by accounting.
+    pub memory: Option<Bytes>,
     /// The tasks that are alive under their ids now, the waiting rest included.
     pub alive: Known<TaskIds>,
     /// The causes of its failures.
@@ -157,6 +161,7 @@ impl Setup {
             name: String::new(),
             kind,
             throttle: None,
+            memory: None,
             alive: Known::Unknown(unknown()),
             causes: Vec::new(),
             intervene: None,
@@ -207,6 +212,7 @@ impl Subject {
             wandb: None,
             parameters: BTreeMap::new(),
             differences: Vec::new(),
+            suspect: None,
         }
     }
 

@@ -49,7 +49,7 @@ pub struct Gathered {
 /// So many tasks are looked at; failed ones come first.
 const MOST_TASKS: usize = 20_000;
 /// So many of the completed ones are looked at as a sample.
-const SAMPLE: usize = 24;
+const SAMPLE: usize = 256;
 
 /// Reads what is to be read of one sweep.
 ///
@@ -121,6 +121,7 @@ impl Gathered {
             fast.is_some_and(|fast| fast.contains(task.member))
                 || sweep.completed_over_failed_steps.0.contains(task.member)
                 || sweep.not_in_queue.0.contains(task.member)
+                || !task.earlier.is_empty()
         };
         let (mut first, mut then, mut sample) = (Vec::new(), Vec::new(), Vec::new());
         for (at, task) in self.evidence.iter().enumerate() {
@@ -212,7 +213,7 @@ impl Reader<'_, '_> {
         let log = log(job, worker, self.extent);
         let run_dir = self.places.run_dir(job.who, log.known().map(|log| &log.reading));
         let checkpoints = match (&run_dir, job.kind) {
-            (_, Kind::Running | Kind::Waiting) => Known::NotApplicable("the task is alive".to_owned()),
+            (_, Kind::Waiting) => Known::NotApplicable("the task waits".to_owned()),
             (Known::Known(dir), _) => {
                 let limits = checkpoint::Limits {
                     now: Some(self.ground.now),

@@ -8,7 +8,7 @@ use super::{Named, find, look};
 use crate::cluster::{Origin, Snapshot};
 use crate::config::{Config, Source};
 use crate::joblog::Table;
-use crate::sweep::{self, Evidence, Judgement, Rules, Sweep, TaskProgress};
+use crate::sweep::{self, Cause, Evidence, Judgement, Rules, Sweep, TaskCause, TaskProgress};
 use crate::sys::World;
 use crate::terms::Time;
 use crate::verbs::evidence::{Gathered, Ground, Results, gather};
@@ -38,6 +38,8 @@ pub struct Examined {
 pub struct Findings {
     /// Causes, health, decision, and what led there.
     pub judgement: Judgement,
+    /// Why each of the tasks failed that were looked at, in rising order.
+    pub causes: Vec<TaskCause>,
     /// The tasks of which more than queue and accounting was looked at.
     pub tasks: Vec<Evidence>,
     /// How far the running tasks have come, those with least done first.
@@ -55,8 +57,23 @@ pub struct Findings {
 impl From<Examined> for Findings {
     fn from(examined: Examined) -> Findings {
         let Gathered { evidence, results, not_read, sources, .. } = examined.gathered;
-        let tasks = evidence.into_iter().filter(|task| task.looked.is_some()).collect();
+        let tasks: Vec<Evidence> = evidence.into_iter().filter(|task| task.looked.is_some()).collect();
+        let cause = |task: &Evidence| {
+            let cause = sweep::cause(task, &examined.table)?;
+            // What the spread says of trying again only the group knows.
+            let retry =
+                examined.judgement.group_of(task.member).map_or(cause.retry, |group| group.cause.retry);
+            let Cause { class, confidence, evidence, .. } = cause;
+            Some(TaskCause {
+                task: task.member,
+                class,
+                confidence,
+                retry,
+                evidence: evidence.into_iter().next(),
+            })
+        };
         Findings {
+            causes: tasks.iter().filter_map(cause).collect(),
             judgement: examined.judgement,
             tasks,
             progress: examined.progress,

@@ -99,6 +99,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let setup = Setup {
         name: sweep.name.clone(),
         throttle: sweep.throttle.or_else(|| throttle(&request)),
+        memory: request.memory,
         alive: alive(snapshot, sweep),
         causes: subjects::causes(judgement),
         intervene: (judgement.decision == Decision::Intervene).then(|| why(judgement)),

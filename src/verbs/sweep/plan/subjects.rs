@@ -79,6 +79,8 @@ fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root:
     let refused = survey.known().map(|survey| refused(survey, root)).unwrap_or_default();
     let tracked = one.runs().iter().rev().find_map(|run| run.last_step);
     let of_refused = survey.known().and_then(|survey| survey.refused.iter().filter_map(|one| one.step).max());
+    let mut spoilt = judgement.contradictions.iter().filter(|found| found.kind.spoils_result());
+    let suspect = spoilt.find(|found| found.tasks.0.contains(one.member)).map(|found| found.sentence.clone());
     let failed_before = one.earlier.iter().any(|attempt| attempt.state.is_failure());
     Subject {
         raw_id: one.raw_id,
@@ -100,6 +102,7 @@ fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root:
         wandb: one.runs().last().map(|run| run.id.clone()),
         parameters: own(one, parameters),
         differences: Vec::new(),
+        suspect: suspect.filter(|_| one.state == State::Completed),
         ..Subject::of(one.member, one.id)
     }
 }
