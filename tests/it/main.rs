@@ -37,6 +37,7 @@ mod sweep_plan;
 mod sweep_recorded;
 mod sweep_report;
 mod sweep_tracked;
+mod sweep_truth;
 mod unlock;
 mod verify;
 mod watch;

@@ -9,7 +9,7 @@ fn what_ended_tasks_left_goes_into_a_trash_and_comes_back() {
     // What was written just now may still be written.
     let young = of_recording(&recorded, &["sweep", "clean", "2", "--json"]).expect(0).data();
     assert_eq!(young["items"].as_array().unwrap().len(), 0);
-    recorded.sandbox.set_now("2026-11-21T14:30:00Z");
+    recorded.hours_later(6);
     let plan = of_recording(&recorded, &["sweep", "clean", "2", "--dry-run", "--json"]).expect(0).data();
     let runs = recorded.project.join("runs");
     let files = recorded.sandbox.tree(&runs);
@@ -62,13 +62,13 @@ fn what_ended_tasks_left_goes_into_a_trash_and_comes_back() {
 #[test]
 fn trash_goes_for_good_when_it_is_old_and_somebody_says_so() {
     let recorded = Recorded::new();
-    recorded.sandbox.set_now("2026-11-21T14:30:00Z");
+    recorded.hours_later(6);
     let _ = of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes"]).expect(0);
     let call = |words: &[&str]| recorded.sandbox.handover_in(&recorded.project, words.iter());
     let _ = call(&["sweep", "clean", "--purge", "--yes"]).expect(0);
     let listed = call(&["sweep", "clean", "--list-trash", "--json"]).expect(0).data();
     assert_eq!(listed["entries"].as_array().unwrap().len(), 1, "it is too young");
-    recorded.sandbox.set_now("2027-01-21T14:30:00Z");
+    recorded.hours_later(61 * 24);
     let _ = call(&["sweep", "clean", "--purge"]).expect(5);
     let _ = call(&["sweep", "clean", "--purge", "--yes"]).expect(0);
     assert!(call(&["sweep", "clean", "--list-trash"]).expect(0).stdout().contains("empty"));

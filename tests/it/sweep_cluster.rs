@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::support::planted::Truth;
 use crate::support::{Answer, Sandbox, cluster::Cluster};
 use crate::sweep_recorded::{checkpoints_are_as_planted, texts};
+use crate::sweep_truth::Place;
 
 /// A person in front of the planted sweep.
 struct Planted {
@@ -43,6 +44,13 @@ fn the_sweep_on_a_real_slurm_is_what_was_planted() {
     let Some(planted) = Planted::or_skip(name) else { return };
     states_are_as_planted(&planted);
     checkpoints_are_as_planted(&planted.truth, |words| planted.sandbox.handover_in(&planted.project, words));
+    let place = Place { truth: &planted.truth, project: &planted.project, array: &planted.array };
+    place.board_is_as_planted(&planted.handover(&["sweep", &planted.array, "--json"]).data());
+    let plan = planted.handover(&["sweep", "plan", &planted.array, "--json"]).expect(1).data();
+    // Half as much again as the 500 MB that it asked for, in whole GiB.
+    place.plan_is_as_planted(&plan, Some("--mem=1G"));
+    let text = planted.handover(&["sweep", "plan", &planted.array]).expect(1);
+    place.text_has_the_lines(&plan, text.stdout());
 }
 
 fn states_are_as_planted(planted: &Planted) {

@@ -77,7 +77,9 @@ fn the_plan_of_the_recorded_sweep_is_what_was_planted() {
     assert_eq!(told["resume time-limit blocked"], fates("drifted")["drifted"]);
     assert_eq!(told["resume time-limit"], fates("time-limit")["time-limit"]);
     for task in fates("time-limit")["time-limit"].split(',') {
-        let start = format!("sbatch --array={task} train.sh --resume runs/{task}/checkpoints/");
+        let start = format!(
+            "WANDB_RUN_ID=lr{task:0>4}a0 WANDB_RESUME=must sbatch --array={task} train.sh --resume runs/{task}/checkpoints/"
+        );
         assert_eq!(lines.iter().filter(|line| line.starts_with(&start)).count(), 1, "{lines:#?}");
     }
     let elsewhere: Vec<&String> = lines.iter().filter(|line| line.contains("--exclude=gpu02")).collect();

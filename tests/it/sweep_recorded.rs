@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use crate::support::Answer;
 use crate::support::planted::{Recorded, Truth};
+use crate::sweep_plan::of_recording;
+use crate::sweep_truth::Place;
 
 /// An object of texts.
 #[track_caller]
@@ -30,6 +32,24 @@ fn every_task_of_the_recorded_sweep_has_its_state_and_exit_code() {
     assert_eq!(sweep["total"], 200);
     let sweep = look(&["--accounting", "../sacct.psv"]);
     assert_eq!(texts(&sweep["look"]["tasks"]), recorded.truth.outcomes());
+}
+
+#[test]
+fn causes_spread_decision_and_contradictions_of_the_recorded_sweep_are_those_that_were_planted() {
+    let recorded = Recorded::new();
+    let place = Place { truth: &recorded.truth, project: &recorded.project, array: "2" };
+    let data = of_recording(&recorded, &["sweep", "2", "--json"]).data();
+    place.board_is_as_planted(&data);
+}
+
+#[test]
+fn the_plan_of_the_recorded_sweep_has_every_task_and_every_line_that_was_planted() {
+    let recorded = Recorded::new();
+    let place = Place { truth: &recorded.truth, project: &recorded.project, array: "2" };
+    let plan = of_recording(&recorded, &["sweep", "plan", "2", "--json"]).expect(1).data();
+    place.plan_is_as_planted(&plan, None);
+    let text = of_recording(&recorded, &["sweep", "plan", "2"]).expect(1);
+    place.text_has_the_lines(&plan, text.stdout());
 }
 
 /// Compares what `handover WORD...` says of checkpoints with what was planted,

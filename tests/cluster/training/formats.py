@@ -199,6 +199,8 @@ class WandbRun:
         os.makedirs(os.path.join(self.dir, "files"))
         os.makedirs(os.path.join(self.dir, "logs"))
         os.makedirs(os.path.join(dir, "wandb", f"sweep-{sweep}"), exist_ok=True)
+        # What `wandb init` writes; the program reads where runs go, and nothing else of it.
+        self._text("../settings", f"[default]\nentity = lab\nproject = {project}\n")
         self._text(f"../sweep-{sweep}/config-{id}.yaml", _yaml_of_wandb(config, version=not modern))
         self._text("files/requirements.txt", "numpy==1.26.4\n")
         self._text("logs/debug-internal.log", "")

@@ -35,9 +35,13 @@ def main():
         print("nothing to do")
         return
     tracker = start_tracker(config)
-    model = build(parameters, fate)
-    start = resume_point(fate)
-    train(model, parameters, tracker, fate, checkpoints, start)
+    try:
+        model = build(parameters, fate)
+        start = resume_point(fate)
+        train(model, parameters, tracker, fate, checkpoints, start)
+    except Exception:
+        tracker.finish(1)  # as W&B's own hook does; a signal leaves it no time
+        raise
     tracker.finish(0)
     os.makedirs("results", exist_ok=True)
     with open(f"results/{TASK}.json", "w") as file:

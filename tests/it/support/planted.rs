@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use handover::terms::{TaskIds, Time};
+use handover::terms::{Seconds, TaskIds, Time};
 
 use super::Sandbox;
 
@@ -74,6 +74,7 @@ pub struct Recorded {
     pub project: PathBuf,
     /// What was planted.
     pub truth: Truth,
+    taken: Time,
 }
 
 /// Where the project was when it was recorded.
@@ -97,7 +98,13 @@ impl Recorded {
             let text = std::fs::read_to_string(fixture.join(file)).unwrap();
             sandbox.write(sandbox.root().join(file), text.replace(STAND_IN, project.to_str().unwrap()));
         }
-        Recorded { truth: Truth::read(&fixture.join("sweep.truth")), sandbox, project }
+        let truth = Truth::read(&fixture.join("sweep.truth"));
+        Recorded { truth, sandbox, project, taken: taken.parse().unwrap() }
+    }
+
+    /// Lets so many hours pass since it was recorded.
+    pub fn hours_later(&self, hours: u64) {
+        self.sandbox.set_now(&self.taken.plus(Seconds(hours * 3600)).to_string());
     }
 }
 
