@@ -93,7 +93,7 @@ impl Recorded {
         sandbox.set_now(&taken);
         let written = UNIX_EPOCH + Duration::from_secs(taken.parse::<Time>().unwrap().unix() as u64 - 30);
         let project = sandbox.repository("lrgrid");
-        copy(&fixture.join("project"), &project, written);
+        copy(&fixture.join("project"), &project, &times(&fixture, written));
         for file in ["sacct.psv", "cluster_state.txt"] {
             let text = std::fs::read_to_string(fixture.join(file)).unwrap();
             sandbox.write(sandbox.root().join(file), text.replace(STAND_IN, project.to_str().unwrap()));
@@ -108,17 +108,42 @@ impl Recorded {
     }
 }
 
-/// Copies a tree; all files get one time, as git keeps none.
-fn copy(from: &Path, to: &Path, written: SystemTime) {
+/// When each task's newest attempt ended, by its index; under the empty word the
+/// moment before the recording, for those that ran on and for all else.
+fn times(fixture: &Path, written: SystemTime) -> BTreeMap<String, SystemTime> {
+    let text = std::fs::read_to_string(fixture.join("sacct.psv")).unwrap();
+    let mut lines = text.lines().map(|line| line.split('|').collect::<Vec<_>>());
+    let header = lines.next().expect("a header line");
+    let end = header.iter().position(|name| *name == "End").expect("a column of ends");
+    let mut times = BTreeMap::from([(String::new(), written)]);
+    for row in lines {
+        let Some((_, task)) = row[0].split_once('_').filter(|(_, task)| !task.contains('.')) else {
+            continue;
+        };
+        let ended = row[end].parse().map_or(written, |end| UNIX_EPOCH + Duration::from_secs(end));
+        times.insert(task.to_owned(), ended);
+    }
+    times
+}
+
+/// Copies a tree; what belongs to a task was written when that ended, as git
+/// keeps no times.
+fn copy(from: &Path, to: &Path, times: &BTreeMap<String, SystemTime>) {
+    let written = times[""];
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target, written);
+            let name = entry.file_name().into_string().unwrap();
+            let own = times.get(&name).map(|own| BTreeMap::from([(String::new(), *own)]));
+            copy(&entry.path(), &target, own.as_ref().unwrap_or(times));
         } else {
             std::fs::copy(entry.path(), &target).unwrap();
-            std::fs::File::options().write(true).open(target).unwrap().set_modified(written).unwrap();
+            // Logs and results have the index at the end of their names.
+            let stem = target.file_stem().unwrap().to_str().unwrap();
+            let written = times.get(stem.rsplit('_').next().unwrap()).unwrap_or(&written);
+            std::fs::File::options().write(true).open(&target).unwrap().set_modified(*written).unwrap();
         }
     }
 }
