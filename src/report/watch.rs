@@ -2,9 +2,9 @@
 
 use super::{Style, View, paint};
 use crate::cluster::Outlook;
-use crate::safety::{escape, one_line};
-use crate::sweep::memory::{Change, Class};
-use crate::sweep::{Decision, Health, Kind};
+use crate::safety::{escape, escape_path, one_line};
+use crate::sweep::memory::{Change, Class, Place};
+use crate::sweep::{Decision, Health, Kind, TaskProgress};
 use crate::terms::{Seconds, Time};
 use crate::verbs::watch::{Contract, End, Event, NextKind, Scope, State, Told, Until, Why};
 
@@ -12,6 +12,10 @@ use crate::verbs::watch::{Contract, End, Event, NextKind, Scope, State, Told, Un
 const LONGEST_LIST: usize = 120;
 /// How many characters of a sentence are shown.
 const LONGEST_SENTENCE: usize = 240;
+/// How many causes the end names.
+const MOST_CAUSES: usize = 8;
+/// How far the second line of a change stands in.
+const INDENT: usize = 7;
 /// How many sweeps the contract names.
 const MOST: usize = 20;
 
@@ -130,7 +134,42 @@ fn change(view: &View, told: &Told) -> String {
         Kind::Array => format!("{name} {}", one_line(&told.key, 12)),
         Kind::SharedName => name,
     };
-    format!("{}  {sweep}  {}\n", clock(view, told.at), in_words(&told.change))
+    let place = match &told.change {
+        Change::Cause { cause, first: true, .. } => cause.place.as_ref(),
+        Change::Finding { finding, .. } => finding.place.as_ref(),
+        _ => None,
+    };
+    let place = place.map(|place| format!("{}{}\n", " ".repeat(INDENT), self::place(view, place)));
+    format!("{}  {sweep}  {}\n{}", clock(view, told.at), in_words(&told.change), place.unwrap_or_default())
+}
+
+/// `logs/a.out:12: what stands there`.
+fn place(view: &View, place: &Place) -> String {
+    let file = view.path(&place.file);
+    let at = match (place.line, place.offset) {
+        (Some(line), _) => format!("{file}:{line}"),
+        (None, Some(offset)) => format!("{file} at byte {offset}"),
+        (None, None) => file,
+    };
+    match place.text.is_empty() {
+        true => paint(Style::Faint, &at),
+        false => format!("{} {}", paint(Style::Faint, &format!("{at}:")), one_line(&place.text, 160)),
+    }
+}
+
+/// `step 300 of 1000, loss 0.41, 2 h to go`.
+fn course(told: &TaskProgress) -> String {
+    let mut parts = Vec::new();
+    match (told.step, told.steps, told.epoch, told.epochs) {
+        (Some(step), Some(steps), ..) => parts.push(format!("step {step} of {steps}")),
+        (_, _, Some(epoch), Some(epochs)) => parts.push(format!("epoch {epoch:.1} of {epochs}")),
+        (Some(step), ..) => parts.push(format!("step {step}")),
+        (_, _, Some(epoch), _) => parts.push(format!("epoch {epoch:.1}")),
+        _ => {}
+    }
+    parts.extend(told.loss.map(|loss| format!("loss {loss:.4}")));
+    parts.extend(told.remaining.map(|span| format!("{span} to go")));
+    parts.join(", ")
 }
 
 /// One change, with colours.
@@ -180,6 +219,19 @@ pub(super) fn in_words(change: &Change) -> String {
                     )
                 }
             }
+        }
+        Change::Finding { finding, new } => {
+            let class = paint(Style::Watch, &one_line(&finding.class, 40));
+            let text = one_line(&finding.sentence, LONGEST_SENTENCE);
+            let all = finding.tasks.len();
+            let all = if all > new.len() { format!("; {all} in all") } else { String::new() };
+            format!("{class}, {}: {}: {text}{all}", counted(new.len()), list(&new.to_string()))
+        }
+        Change::Progress { mark, tasks, example } => {
+            let example = example.as_ref().map(course).filter(|text| !text.is_empty());
+            let example = example.map(|text| format!(" ({text})")).unwrap_or_default();
+            let word = paint(Style::Strong, mark.words());
+            format!("{word} reached by {}: {}{example}", counted(tasks.len()), list(&tasks.to_string()))
         }
         Change::Stuck { reason, outlook } => {
             let what = match outlook {
@@ -249,12 +301,32 @@ fn closing(view: &View, end: &End) -> String {
     };
     for state in &end.sweeps {
         line("stands", &standing(state));
+        for cause in state.causes.iter().take(MOST_CAUSES) {
+            let class = one_line(&cause.class, 40);
+            line("", &format!("{class}, {}: {}", counted(cause.tasks.len()), list(&cause.tasks.to_string())));
+        }
+        if let Some(results) = &state.results {
+            let missing: Vec<String> = results.missing.iter().take(5).map(escape_path).collect();
+            let rest = results.expected.saturating_sub(results.present + missing.len() as u64);
+            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            let missing = match missing.is_empty() {
+                true => String::new(),
+                false => format!("; missing {}{rest}", missing.join(", ")),
+            };
+            line("", &format!("results: {} of {} are there{missing}", results.present, results.expected));
+        }
     }
+    let files =
+        if questions.files > 0 { format!(", about files {}", questions.files) } else { String::new() };
     line(
         "asked",
         &format!(
-            "{} looks: squeue {}, shared {}, sacct {}",
-            end.looks, questions.squeue, questions.shared, questions.sacct
+            "{} {}: squeue {}, shared {}, sacct {}{files}",
+            end.looks,
+            if end.looks == 1 { "look" } else { "looks" },
+            questions.squeue,
+            questions.shared,
+            questions.sacct
         ),
     );
     for next in &end.next {

@@ -26,6 +26,7 @@ mod parameters;
 pub mod plan;
 mod progress;
 mod tasks;
+pub mod vital;
 
 pub use cause::{Cause, Confidence, Line, Source, TaskCause, cause};
 pub use contradiction::{Contradiction, ContradictionKind};

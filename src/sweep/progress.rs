@@ -14,7 +14,7 @@ const MOST_TASKS: usize = 1000;
 const MOST_POINTS: usize = 60;
 
 /// How far one task has come, by its log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskProgress {
     /// The task.

@@ -41,6 +41,7 @@ mod sweep_truth;
 mod unlock;
 mod verify;
 mod watch;
+mod watch_evidence;
 
 /// A file that nobody lists here is compiled by nobody.
 #[test]

@@ -9,7 +9,7 @@ use crate::support::{Answer, Fake, Sandbox};
 const T0: i64 = 1_795_232_460;
 
 /// The queue as `squeue` prints it: id, raw id, state, reason.
-fn queue(jobs: &[(&str, u32, &str, &str)]) -> String {
+pub fn queue(jobs: &[(&str, u32, &str, &str)]) -> String {
     let row = |(id, raw, state, reason): &(&str, u32, &str, &str)| {
         let (raw, submitted, started) = (raw.to_string(), (T0 - 100).to_string(), (T0 - 50).to_string());
         let fields = [
@@ -41,7 +41,7 @@ fn queue(jobs: &[(&str, u32, &str, &str)]) -> String {
 }
 
 /// Accounting in our own form: id, raw id, state, exit code.
-fn accounting(rows: &[(&str, u32, &str, &str)]) -> String {
+pub fn accounting(rows: &[(&str, u32, &str, &str)]) -> String {
     let header = handover::cluster::sacct::FIELDS.replace(',', "|");
     let rows: Vec<String> = rows
         .iter()
@@ -54,16 +54,19 @@ fn accounting(rows: &[(&str, u32, &str, &str)]) -> String {
 }
 
 /// A sandbox with these answers of squeue and sacct, one after the other.
-fn slurm(queues: &[String], accountings: &[String]) -> (Sandbox, Fake, Fake) {
+pub fn slurm(queues: &[String], accountings: &[String]) -> (Sandbox, Fake, Fake) {
     let sandbox = Sandbox::new();
     let squeue = sandbox.fake("squeue").answers_in_turn(queues);
     let sacct = sandbox.fake("sacct").answers_in_turn(accountings);
     drop(sandbox.fake("scontrol").fails(1, "slurm_load_jobs error: Invalid job id specified\n"));
+    for task in 0..4 {
+        sandbox.write(format!("logs/lr_8_{task}.out"), "started\n");
+    }
     (sandbox, squeue, sacct)
 }
 
 /// The data of each line of a `--json` answer.
-fn events(answer: &Answer) -> Vec<Value> {
+pub fn events(answer: &Answer) -> Vec<Value> {
     let lines = answer.stdout().lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines
         .map(|line| {

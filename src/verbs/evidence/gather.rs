@@ -1,18 +1,18 @@
 //! Reads, per task, the log, the run's folder, its checkpoints and its tracker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use super::threads::THREADS;
-use super::{Places, Results, identities, parameters, results, tracked};
+use super::{Again, Places, Results, identities, parameters, results, tracked};
 use crate::checkpoint;
-use crate::cluster::{Look, Snapshot, State};
+use crate::cluster::{self, Look, Snapshot, State};
 use crate::config::{Logs, Sweeps};
 use crate::joblog::{self, Extent, Identity, Reading, Table, Worker};
 use crate::safety;
 use crate::sweep::{self, Evidence, LogSeen, Parameters, Sweep};
 use crate::sys::World;
-use crate::terms::{Known, Time};
+use crate::terms::{JobId, Known, Time};
 
 /// What is needed to look around.
 pub struct Ground<'g> {
@@ -44,6 +44,8 @@ pub struct Gathered {
     pub not_read: Vec<String>,
     /// What was looked at: commands and files, in words, each once.
     pub sources: Vec<String>,
+    /// How many questions Slurm was asked about the tasks' files.
+    pub calls: u32,
 }
 
 /// So many tasks are looked at; failed ones come first.
@@ -56,13 +58,7 @@ const SAMPLE: usize = 256;
 /// Failed, cancelled, suspicious and running tasks are looked at, and a sample
 /// of the completed ones; what was left out is said.
 pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
-    let mut gathered = Gathered {
-        evidence: sweep::tasks(snapshot, sweep),
-        parameters: Parameters::default(),
-        results: None,
-        not_read: Vec::new(),
-        sources: Vec::new(),
-    };
+    let mut gathered = Gathered::of(sweep::tasks(snapshot, sweep));
     let file = parameters::read(ground.sweeps, &ground.roots);
     gathered.parameters = file.parameters;
     gathered.not_read.extend(file.problems.iter().take(5).cloned());
@@ -72,48 +68,129 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
         None => {}
     }
     let chosen = gathered.choose(sweep);
-    let known = identities::of(ground, snapshot, sweep, &gathered.evidence, &chosen);
-    gathered.not_read.extend(known.problems);
-    gathered.sources.extend(known.sources);
-    let who = known.list;
-    let located = joblog::find(&who, &ground.logs.globs, &ground.roots);
-    gathered.not_read.extend(located.problems);
+    let who = gathered.identify(ground, snapshot, sweep, &chosen, &HashMap::new());
     let places = Places::look(&ground.roots, &ground.sweeps.runs);
     gathered.not_read.extend(places.problems.iter().cloned());
-    let reader = Reader {
-        ground,
-        places: &places,
-        log: joblog::Reader::new(ground.table),
-        extent: Extent::for_files(located.files.iter().map(Vec::len).sum()),
-    };
-    let jobs: Vec<Job> = chosen
-        .into_iter()
-        .zip(who.iter().zip(&located.files))
-        .map(|(at, (who, files))| Job { at, who, files, kind: Kind::of(&gathered.evidence[at]) })
-        .collect();
-    let read = reader.all(&jobs);
-    let mut logs = 0;
-    for (at, found) in read {
-        logs += usize::from(found.log.known().is_some());
-        let looked = gathered.evidence[at].looked_mut();
-        looked.log = found.log;
-        looked.run_dir = found.run_dir;
-        looked.checkpoints = found.checkpoints;
-        looked.missing = found.missing;
-    }
-    if logs > 0 {
-        gathered.sources.push(format!("{logs} logs ({})", ground.logs.globs.join(", ")));
-    }
-    tracked::add(
-        ground,
-        snapshot,
-        &mut gathered,
-        &jobs.iter().map(|job| (job.at, job.who)).collect::<BTreeMap<_, _>>(),
-    );
+    gathered.read(ground, &places, &chosen, &who, None);
+    let known = chosen.iter().copied().zip(&who).collect::<BTreeMap<_, _>>();
+    tracked::add(ground, snapshot, &mut gathered, &known);
     gathered
 }
 
+/// Reads of a sweep of which most was read before what is wanted now; the
+/// tracker is asked by [`track`], the sweep's results by nobody.
+pub fn gather_again(
+    ground: &Ground,
+    snapshot: &Snapshot,
+    sweep: &Sweep,
+    evidence: Vec<Evidence>,
+    again: &Again,
+) -> Gathered {
+    let mut gathered = Gathered::of(evidence);
+    let is_wanted = |task: &Evidence| again.tasks.contains(task.member);
+    let chosen: Vec<usize> =
+        (0..gathered.evidence.len()).filter(|at| is_wanted(&gathered.evidence[*at])).collect();
+    if chosen.is_empty() {
+        return gathered;
+    }
+    let mut who = gathered.identify(ground, snapshot, sweep, &chosen, again.jobs);
+    for (at, who) in chosen.iter().zip(&mut who) {
+        if let Some(log) = again.logs.get(&gathered.evidence[*at].member) {
+            who.stdout = Some(log.clone());
+        }
+    }
+    gathered.read(ground, again.places, &chosen, &who, Some(again.running));
+    gathered
+}
+
+/// Gives the tracker's runs to all tasks of which anything was read.
+pub fn track(
+    ground: &Ground,
+    snapshot: &Snapshot,
+    sweep: &Sweep,
+    gathered: &mut Gathered,
+    jobs: &HashMap<JobId, cluster::Job>,
+) {
+    let known: Vec<(usize, Identity)> = gathered
+        .evidence
+        .iter()
+        .enumerate()
+        .filter(|(_, task)| task.looked.is_some())
+        .map(|(at, task)| (at, identities::known(task, sweep, jobs.get(&task.id))))
+        .collect();
+    tracked::add(
+        ground,
+        snapshot,
+        gathered,
+        &known.iter().map(|(at, who)| (*at, who)).collect::<BTreeMap<_, _>>(),
+    );
+}
+
 impl Gathered {
+    fn of(evidence: Vec<Evidence>) -> Gathered {
+        Gathered {
+            evidence,
+            parameters: Parameters::default(),
+            results: None,
+            not_read: Vec::new(),
+            sources: Vec::new(),
+            calls: 0,
+        }
+    }
+
+    fn identify(
+        &mut self,
+        ground: &Ground,
+        snapshot: &Snapshot,
+        sweep: &Sweep,
+        chosen: &[usize],
+        known: &HashMap<JobId, cluster::Job>,
+    ) -> Vec<Identity> {
+        let found = identities::of(ground, snapshot, sweep, &self.evidence, chosen, known);
+        self.not_read.extend(found.problems);
+        self.sources.extend(found.sources);
+        self.calls += found.calls;
+        found.list
+    }
+
+    /// Reads logs and folders of the chosen tasks; `running` is how much of the
+    /// logs of those that run, if not as much as of the others.
+    fn read(
+        &mut self,
+        ground: &Ground,
+        places: &Places,
+        chosen: &[usize],
+        who: &[Identity],
+        running: Option<Extent>,
+    ) {
+        let located = joblog::find(who, &ground.logs.globs, &ground.roots);
+        self.not_read.extend(located.problems);
+        let usual = Extent::for_files(located.files.iter().map(Vec::len).sum());
+        let reader = Reader { ground, places, log: joblog::Reader::new(ground.table) };
+        let jobs: Vec<Job> = chosen
+            .iter()
+            .zip(who.iter().zip(&located.files))
+            .map(|(at, (who, files))| {
+                let kind = Kind::of(&self.evidence[*at]);
+                let extent = running.filter(|_| kind == Kind::Running).unwrap_or(usual);
+                Job { at: *at, who, files, kind, extent }
+            })
+            .collect();
+        let read = reader.all(&jobs);
+        let mut logs = 0;
+        for (at, found) in read {
+            logs += usize::from(found.log.known().is_some());
+            let looked = self.evidence[at].looked_mut();
+            looked.log = found.log;
+            looked.run_dir = found.run_dir;
+            looked.checkpoints = found.checkpoints;
+            looked.missing = found.missing;
+        }
+        if logs > 0 {
+            self.sources.push(format!("{logs} logs ({})", ground.logs.globs.join(", ")));
+        }
+    }
+
     /// Which tasks are looked at, as places in `evidence`.
     fn choose(&mut self, sweep: &Sweep) -> Vec<usize> {
         let fast = sweep.fast.as_ref().map(|fast| &fast.tasks.0);
@@ -175,6 +252,7 @@ struct Job<'j> {
     who: &'j Identity,
     files: &'j [PathBuf],
     kind: Kind,
+    extent: Extent,
 }
 
 struct Found {
@@ -188,7 +266,6 @@ struct Reader<'r, 'g> {
     ground: &'r Ground<'g>,
     places: &'r Places,
     log: joblog::Reader<'r>,
-    extent: Extent,
 }
 
 impl Reader<'_, '_> {
@@ -210,7 +287,7 @@ impl Reader<'_, '_> {
     }
 
     fn one(&self, job: &Job, worker: &mut Worker<'_>) -> Found {
-        let log = log(job, worker, self.extent);
+        let log = log(job, worker);
         let run_dir = self.places.run_dir(job.who, log.known().map(|log| &log.reading));
         let checkpoints = match (&run_dir, job.kind) {
             (_, Kind::Waiting) => Known::NotApplicable("the task waits".to_owned()),
@@ -236,11 +313,11 @@ impl Reader<'_, '_> {
 
 /// The task's log; of several files the one that names a cause, else the one
 /// written last.
-fn log(job: &Job, worker: &mut Worker<'_>, extent: Extent) -> Known<LogSeen> {
+fn log(job: &Job, worker: &mut Worker<'_>) -> Known<LogSeen> {
     let mut why = None;
     let mut readings: Vec<Reading> = Vec::new();
     for path in job.files {
-        match worker.read(path, extent, Some(job.who)) {
+        match worker.read(path, job.extent, Some(job.who)) {
             Ok(reading) => readings.push(reading),
             Err(error) => why = Some(format!("{} cannot be read: {error}", safety::escape_path(path))),
         }

@@ -1,6 +1,6 @@
 //! Who each task is to its log and its run: ids, name, files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::gather::Ground;
 use crate::cluster::{self, Job, Origin, Snapshot};
@@ -16,33 +16,33 @@ pub struct Identities {
     pub problems: Vec<String>,
     /// What was asked.
     pub sources: Vec<String>,
+    /// How many questions that were.
+    pub calls: u32,
 }
 
-/// Takes what the queue says of a task's files, and asks Slurm once for those
-/// that have left it.
+/// Takes what the queue says of a task's files, or said before (`known`), and
+/// asks Slurm once for the others.
 pub fn of(
     ground: &Ground,
     snapshot: &Snapshot,
     sweep: &Sweep,
     evidence: &[Evidence],
     chosen: &[usize],
+    known: &HashMap<JobId, Job>,
 ) -> Identities {
-    let mut found = Identities { list: Vec::new(), problems: Vec::new(), sources: Vec::new() };
+    let mut found = Identities { list: Vec::new(), problems: Vec::new(), sources: Vec::new(), calls: 0 };
     let queue = snapshot.jobs.known().map_or(&[][..], Vec::as_slice);
     let mut jobs: HashMap<JobId, Job> = HashMap::new();
     let tasks = || chosen.iter().filter_map(|at| evidence.get(*at));
-    let queued: HashSet<JobId> = queue.iter().map(|job| job.id).collect();
+    let is_unknown = |task: &Evidence| !task.in_queue && !known.contains_key(&task.id);
     let left: Vec<u32> = match sweep.kind {
-        Kind::Array => {
-            sweep.key.parse().ok().filter(|_| tasks().any(|task| !task.in_queue)).into_iter().collect()
-        }
-        Kind::SharedName => {
-            tasks().filter(|task| !queued.contains(&task.id)).map(|task| task.id.base).collect()
-        }
+        Kind::Array => sweep.key.parse().ok().filter(|_| tasks().any(is_unknown)).into_iter().collect(),
+        Kind::SharedName => tasks().filter(|task| is_unknown(task)).map(|task| task.id.base).collect(),
     };
     if let (Some(look), Origin::Local, false) = (&ground.look, &snapshot.origin, left.is_empty()) {
         match cluster::files_of(ground.world, look, &left) {
             Known::Known(remembered) => {
+                found.calls = remembered.calls;
                 found.sources.push(format!("{} questions to Slurm about the jobs' files", remembered.calls));
                 found
                     .problems
@@ -54,6 +54,7 @@ pub fn of(
             }
         }
     }
+    jobs.extend(tasks().filter_map(|task| Some((task.id, known.get(&task.id)?.clone()))));
     // What the queue says is newer.
     jobs.extend(queue.iter().filter(|job| job.pending_tasks.is_none()).map(|job| (job.id, job.clone())));
     // Of a task that Slurm has forgotten, its siblings tell the folder.
@@ -63,21 +64,26 @@ pub fn of(
         .find_map(|job| job.work_dir.clone());
     found.list = tasks()
         .map(|task| {
-            let job = jobs.get(&task.id);
-            Identity {
-                base: task.id.base,
-                task: match task.id.part {
-                    Part::Task(index) => Some(index),
-                    Part::Whole | Part::Component(_) => None,
-                },
-                raw: task.raw_id.or(job.and_then(|job| job.raw_id)),
-                name: sweep.name.clone(),
-                user: sweep.user.clone(),
-                work_dir: job.and_then(|job| job.work_dir.clone()).or_else(|| sibling.clone()),
-                stdout: job.and_then(|job| job.stdout.clone()),
-                node: Some(task.node_list.to_string()).filter(|nodes| !nodes.is_empty()),
-            }
+            let who = self::known(task, sweep, jobs.get(&task.id));
+            Identity { work_dir: who.work_dir.or_else(|| sibling.clone()), ..who }
         })
         .collect();
     found
+}
+
+/// Who a task is by what is known without asking.
+pub fn known(task: &Evidence, sweep: &Sweep, job: Option<&Job>) -> Identity {
+    Identity {
+        base: task.id.base,
+        task: match task.id.part {
+            Part::Task(index) => Some(index),
+            Part::Whole | Part::Component(_) => None,
+        },
+        raw: task.raw_id.or(job.and_then(|job| job.raw_id)),
+        name: sweep.name.clone(),
+        user: sweep.user.clone(),
+        work_dir: job.and_then(|job| job.work_dir.clone()),
+        stdout: job.and_then(|job| job.stdout.clone()),
+        node: Some(task.node_list.to_string()).filter(|nodes| !nodes.is_empty()),
+    }
 }

@@ -1,6 +1,7 @@
 //! What is read beside accounting to say why tasks failed and from where they
 //! go on.
 
+mod again;
 mod gather;
 mod identities;
 mod parameters;
@@ -9,6 +10,9 @@ mod results;
 mod threads;
 mod tracked;
 
-pub use gather::{Gathered, Ground, gather};
+pub use again::Again;
+pub use gather::{Gathered, Ground, gather, gather_again, track};
+pub use identities::known as identity;
+pub use parameters::read as parameters;
 pub use places::{Places, filled};
-pub use results::Results;
+pub use results::{Results, of_manifest, of_task as results_of};

@@ -9,9 +9,10 @@ use crate::cluster;
 use crate::config::Sweeps;
 use crate::safety;
 use crate::sweep::cadence::Pace;
-use crate::sweep::memory::{Change, Memory};
-use crate::sweep::{Decision, Health, Kind, Members};
+use crate::sweep::memory::{self, Change, Memory};
+use crate::sweep::{Decision, Health, Kind, Members, TaskProgress};
 use crate::terms::{Seconds, Time};
+use crate::verbs::evidence::Results;
 
 /// One thing that a watch tells.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -191,6 +192,8 @@ pub struct Questions {
     pub shared: u64,
     /// To accounting, by `sacct`.
     pub sacct: u64,
+    /// Where the files of tasks lie that nobody had seen in the queue.
+    pub files: u64,
 }
 
 /// How one sweep stands.
@@ -217,6 +220,16 @@ pub struct State {
     /// What is to be done, if it was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// Why tasks failed, most first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<memory::Known>,
+    /// How far running tasks have come, those with least done first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub course: Vec<TaskProgress>,
+    /// The expected results of the whole sweep, once it is over and if they
+    /// are listed anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub results: Option<Results>,
 }
 
 /// Something to do next.
@@ -276,10 +289,13 @@ impl State {
             failed: Members(memory.tasks_in(cluster::State::is_failure)),
             health: memory.health(),
             decision: memory.decision(),
+            causes: memory.standing.as_ref().map(|standing| standing.causes.clone()).unwrap_or_default(),
+            course: memory.course.clone(),
+            results: None,
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         !self.states.keys().any(|state| state.is_live())
     }
 }

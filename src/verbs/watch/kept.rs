@@ -1,10 +1,13 @@
 //! What a watch keeps between its runs: one file for each sweep.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::State;
 use crate::sweep::memory::{Change, Memory};
+use crate::sweep::{Decision, Health};
 use crate::sys::{FileError, World, read_regular};
 use crate::terms::{Digest, Time};
 
@@ -20,6 +23,62 @@ pub struct Kept {
     pub looks: u64,
     /// What changed, oldest first: the last of them.
     pub transitions: Vec<Transition>,
+    /// When it was looked at and how it stood, oldest first: the last of them.
+    /// Looks that saw the same are one period.
+    #[serde(default)]
+    pub periods: Vec<Period>,
+}
+
+/// Looks, one after the other, that saw the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Period {
+    /// The first of them.
+    pub from: Time,
+    /// The last of them.
+    pub to: Time,
+    /// How many there were.
+    pub looks: u64,
+    /// True if the cluster gave no answer; then nothing else is known of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
+    /// The tasks by state.
+    pub states: BTreeMap<State, usize>,
+    /// How the sweep did, if it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// What was to be done, if it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+}
+
+impl Period {
+    fn of(memory: &Memory) -> Period {
+        let mut states = BTreeMap::new();
+        for (outcome, tasks) in &memory.look.tasks {
+            *states.entry(outcome.state).or_default() += tasks.len();
+        }
+        Period {
+            from: memory.at,
+            to: memory.at,
+            looks: 1,
+            unanswered: false,
+            states,
+            health: memory.health(),
+            decision: memory.decision(),
+        }
+    }
+
+    fn without_answer(at: Time) -> Period {
+        let nothing = BTreeMap::new();
+        Period { from: at, to: at, looks: 1, unanswered: true, states: nothing, health: None, decision: None }
+    }
+
+    fn saw_the_same(&self, other: &Period) -> bool {
+        self.unanswered == other.unanswered
+            && self.states == other.states
+            && (self.health, self.decision) == (other.health, other.decision)
+    }
 }
 
 /// One change, with its moment.
@@ -35,6 +94,8 @@ pub struct Transition {
 const SCHEMA: &str = "handover/watch-state/1";
 /// So many transitions of a sweep are kept.
 const MOST_TRANSITIONS: usize = 500;
+/// And so many periods.
+const MOST_PERIODS: usize = 500;
 /// No file is larger, in bytes.
 const MOST: usize = 64 << 20;
 /// So many sweeps are read at once.
@@ -43,12 +104,37 @@ const MOST_SWEEPS: usize = 1000;
 impl Kept {
     /// What is kept of a sweep that is seen for the first time.
     pub(super) fn new(memory: Memory) -> Kept {
-        Kept { schema: SCHEMA.to_owned(), first: memory.at, memory, looks: 0, transitions: Vec::new() }
+        Kept {
+            schema: SCHEMA.to_owned(),
+            first: memory.at,
+            memory,
+            looks: 0,
+            transitions: Vec::new(),
+            periods: Vec::new(),
+        }
+    }
+
+    /// Notes that a look had no answer.
+    pub(super) fn add_silence(&mut self, at: Time) {
+        self.add_period(Period::without_answer(at));
+    }
+
+    fn add_period(&mut self, period: Period) {
+        match self.periods.last_mut() {
+            Some(last) if last.saw_the_same(&period) => {
+                last.to = period.to;
+                last.looks += 1;
+            }
+            _ => self.periods.push(period),
+        }
+        let over = self.periods.len().saturating_sub(MOST_PERIODS);
+        self.periods.drain(..over);
     }
 
     /// Takes in a further look.
     pub(super) fn add(&mut self, memory: Memory, changes: &[Change]) {
         let at = memory.at;
+        self.add_period(Period::of(&memory));
         self.memory = memory;
         self.looks += 1;
         self.transitions.extend(changes.iter().cloned().map(|change| Transition { at, change }));
@@ -79,6 +165,22 @@ pub(super) fn read_all(home: &Path) -> Vec<Kept> {
     let mut all: Vec<Kept> = paths.filter_map(|path| read_file(&path)).collect();
     all.sort_by_key(|kept| std::cmp::Reverse(kept.memory.at));
     all
+}
+
+/// Moves a file of this sweep that cannot be read out of the way: it may be of
+/// a newer release, and nothing is overwritten. The path that it has then.
+pub(super) fn put_aside(world: &World, home: &Path, key: &str) -> Option<PathBuf> {
+    let path = folder(home).join(name(key));
+    path.symlink_metadata().ok()?;
+    (1..100).find_map(|number| {
+        let aside = path.with_extension(format!("aside-{number}"));
+        world.files.rename_new(&path, &aside).ok().map(|()| aside)
+    })
+}
+
+/// Where what was read of this sweep's tasks lies.
+pub(super) fn readings(home: &Path, key: &str) -> PathBuf {
+    folder(home).join("readings").join(name(key))
 }
 
 fn read_file(path: &Path) -> Option<Kept> {

@@ -8,31 +8,37 @@ mod event;
 mod kept;
 mod scene;
 mod shared;
-mod standing;
+mod slim;
+mod study;
 
 use std::path::PathBuf;
 
 pub use event::{
     Cadence, Contract, End, Event, Next, NextKind, Posture, Questions, Scope, State, Told, Until, Why, next,
 };
-pub use kept::{Kept, Transition, read as kept};
+pub use kept::{Kept, Period, Transition, read as kept};
 
 use self::scene::{Blind, Scene, Seen, Target};
+use self::study::Studied;
 use super::{Context, Error};
-use crate::cluster;
+use crate::cluster::{self, Origin, Problem, Snapshot};
 use crate::config::Source;
 use crate::joblog::Table;
 use crate::safety;
 use crate::sweep::cadence::{Band, FLOOR, Pace};
-use crate::sweep::memory::{self, Memory};
-use crate::sweep::{Decision, Health, Kind};
-use crate::terms::{Digest, Seconds, Time};
+use crate::sweep::memory::{self, Known, Memory, Standing};
+use crate::sweep::vital::vital;
+use crate::sweep::{self, Decision, Health, Kind, Rules, Sweep};
+use crate::terms::{Digest, Seconds, TaskIds, Time};
+use crate::verbs::evidence::{self, Ground};
 
 /// No watch goes on for longer.
 pub const LONGEST: Seconds = Seconds(8 * 3600);
 /// A sweep in which no task changed is judged again after this long: logs and
 /// trackers go on.
 const AGAIN: Seconds = Seconds(1800);
+/// What problems with logs and folders are about.
+const EVIDENCE: &str = "evidence";
 /// After so many questions in a row without an answer a watch ends.
 const MOST_UNANSWERED: u32 = 5;
 
@@ -73,6 +79,7 @@ pub fn run<E: From<Error>>(context: Context, options: &Options, tell: &mut Tell<
     let watch = Watch {
         table,
         home: context.home(),
+        roots: context.roots(),
         context,
         options,
         began,
@@ -82,6 +89,7 @@ pub fn run<E: From<Error>>(context: Context, options: &Options, tell: &mut Tell<
         unanswered: 0,
         silent: None,
         unkept: false,
+        lingered: false,
         problems: Vec::new(),
     };
     watch.run(tell)
@@ -93,6 +101,8 @@ struct Watch<'w> {
     context: Context<'w>,
     options: &'w Options,
     home: PathBuf,
+    /// Where relative paths begin.
+    roots: Vec<PathBuf>,
     began: Time,
     ends_at: Time,
     looks: u64,
@@ -104,6 +114,8 @@ struct Watch<'w> {
     silent: Option<String>,
     /// True once it was said that nothing can be kept.
     unkept: bool,
+    /// True once it looked again although all was over.
+    lingered: bool,
     /// What was said to be the matter at the last look.
     problems: Vec<String>,
 }
@@ -129,12 +141,16 @@ impl Watch<'_> {
             }
         };
         tell(&Event::Contract(self.contract(&scene)))?;
+        for what in std::mem::take(&mut scene.oddities) {
+            tell(&Event::Trouble { at: self.context.now, what, is_over: false })?;
+        }
         loop {
             let round = self.round(&mut scene, tell)?;
-            if let Some(why) = self.reason_to_end(&scene, &round) {
-                return self.end(Some(&scene), why, tell);
-            }
-            let band = self.band(&scene);
+            let band = match self.reason_to_end(&scene, &round) {
+                Some(Why::Done) if self.lingers(&scene) => Pace::Degraded.band(self.options.every),
+                Some(why) => return self.end(Some(&scene), why, tell),
+                None => self.band(&scene),
+            };
             loop {
                 if let Some(end) = self.wait(Some(&scene), band, tell)? {
                     return Ok(end);
@@ -142,6 +158,7 @@ impl Watch<'_> {
                 match scene.look(&self.context, band.fresh_enough()) {
                     Ok(()) => break,
                     Err(blind) => {
+                        self.note_silence(&mut scene);
                         if let Some(end) = self.told_blind(blind, Some(&scene), tell)? {
                             return Ok(end);
                         }
@@ -163,14 +180,10 @@ impl Watch<'_> {
         let mut round = Round::default();
         let seen = scene.see(&self.context);
         for (number, seen) in seen.into_iter().enumerate() {
-            let judged = scene.targets.get(number).and_then(|target| self.judge(scene, target, &seen));
-            let Some(mut now) = seen.memory else { continue };
+            let seen = self.study(scene, number, seen);
+            let Some(now) = seen.memory else { continue };
             let Some(target) = scene.targets.get_mut(number) else { continue };
-            if judged.is_some() {
-                target.judged = Some(at);
-            }
             let before = target.kept.as_ref().map(|kept| &kept.memory);
-            now.standing = judged.or_else(|| before.and_then(|before| before.standing.clone()));
             let changes = memory::changes(before, &now);
             let was = before.and_then(Memory::decision);
             round.intervene |= now.decision() == Some(Decision::Intervene) && was != now.decision();
@@ -187,27 +200,84 @@ impl Watch<'_> {
             }
             let kept = target.kept.get_or_insert_with(|| Kept::new(now.clone()));
             kept.add(now, &changes);
-            self.keep(number, scene, tell)?;
+            self.keep(target, tell)?;
         }
         self.say_problems(scene, tell)?;
         Ok(round)
     }
 
-    /// What is made of a target now; `None` if too little of it is known here,
-    /// or if nothing changed since it was judged a short while ago.
-    fn judge(&self, scene: &Scene, target: &Target, seen: &Seen) -> Option<memory::Standing> {
-        let sweep = seen.sweep.as_ref().filter(|_| seen.is_whole)?;
-        let before = target.kept.as_ref().map(|kept| &kept.memory.look);
-        let same = before == seen.memory.as_ref().map(|now| &now.look);
-        let is_recent = target.judged.is_some_and(|at| at.age(self.context.now) < AGAIN);
-        (!same || !is_recent).then(|| standing::judged(&self.context, &scene.snapshot, sweep, &self.table))
+    /// Reads what is new of a target and judges it, if enough of it is known
+    /// here and something changed, or nobody judged for a while.
+    fn study(&self, scene: &mut Scene, number: usize, mut seen: Seen) -> Seen {
+        let Scene { targets, snapshot, questions, .. } = scene;
+        let (Some(target), Some(now)) = (targets.get_mut(number), seen.memory.take()) else { return seen };
+        let mut now = now;
+        let before = target.kept.as_ref().map(|kept| &kept.memory);
+        now.standing = before.and_then(|before| before.standing.clone());
+        if let Some(sweep) = &seen.sweep {
+            let ground = self.ground(snapshot);
+            let studied = target.study.look(&ground, snapshot, sweep, self.is_last());
+            questions.files += u64::from(studied.calls);
+            let problem = |what: &String| Problem { about: EVIDENCE.to_owned(), what: what.clone() };
+            snapshot.problems.extend(studied.problems.iter().map(problem));
+            let progress = sweep::progress(&studied.evidence, ground.sweeps);
+            let vital = vital(&studied.evidence, &progress, self.context.now);
+            now.with_course(progress, vital);
+            let same = before.is_some_and(|before| before.look == now.look) && !studied.is_new;
+            let is_recent = target.judged.is_some_and(|at| at.age(self.context.now) < AGAIN);
+            if seen.is_whole && !(same && is_recent) {
+                target.judged = Some(self.context.now);
+                self.judge(&ground, sweep, &studied, target.study.open(), &mut now);
+            }
+        }
+        if let Some(before) = before {
+            now = now.carried(before);
+        }
+        seen.memory = Some(now);
+        seen
     }
 
-    fn keep<E: From<Error>>(&mut self, number: usize, scene: &Scene, tell: &mut Tell<E>) -> Result<(), E> {
-        let Some(kept) = scene.targets.get(number).and_then(|target| target.kept.as_ref()) else {
-            return Ok(());
+    fn ground(&self, snapshot: &Snapshot) -> Ground<'_> {
+        let look = crate::verbs::snapshot::here(&self.context);
+        Ground {
+            world: self.context.world,
+            sweeps: &self.context.config.sweeps,
+            logs: &self.context.config.logs,
+            table: &self.table,
+            roots: self.roots.clone(),
+            look: (snapshot.origin == Origin::Local).then_some(look),
+            now: self.context.now,
+        }
+    }
+
+    fn judge(&self, ground: &Ground, sweep: &Sweep, studied: &Studied, open: &TaskIds, now: &mut Memory) {
+        let rules = Rules {
+            settings: ground.sweeps,
+            table: &self.table,
+            parameters: &studied.parameters,
+            now: Some(self.context.now),
         };
-        match kept.write(self.context.world, &self.home) {
+        let judgement = sweep::judge(sweep, &studied.evidence, &rules);
+        let looked = studied.evidence.iter().filter_map(|task| task.looked.as_deref());
+        let missing =
+            looked.flat_map(|looked| &looked.missing).map(|path| path.to_string_lossy().into_owned());
+        now.standing = Some(Standing::of(&judgement, missing, open));
+        Known::contradictions(&judgement).into_iter().for_each(|finding| now.add_finding(finding));
+    }
+
+    /// True if what is not there now will not be looked for again.
+    fn is_last(&self) -> bool {
+        self.options.once || self.lingered
+    }
+
+    fn keep<E: From<Error>>(&mut self, target: &mut Target, tell: &mut Tell<E>) -> Result<(), E> {
+        let Some(kept) = &target.kept else { return Ok(()) };
+        let look = &kept.memory.look;
+        let readings = kept::readings(&self.home, &look.key);
+        let world = self.context.world;
+        let wrote =
+            kept.write(world, &self.home).and_then(|()| target.study.write(world, &readings, &look.key));
+        match wrote {
             Err(error) if !self.unkept => {
                 self.unkept = true;
                 let what = format!("the next watch will start from nothing: {error}");
@@ -229,8 +299,27 @@ impl Watch<'_> {
             let what = safety::one_line(what, 300);
             tell(&Event::Trouble { at: self.context.now, what, is_over: false })?;
         }
-        self.problems = now;
+        // Not everything is read at each look: what could not be is said once.
+        let before = std::mem::replace(&mut self.problems, now);
+        self.problems.extend(before.into_iter().filter(|what| what.starts_with(EVIDENCE)));
+        self.problems.sort_unstable();
+        self.problems.dedup();
         Ok(())
+    }
+
+    /// True once, if all is over and a log or a result may still be on its way.
+    fn lingers(&mut self, scene: &Scene) -> bool {
+        let lingers = !self.is_last() && scene.targets.iter().any(|target| target.study.is_open());
+        self.lingered |= lingers;
+        lingers
+    }
+
+    /// Keeps that a look had no answer; what cannot be kept was said before.
+    fn note_silence(&self, scene: &mut Scene) {
+        for kept in scene.targets.iter_mut().filter_map(|target| target.kept.as_mut()) {
+            kept.add_silence(self.context.now);
+            let _ = kept.write(self.context.world, &self.home);
+        }
     }
 
     fn reason_to_end(&self, scene: &Scene, round: &Round) -> Option<Why> {
@@ -339,8 +428,12 @@ impl Watch<'_> {
 
     fn end<E: From<Error>>(&self, scene: Option<&Scene>, why: Why, tell: &mut Tell<E>) -> Result<End, E> {
         let targets = scene.map_or(&[][..], |scene| &scene.targets);
-        let states: Vec<State> = targets.iter().filter_map(State::of).collect();
-        let next = states.iter().flat_map(|state| next(state, &self.context.config.sweeps)).collect();
+        let mut states: Vec<State> = targets.iter().filter_map(State::of).collect();
+        let settings = &self.context.config.sweeps;
+        for state in states.iter_mut().filter(|state| state.is_over()) {
+            state.results = evidence::of_manifest(settings, &self.roots).and_then(Result::ok);
+        }
+        let next = states.iter().flat_map(|state| next(state, settings)).collect();
         let end = End {
             at: self.context.now,
             why,

@@ -3,6 +3,7 @@
 use super::event::Questions;
 use super::kept::{self, Kept};
 use super::shared;
+use super::study::Study;
 use crate::cluster::{self, Accounting, Job, MOST_IDS, Nothing, Origin, Problem, Snapshot, State};
 use crate::config::Source;
 use crate::sweep::cadence::FLOOR;
@@ -23,6 +24,8 @@ pub(super) struct Target {
     pub kept: Option<Kept>,
     /// When this watch judged it last.
     pub judged: Option<Time>,
+    /// What was read of its tasks.
+    pub study: Study,
     /// True once accounting was asked for all of it.
     accounted: bool,
     /// Tasks that left the queue and that accounting did not know yet.
@@ -40,6 +43,8 @@ pub(super) struct Scene {
     pub is_live: bool,
     /// What was asked so far.
     pub questions: Questions,
+    /// What was found out of order at the beginning, in words.
+    pub oddities: Vec<String>,
 }
 
 /// Why nothing was seen.
@@ -69,6 +74,7 @@ impl Scene {
             targets: Vec::new(),
             is_live: false,
             questions: Questions::default(),
+            oddities: Vec::new(),
         };
         scene.look(context, FLOOR)?;
         let least = if wanted.is_empty() { SHARED_NAME_AT_LEAST } else { 1 };
@@ -93,6 +99,20 @@ impl Scene {
         for (key, kind) in chosen? {
             let own = kept.iter().position(|kept| kept.memory.look.key == key && kept.memory.kind == kind);
             let kept = own.map(|at| kept.swap_remove(at));
+            let home = context.home();
+            if kept.is_none()
+                && let Some(aside) = kept::put_aside(context.world, &home, &key)
+            {
+                let aside = crate::safety::escape_path(&aside);
+                scene.oddities.push(format!(
+                    "what an earlier watch kept of {} cannot be read; it is now {aside}",
+                    crate::safety::one_line(&key, 60)
+                ));
+            }
+            let study = match &kept {
+                Some(_) => Study::read(&kept::readings(&home, &key), &key),
+                None => Study::default(),
+            };
             let accounted = !scene.is_live || (kind == Kind::SharedName && window);
             let name = found.iter().find(|sweep| sweep.key == key && sweep.kind == kind);
             let name = name.map(|sweep| sweep.name.clone());
@@ -102,6 +122,7 @@ impl Scene {
                 name,
                 kept,
                 judged: None,
+                study,
                 accounted,
                 limbo: TaskIds::default(),
             });
@@ -122,7 +143,8 @@ impl Scene {
         let source = self.source.as_ref().unwrap_or(&context.config.cluster.source).clone();
         if matches!(source, Source::Auto | Source::Local) {
             let look = look_of(context);
-            let answer = shared::ask(context.world, &look, fresh);
+            let known = self.snapshot.taken_at.filter(|_| self.is_live);
+            let answer = shared::ask(context.world, &look, fresh, known);
             if answer.shared {
                 self.questions.shared += 1;
             } else if !matches!(answer.queue.jobs, Known::NotApplicable(_)) {

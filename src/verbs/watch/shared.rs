@@ -47,8 +47,9 @@ const SLACK: Seconds = Seconds(5);
 /// How often is looked whether it has come.
 const STEP: Duration = Duration::from_millis(200);
 
-/// The queue of the look's user: an answer that is no older than `fresh`, or a new one.
-pub(super) fn ask(world: &World, look: &Look, fresh: Seconds) -> Answer {
+/// The queue of the look's user: an answer that is no older than `fresh` and
+/// newer than `known`, or a new one.
+pub(super) fn ask(world: &World, look: &Look, fresh: Seconds, known: Option<Time>) -> Answer {
     // Every watch of the user can use it, whatever it watches.
     let scope = Scope { user: look.scope.user.clone(), ..Scope::default() };
     let look = Look { scope, now: world.clock.now(), ..look.clone() };
@@ -56,13 +57,13 @@ pub(super) fn ask(world: &World, look: &Look, fresh: Seconds) -> Answer {
     let patience = Duration::from_secs(look.limit.as_secs() + SLACK.0);
     let watch = world.clock.stopwatch();
     loop {
-        if let Some(stored) = place.read(world, fresh) {
+        if let Some(stored) = place.read(world, fresh, known) {
             return stored;
         }
         match place.claim(world, &look) {
             Claim::Ours => {
                 // Whoever asked before may have ended just now.
-                let answer = place.read(world, fresh);
+                let answer = place.read(world, fresh, known);
                 let answer = answer.unwrap_or_else(|| Answer::new(world, &look, Some(&place)));
                 // If it stays, it is too old in a moment.
                 let _ = world.files.remove_file(&place.asking);
@@ -116,13 +117,14 @@ impl Place {
         })
     }
 
-    fn read(&self, world: &World, fresh: Seconds) -> Option<Answer> {
+    fn read(&self, world: &World, fresh: Seconds, known: Option<Time>) -> Option<Answer> {
         let bytes = read_regular(&self.answer, MOST).ok().flatten()?;
         let stored: Stored = serde_json::from_slice(&bytes).ok()?;
         let now = world.clock.now();
         // One from the future is from another clock.
         let is_fresh = stored.at <= now && stored.at.age(now) <= fresh;
-        let usable = is_fresh && stored.schema == SCHEMA;
+        let is_new = known.is_none_or(|known| stored.at > known);
+        let usable = is_fresh && is_new && stored.schema == SCHEMA;
         usable.then_some(Answer {
             queue: Queue {
                 origin: cluster::Origin::Local,

@@ -110,7 +110,7 @@ pub(super) fn of(settings: &Sweeps, examined: &Examined, now: Time) -> Completio
     let Examined { sweep, gathered, judgement, .. } = examined;
     let missing = missing(examined);
     let files = missing.files.iter().map(|path| path.to_string_lossy().into_owned());
-    let memory = Memory::of(now, sweep, Some(Standing::of(judgement, files)));
+    let memory = Memory::of(now, sweep, Some(Standing::of(judgement, files, &TaskIds::default())));
     Completion {
         is_over: memory.is_over(),
         total: sweep.total,

@@ -1,0 +1,200 @@
+//! `handover watch` and what it reads beside queue and accounting: logs of
+//! tasks that end, the ends of logs of tasks that run, expected files.
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use handover::terms::Time;
+use serde_json::Value;
+
+use crate::support::planted::Recorded;
+use crate::support::{Answer, NOW, Sandbox};
+use crate::watch::{accounting, events, queue, slurm};
+
+const ONCE: [&str; 6] = ["watch", "8", "--once", "--json", "--cluster", "local"];
+
+const OOM: &str = "epoch=0, step=120, loss=1.20\nTraceback (most recent call last):\n  File \"train.py\", line 9, in main\n\
+    torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB\n";
+const MODULE: &str = "Traceback (most recent call last):\n  File \"train.py\", line 3, in <module>\n    import einops\n\
+    ModuleNotFoundError: No module named 'einops'\n";
+
+/// Writes a file as if that was some seconds before or after the first moment.
+fn write_at(sandbox: &Sandbox, path: &str, text: &str, seconds: i64) {
+    let path = sandbox.write(path, text);
+    let at = NOW.parse::<Time>().unwrap().unix() + seconds;
+    let at = UNIX_EPOCH + Duration::from_secs(u64::try_from(at).unwrap());
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+}
+
+/// What changed, as `what` and the rest that matters here.
+fn told(answer: &Answer) -> Vec<(String, Value)> {
+    let events = events(answer).into_iter().filter(|event| event["event"] == "change");
+    events
+        .map(|event| (event["change"]["what"].as_str().unwrap().to_owned(), event["change"].clone()))
+        .collect()
+}
+
+fn of<'t>(told: &'t [(String, Value)], what: &str) -> Vec<&'t Value> {
+    told.iter().filter(|(kind, _)| kind == what).map(|(_, change)| change).collect()
+}
+
+#[test]
+fn a_cause_is_named_with_its_place_and_no_log_is_read_twice() {
+    let live = |tasks: &[u32]| {
+        let ids: Vec<String> = tasks.iter().map(|task| format!("8_{task}")).collect();
+        let jobs: Vec<(&str, u32, &str, &str)> =
+            ids.iter().zip(tasks).map(|(id, task)| (id.as_str(), 9 + task, "RUNNING", "None")).collect();
+        queue(&jobs)
+    };
+    let rows = |failed: &[u32]| {
+        let ids: Vec<String> = (0..4).map(|task| format!("8_{task}")).collect();
+        let row = |task: u32| match failed.contains(&task) {
+            true => (ids[task as usize].as_str(), 9 + task, "FAILED", "1:0"),
+            false => (ids[task as usize].as_str(), 9 + task, "RUNNING", "0:0"),
+        };
+        accounting(&(0..4).map(row).collect::<Vec<_>>())
+    };
+    let (sandbox, squeue, sacct) = slurm(
+        &[live(&[0, 1, 2, 3]), live(&[1, 2, 3]), live(&[2, 3])],
+        &[rows(&[]), rows(&[0]), rows(&[0, 1])],
+    );
+    for task in 0..4 {
+        write_at(&sandbox, &format!("logs/lr_8_{task}.out"), OOM, 30);
+    }
+    let first = told(&sandbox.handover(ONCE).expect(0));
+    assert!(of(&first, "cause").is_empty(), "nothing failed yet: {first:#?}");
+    sandbox.advance("10min");
+    let answer = sandbox.handover(ONCE).expect(0);
+    let second = told(&answer);
+    let [cause] = of(&second, "cause")[..] else { panic!("{second:#?}") };
+    assert_eq!((cause["cause"]["class"].as_str(), cause["new"].as_str()), (Some("cuda-oom"), Some("0")));
+    let place = &cause["cause"]["place"];
+    assert!(place["file"].as_str().unwrap().ends_with("logs/lr_8_0.out"), "{place}");
+    assert_eq!(place["line"], 4);
+    assert!(place["text"].as_str().unwrap().contains("CUDA out of memory"), "{place}");
+    // Of what was read the log says something else now, and another task fails.
+    write_at(&sandbox, "logs/lr_8_0.out", MODULE, 600);
+    sandbox.advance("10min");
+    let third = told(&sandbox.handover(ONCE).expect(0));
+    let [cause] = of(&third, "cause")[..] else { panic!("{third:#?}") };
+    assert_eq!((cause["cause"]["class"].as_str(), cause["new"].as_str()), (Some("cuda-oom"), Some("1")));
+    assert_eq!((cause["first"].as_bool(), cause["cause"]["tasks"].as_str()), (Some(false), Some("0,1")));
+    assert_eq!((squeue.calls().len(), sacct.calls().len()), (3, 3));
+}
+
+#[test]
+fn running_tasks_tell_how_far_they_are_and_what_is_the_matter_once() {
+    let running = queue(&[("8_0", 9, "RUNNING", "None"), ("8_1", 10, "RUNNING", "None")]);
+    let (sandbox, ..) = slurm(&[running], &[accounting(&[("8_0", 9, "RUNNING", "0:0")])]);
+    sandbox.write(".handover.yaml", "sweeps:\n  target_step: 1000\n");
+    std::fs::remove_file(sandbox.project().join("logs/lr_8_1.out")).unwrap();
+    let log = |task: u32, steps: &[(u64, &str)], at: i64| {
+        let lines: String = steps.iter().map(|(step, loss)| format!("step={step}, loss={loss}\n")).collect();
+        write_at(&sandbox, &format!("logs/lr_8_{task}.out"), &lines, at);
+    };
+    log(0, &[(100, "1.5"), (300, "1.2")], 0);
+    let first = told(&sandbox.handover(ONCE).expect(0));
+    let [progress] = of(&first, "progress")[..] else { panic!("{first:#?}") };
+    assert_eq!((progress["mark"].as_str(), progress["tasks"].as_str()), (Some("quarter"), Some("0")));
+    assert_eq!(progress["example"]["step"], 300);
+    sandbox.advance("5min");
+    assert_eq!(told(&sandbox.handover(ONCE).expect(0)), [], "no line without a change");
+    // One goes on, of the other there is no log after all that time.
+    log(0, &[(100, "1.5"), (300, "1.2"), (800, "nan"), (810, "nan")], 700);
+    sandbox.advance("10min");
+    let second = told(&sandbox.handover(ONCE).expect(0));
+    let [progress] = of(&second, "progress")[..] else { panic!("{second:#?}") };
+    assert_eq!((progress["mark"].as_str(), progress["tasks"].as_str()), (Some("three_quarters"), Some("0")));
+    let found: Vec<(&str, &str)> = of(&second, "finding")
+        .iter()
+        .map(|change| (change["finding"]["class"].as_str().unwrap(), change["new"].as_str().unwrap()))
+        .collect();
+    assert_eq!(found, [("nan", "0"), ("no-log", "1")]);
+    log(1, &[(400, "1.5")], 1200);
+    sandbox.advance("10min");
+    let third = told(&sandbox.handover(ONCE).expect(0));
+    let [progress] = of(&third, "progress")[..] else { panic!("{third:#?}") };
+    assert_eq!((progress["mark"].as_str(), progress["tasks"].as_str()), (Some("quarter"), Some("1")));
+    // Both stand still for over half an hour.
+    sandbox.advance("40min");
+    let last = told(&sandbox.handover(ONCE).expect(0));
+    let [silent] = of(&last, "finding")[..] else { panic!("{last:#?}") };
+    assert_eq!((silent["finding"]["class"].as_str(), silent["new"].as_str()), (Some("silent"), Some("0,1")));
+    sandbox.advance("5min");
+    assert_eq!(told(&sandbox.handover(ONCE).expect(0)), []);
+}
+
+#[test]
+fn an_expected_file_that_did_not_appear_is_told() {
+    let running = queue(&[("8_0", 9, "RUNNING", "None"), ("8_1", 10, "RUNNING", "None")]);
+    let done = accounting(&[("8_0", 9, "COMPLETED", "0:0"), ("8_1", 10, "COMPLETED", "0:0")]);
+    let (sandbox, ..) = slurm(&[running, queue(&[])], &[accounting(&[("8_0", 9, "RUNNING", "0:0")]), done]);
+    sandbox
+        .write(".handover.yaml", "sweeps:\n  results: ['results/{task}.json']\n  manifest: expected.txt\n");
+    sandbox.write("expected.txt", "results/0.json\nresults/1.json\nresults/all.csv\n");
+    sandbox.write("results/0.json", "{}");
+    let answer = sandbox.handover(["watch", "8", "--json", "--cluster", "local"]).expect(0);
+    let told = told(&answer);
+    let [missing] = of(&told, "missing")[..] else { panic!("{told:#?}") };
+    assert_eq!(missing["files"], serde_json::json!(["results/1.json"]));
+    let end = events(&answer).pop().unwrap();
+    let results = &end["sweeps"][0]["results"];
+    assert_eq!((&results["expected"], &results["present"]), (&3.into(), &1.into()));
+}
+
+#[test]
+fn a_whole_watch_of_the_recorded_sweep_reads_well() {
+    let recorded = Recorded::new();
+    let watch = ["watch", "lrgrid", "--once", "--cluster", "../cluster_state.txt"];
+    let answer = recorded.sandbox.handover_in(&recorded.project, watch);
+    insta::assert_snapshot!(answer);
+    let silent = recorded.sandbox.handover_in(&recorded.project, watch).expect(1);
+    let changes = events_of(&silent);
+    assert!(changes.is_empty(), "nothing changed: {silent}");
+}
+
+/// Lines of a text answer that tell a change.
+fn events_of(answer: &Answer) -> Vec<String> {
+    let is_change = |line: &&str| line.get(2..3) == Some(":") && !line.contains("ends:");
+    answer.stdout().lines().filter(is_change).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_cannot_be_read_back_is_put_aside_and_not_overwritten() {
+    let running = queue(&[("8_0", 9, "RUNNING", "None")]);
+    let (sandbox, ..) = slurm(&[running], &[accounting(&[("8_0", 9, "RUNNING", "0:0")])]);
+    let folder = sandbox.project().join(".git/handover/watch");
+    let newer = "{\"schema\":\"handover/watch-state/9\",\"all\":\"different\"}";
+    sandbox.write(folder.join("8.json"), newer);
+    let answer = sandbox.handover(["watch", "8", "--once", "--cluster", "local"]).expect(0);
+    assert!(answer.stdout().contains("cannot be read"), "{answer}");
+    assert_eq!(sandbox.read(folder.join("8.aside-1")), newer);
+    // Readings that are none, or another sweep's, are made anew.
+    for text in ["", "{", "{\"schema\":\"handover/watch-readings/1\",\"key\":\"9\",\"tasks\":{}}"] {
+        sandbox.write(folder.join("readings/8.json"), text);
+        sandbox.advance("1h");
+        let _ = sandbox.handover(["watch", "8", "--once", "--cluster", "local"]).expect(0);
+    }
+    assert!(Path::new(&folder.join("8.json")).is_file());
+}
+
+#[test]
+fn many_watches_at_one_moment_ask_once() {
+    let running = queue(&[("8_0", 9, "RUNNING", "None")]);
+    let sandbox = Sandbox::new();
+    let squeue = sandbox.fake("squeue").answers(&running).waits(0.3);
+    drop(sandbox.fake("sacct").answers(accounting(&[("8_0", 9, "RUNNING", "0:0")])));
+    drop(sandbox.fake("scontrol").fails(1, "slurm_load_jobs error: Invalid job id specified\n"));
+    for round in 1..=3 {
+        let answers: Vec<Answer> = std::thread::scope(|threads| {
+            let watches: Vec<_> = (0..8).map(|_| threads.spawn(|| sandbox.handover(ONCE))).collect();
+            watches.into_iter().map(|watch| watch.join().unwrap()).collect()
+        });
+        for answer in &answers {
+            let end = events(answer).pop().unwrap();
+            assert_eq!(end["why"], "once", "{answer}");
+        }
+        assert_eq!(squeue.calls().len(), round, "eight watches, one question");
+        sandbox.advance("10min");
+    }
+}
