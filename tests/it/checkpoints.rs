@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use handover::terms::Time;
 
 use crate::support::checkpoints::{Made, deepspeed, hf_trainer, megatron, shards, tar};
-use crate::support::{Answer, NOW, Sandbox};
+use crate::support::{Answer, NOW, Sandbox, cluster::Cluster};
 
 /// Two hours before the sandbox's clock, so that nothing seems to be written now.
 fn age(dir: &Path) {
@@ -178,4 +178,48 @@ fn the_script_for_the_cluster_runs_the_parts_and_is_submitted_only_when_told() {
     sandbox.fake("sbatch").fails(1, "sbatch: error: Batch job submission failed: Invalid account");
     let refused = checkpoints(&sandbox, &["it's $(touch x)/outputs", "--sbatch", "2", "--submit"]).expect(7);
     assert!(refused.stderr().contains("Invalid account"), "{}", refused.stderr());
+}
+
+/// The script as Slurm runs it: its own reading of the `#SBATCH` lines, three
+/// tasks, and the command that it names for the merge.
+#[test]
+fn the_parts_that_a_real_slurm_ran_say_together_what_one_process_says() {
+    let name = "the_parts_that_a_real_slurm_ran_say_together_what_one_process_says";
+    let Some(cluster) = Cluster::or_skip(name) else { return };
+    let sandbox = Sandbox::new();
+    cluster.open_to(&sandbox);
+    sweep_of_runs(&sandbox);
+    let odd = sandbox.project().join("it's $(touch x)");
+    fs::create_dir_all(&odd).unwrap();
+    fs::rename(sandbox.project().join("outputs"), odd.join("outputs")).unwrap();
+    let look = |words: &[&str]| {
+        let all = ["sweep", "checkpoints", "outputs", "--full", "--json"];
+        sandbox.handover_in(&odd, all.iter().chain(words))
+    };
+    let alone = look(&[]).expect(3).data();
+    let words = ["--sbatch", "3", "--submit", "--threads", "1", "--out", "its 50% answers"];
+    let submitted = look(&words).expect(0).data();
+    let job = submitted["job"].as_str().unwrap();
+    let out = odd.join("its 50% answers");
+    let parts: Vec<_> = (1..=3).map(|part| out.join(job).join(format!("shard-{part}.jsonl"))).collect();
+    // An answer has its name only when it is whole.
+    let is_done = || parts.iter().all(|part| part.is_file());
+    for _ in 0..240 {
+        if is_done() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let accounts = || sandbox.program("sacct", ["-nPX", "-j", job, "-o", "jobid,state,exitcode"]).run();
+    assert!(is_done(), "{:?} {:?}", sandbox.tree(&odd), accounts());
+    for task in 1..=3 {
+        let log = out.join(format!("slurm-{job}_{task}.out"));
+        assert_eq!(fs::read_to_string(&log).unwrap_or_else(|e| panic!("{log:?}: {e}")), "");
+    }
+    let merge = submitted["merge"].as_str().unwrap();
+    let merged = sandbox.program("bash", ["-c", &format!("{merge} --json")]).run().expect(3).data();
+    assert_eq!(merged["runs"], alone["runs"]);
+    assert_eq!(merged["depth"], "full");
+    assert_eq!(merged["missing_shards"].as_array().map_or(0, Vec::len), 0);
+    assert!(!sandbox.exists("x") && !odd.join("x").exists());
 }
