@@ -62,10 +62,10 @@ impl Output {
         if !self.json {
             return self.print(&text(&self.view, data));
         }
-        let value = envelope(schema, data)
+        let mut line = envelope(schema, data)
             .map_err(|e| Failure::new(super::Exit::Bug, format!("cannot write JSON: {e}")))?;
-        // Names keep what they hold, and the terminal gets nothing that it would obey.
-        self.print(&format!("{}\n", crate::safety::json_line(&value)))
+        line.push('\n');
+        self.print(&line)
     }
 
     /// Text on standard output as it is, colours aside.

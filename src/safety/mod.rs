@@ -11,4 +11,5 @@ pub use quote::{Unquotable, shell_path, shell_word};
 pub use secrets::{Redactions, redact, url_without_credentials};
 pub use text::{
     clip, code_span, escape, escape_bytes, escape_path, fence, json_line, one_line, plain_markdown,
+    showable_json,
 };

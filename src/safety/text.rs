@@ -150,8 +150,13 @@ fn longest_run(text: &str, of: char) -> usize {
 /// A JSON value on one line, with everything that cannot be shown escaped, so
 /// that every reader of YAML takes the line as well.
 pub fn json_line(value: &Value) -> String {
-    let plain = value.to_string();
-    if plain.chars().all(is_showable) {
+    showable_json(value.to_string())
+}
+
+/// JSON on one line, with everything escaped that cannot be shown.
+pub fn showable_json(plain: String) -> String {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~');
+    if plain.as_bytes().iter().all(is_plain) || plain.chars().all(is_showable) {
         return plain;
     }
     let mut out = String::with_capacity(plain.len() + 16);
