@@ -7,25 +7,50 @@ use regex::Regex;
 /// The longest normal text, in characters.
 const MOST: usize = 200;
 
+/// A cheap look that says whether a pattern could match: most do not, and
+/// thousands of logs are read.
+type May = fn(&str) -> bool;
+
 /// Numbers (with what binds them: dates, versions, sizes), paths, hex and ids
 /// become signs: what is left is what failures of one kind have in common.
 pub(super) fn normal(text: &str) -> String {
     // The order counts: a URL holds a path, a path holds numbers.
-    static STEPS: LazyLock<[(Regex, &str); 8]> = LazyLock::new(|| {
+    static STEPS: LazyLock<[(Regex, &str, May); 8]> = LazyLock::new(|| {
         [
-            (r"\b[a-z][a-z0-9+]*://\S+", "<url>"),
-            (r#"(?:~|\.{1,2}|[A-Za-z]:)?(?:[/\\][\w.@%+=,~-]+){1,}/?|\b[\w.-]+/[\w./@%+=~-]+"#, "<path>"),
-            (r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>"),
-            (r"\b0x[0-9a-fA-F]+\b", "<hex>"),
-            (r"\b[0-9a-f]*(?:[0-9][a-f]|[a-f][0-9])[0-9a-f]{5,}\b", "<hex>"),
-            (r"( ON |srun: error: )[\w.-]+", "${1}<host>"),
-            (r"\d+(?:[-:.,T+x]\d+)*(?:[eE][-+]?\d+)?(?: ?(?:[KMGTP]i?B|bytes|B|ms|s|h)\b)?%?", "<n>"),
-            (r"\s+", " "),
+            (r"\b[a-z][a-z0-9+]*://\S+", "<url>", (|text| text.contains("://")) as May),
+            (
+                r#"(?:~|\.{1,2}|[A-Za-z]:)?(?:[/\\][\w.@%+=,~-]+){1,}/?|\b[\w.-]+/[\w./@%+=~-]+"#,
+                "<path>",
+                |text| text.contains(['/', '\\']),
+            ),
+            (r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>", |text| {
+                text.bytes().filter(|byte| *byte == b'-').count() >= 4
+            }),
+            (r"\b0x[0-9a-fA-F]+\b", "<hex>", |text| text.contains("0x")),
+            (r"\b[0-9a-f]*(?:[0-9][a-f]|[a-f][0-9])[0-9a-f]{5,}\b", "<hex>", |text| {
+                text.as_bytes()
+                    .split(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+                    .any(|run| run.len() >= 7)
+            }),
+            (r"( ON |srun: error: )[\w.-]+", "${1}<host>", |text| {
+                text.contains(" ON ") || text.contains("srun: error: ")
+            }),
+            (
+                r"\d+(?:[-:.,T+x]\d+)*(?:[eE][-+]?\d+)?(?: ?(?:[KMGTP]i?B|bytes|B|ms|s|h)\b)?%?",
+                "<n>",
+                |text| text.bytes().any(|byte| byte.is_ascii_digit() || !byte.is_ascii()),
+            ),
+            (r"\s+", " ", |text| {
+                text.contains("  ") || text.bytes().any(|byte| byte.is_ascii_control() || !byte.is_ascii())
+            }),
         ]
-        .map(|(pattern, sign)| (Regex::new(pattern).expect("a constant"), sign))
+        .map(|(pattern, sign, may)| (Regex::new(pattern).expect("a constant"), sign, may))
     });
     let mut out = text.trim().to_owned();
-    for (pattern, sign) in STEPS.iter() {
+    for (pattern, sign, may) in STEPS.iter() {
+        if !may(&out) {
+            continue;
+        }
         if let std::borrow::Cow::Owned(changed) = pattern.replace_all(&out, *sign) {
             out = changed;
         }

@@ -1,6 +1,6 @@
 //! One pass over a part of a file, in blocks: candidates, lines, events.
 
-use std::collections::VecDeque;
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use memchr::{memchr_iter, memchr2, memmem, memrchr2};
@@ -46,13 +46,34 @@ pub(super) struct Scan<'t> {
     stripped: Stripped,
     /// Newlines before the block; `None` where that is not known.
     newlines: Option<u64>,
-    /// Normal text of the file's first lines.
-    head: VecDeque<String>,
+    head: Head,
     /// Lines left of the watch after the end of a job, and those with life.
     watch: u32,
     life: u32,
     /// No event before this offset: a long line is looked at in pieces that overlap.
     done: u64,
+}
+
+/// The file's first lines, which only a log of several attempts is compared with.
+#[derive(Default)]
+struct Head {
+    bytes: Vec<u8>,
+    normal: OnceCell<Vec<String>>,
+}
+
+impl Head {
+    fn keep(&mut self, bytes: &[u8]) {
+        *self = Head { bytes: bytes[..bytes.len().min(4096)].to_vec(), normal: OnceCell::new() };
+    }
+
+    /// The first lines with text, as normal text.
+    fn lines(&self) -> &[String] {
+        self.normal.get_or_init(|| {
+            let lines = self.bytes.split(|byte| matches!(byte, b'\n' | b'\r'));
+            let texts = lines.map(|line| normal(&String::from_utf8_lossy(&line[..line.len().min(400)])));
+            texts.filter(|text| !text.is_empty()).take(HEAD).collect()
+        })
+    }
 }
 
 /// A block as it is looked at.
@@ -78,7 +99,7 @@ impl<'t> Scan<'t> {
             hits: Hits::default(),
             stripped: Stripped::default(),
             newlines: Some(0),
-            head: VecDeque::new(),
+            head: Head::default(),
             watch: 0,
             life: 0,
             done: 0,
@@ -101,7 +122,7 @@ impl<'t> Scan<'t> {
         let bytes = if has_gaps { stripped.bytes() } else { raw };
         let mut block = Block { bytes, base, has_gaps, counted: 0, newlines: self.newlines };
         if base == 0 && repeats == 0 {
-            self.keep_head(bytes);
+            self.head.keep(bytes);
         }
         self.probe(&block, &stripped);
         let mut at = 0;
@@ -313,7 +334,7 @@ impl<'t> Scan<'t> {
             return;
         }
         let text = normal(&String::from_utf8_lossy(&message[..message.len().min(400)]));
-        let repeats_head = text.len() >= 6 && self.head.contains(&text);
+        let repeats_head = text.len() >= 6 && self.head.lines().contains(&text);
         if repeats_head || progress::sample(message, offset).is_some() {
             self.next_attempt();
             return;
@@ -339,15 +360,6 @@ impl<'t> Scan<'t> {
             // Slurm requeues under the same id.
             let job = current.job;
             self.attempts.begin(ended, job);
-        }
-    }
-
-    fn keep_head(&mut self, bytes: &[u8]) {
-        for line in bytes[..bytes.len().min(4096)].split(|byte| matches!(byte, b'\n' | b'\r')) {
-            let text = normal(&String::from_utf8_lossy(&line[..line.len().min(400)]));
-            if !text.is_empty() && self.head.len() < HEAD {
-                self.head.push_back(text);
-            }
         }
     }
 

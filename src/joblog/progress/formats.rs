@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::Sample;
+use super::{Sample, bar};
 use crate::terms::Seconds;
 
 /// A constant pattern, compiled when it is first used.
@@ -85,30 +85,26 @@ fn json(text: &str) -> Option<Sample> {
 /// tqdm and Lightning: `Epoch 3:  45%|####    | 45/100 [00:10<00:12, 4.2it/s, loss=0.3]`,
 /// and Lightning with rich: `Epoch 3/9 ━━━ 45/100 0:00:10 • 0:00:12 4.20it/s`.
 fn bar(text: &str) -> Option<Sample> {
-    static BAR: LazyLock<Regex> = regex!(
-        r"(\d{1,3})%\|[^|]*\| *([\d.]+[kKMG]?)/([\d.]+[kKMG]?) *\[ *([\d:]+)<([\d:?]+|[^\],]*)(?:, *([\d.]+|\?) ?(\w*/s|s/\w+))?",
-    );
     static RICH: LazyLock<Regex> =
         regex!(r"Epoch (\d+)/(\d+) .{0,400}?(\d+)/(\d+) +[\d:]+ +• +([\d:]+|-[-:]+)(?: +([\d.]+)it/s)?");
     static OTHER: LazyLock<Regex> = regex!(
         r"(?i)shard|download|fetch|saniti?ty|valid|test|predict|eval|token|map|filter|generating|loading|extract|sampl|infer|import|process",
     );
     static EPOCH: LazyLock<Regex> = regex!(r"(?i)\bepoch[ :=\[]*(\d+)(?:/(\d+))?");
-    let whole_bar = text.contains("%|").then(|| BAR.captures_iter(text).last()).flatten();
-    if let Some(found) = whole_bar {
-        let head = &text[..found.get(0)?.start()];
+    if let Some(found) = bar::last(text) {
+        let head = &text[..found.from];
         // What a bar is about stands before it, after any bar that was glued to it.
         let about = head.rsplit([']', '|']).next().unwrap_or(head);
         if OTHER.is_match(about) {
             return None;
         }
         let mut sample = Sample::of("tqdm");
-        sample.step = count(&found[2]);
-        sample.steps = count(&found[3]);
-        sample.remaining = found.get(5).and_then(|text| clock(text.as_str()));
+        sample.step = count(found.step);
+        sample.steps = count(found.steps);
+        sample.remaining = clock(found.remaining);
         let per_second = |unit: &str, value: f64| if unit.starts_with("s/") { 1.0 / value } else { value };
-        if let (Some(value), Some(unit)) = (found.get(6), found.get(7)) {
-            sample.rate = number(value.as_str()).map(|value| per_second(unit.as_str(), value));
+        if let Some((value, unit)) = found.rate {
+            sample.rate = number(value).map(|value| per_second(unit, value));
             sample.rate = finite(sample.rate).filter(|rate| *rate > 0.0);
         }
         if let Some(epoch) = EPOCH.captures(about) {
@@ -117,7 +113,7 @@ fn bar(text: &str) -> Option<Sample> {
             sample.epoch = number(&epoch[1]);
             sample.epochs = epoch.get(2).and_then(|text| number(text.as_str()));
         }
-        sample.loss_of(&text[found.get(0)?.end()..]);
+        sample.loss_of(&text[found.to..]);
         return Some(sample);
     }
     let found = text.contains('•').then(|| RICH.captures(text)).flatten()?;

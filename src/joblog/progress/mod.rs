@@ -1,5 +1,6 @@
 //! How far a training came, from the lines that it prints.
 
+mod bar;
 mod curve;
 mod formats;
 
