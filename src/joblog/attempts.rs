@@ -34,6 +34,8 @@ pub(super) struct Event {
     pub raised: bool,
     /// Its own line says that it was dealt with, or it stands aside of the run.
     pub hedged: bool,
+    /// It ended a thread.
+    pub in_thread: bool,
     /// How it follows from the exception before it.
     pub link: Option<Link>,
     /// The end of the whole job, not of a step.

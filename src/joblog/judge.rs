@@ -30,6 +30,7 @@ pub(super) fn root(events: &mut [Event], ended: Option<u64>, samples: &[Sample])
             && went_on(event, samples);
     }
     links(events);
+    threads(events);
     let found = choose(events);
     for (at, event) in events.iter_mut().enumerate() {
         if event.hedged && event.role == Role::Root && Some(at) != found {
@@ -64,6 +65,26 @@ fn links(events: &mut [Event]) {
             events[before].role = Role::Evidence;
         } else if first.role == Role::Root && second.role == Role::Root {
             events[at].role = Role::Cascade;
+        }
+    }
+}
+
+/// A thread of the project's own code that died took the process with it if
+/// that then ended over something that says no more: it noticed the death. The
+/// threads of libraries die without anybody noticing.
+fn threads(events: &mut [Event]) {
+    let is_thread = |event: &Event| event.in_thread && event.role == Role::Root && event.frame.is_some();
+    for at in (0..events.len()).filter(|at| is_thread(&events[*at])).collect::<Vec<_>>() {
+        let noticed = |event: &Event| {
+            event.raised
+                && !event.in_thread
+                && !event.hedged
+                && event.role == Role::Root
+                && GENERIC.contains(&event.class.as_str())
+        };
+        if let Some(then) = (at + 1..events.len()).find(|then| noticed(&events[*then])) {
+            events[at].hedged = false;
+            events[then].role = Role::Cascade;
         }
     }
 }

@@ -15,8 +15,10 @@ use super::table::Table;
 pub(super) enum Mark {
     /// A Python traceback begins.
     Traceback,
-    /// The next traceback ends nothing: an exception in a destructor or a thread.
+    /// The next traceback ends nothing: an exception in a destructor.
     Aside,
+    /// The next traceback ends a thread.
+    Thread,
     /// The next traceback happened while the one before was dealt with.
     Handling,
     /// The next traceback follows from the one before.
@@ -30,7 +32,7 @@ pub(super) enum Mark {
 const MARKS: [(&str, Mark); 23] = [
     ("Traceback (most recent call last)", Mark::Traceback),
     ("Exception ignored in", Mark::Aside),
-    ("Exception in thread ", Mark::Aside),
+    ("Exception in thread ", Mark::Thread),
     ("During handling of the above exception", Mark::Handling),
     ("The above exception was the direct cause", Mark::Consequence),
     ("SLURM_JOB_ID", Mark::JobId),

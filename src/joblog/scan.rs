@@ -15,7 +15,7 @@ use super::mentions::Mentions;
 use super::normal::normal;
 use super::progress::{self, Sample, Samples};
 use super::table::Table;
-use super::traceback::{Link, Part, Raised, Tracebacks};
+use super::traceback::{self, Aside, Link, Part, Raised, Tracebacks};
 
 /// How much of a line around a literal is looked at, in bytes to each side.
 const AROUND: usize = 2048;
@@ -173,7 +173,10 @@ impl<'t> Scan<'t> {
         let offset = block.origin(stripped, from);
         let mut is_told = hits.has(Mark::Traceback);
         if hits.has(Mark::Aside) {
-            self.tracebacks.set_aside();
+            self.tracebacks.set_aside(Aside::Destructor);
+        }
+        if hits.has(Mark::Thread) {
+            self.tracebacks.set_aside(Aside::Thread);
         }
         if hits.has(Mark::Handling) {
             self.tracebacks.set_link(label, Link::Handling);
@@ -256,6 +259,7 @@ impl<'t> Scan<'t> {
     ) -> bool {
         let whole = &block.bytes[from..to];
         let message = label::message(whole);
+        let message = if raised.is_some() { traceback::trimmed(message) } else { message };
         let skipped = whole.len() - message.len();
         let row = hits.rows.iter().find_map(|row| {
             let found = self.table.rows()[*row].regex.find(message)?;
@@ -301,7 +305,9 @@ impl<'t> Scan<'t> {
             offset,
             job: job_in(message),
             ends_job: memmem::find(message, b"*** JOB ").is_some(),
-            hedged: raised.is_some_and(|raised| raised.aside) || raised.is_none() && is_hedged(message, at),
+            in_thread: raised.is_some_and(|raised| raised.aside == Some(Aside::Thread)),
+            hedged: raised.is_some_and(|raised| raised.aside.is_some())
+                || raised.is_none() && is_hedged(message, at),
             link: raised.and_then(|raised| raised.link),
             raised: raised.is_some(),
             text,

@@ -20,6 +20,15 @@ pub(super) enum Link {
     Consequence,
 }
 
+/// Where exceptions are raised that do not end the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aside {
+    /// A destructor.
+    Destructor,
+    /// A thread, which does end.
+    Thread,
+}
+
 /// A traceback that has come to its last line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Raised {
@@ -27,8 +36,8 @@ pub(super) struct Raised {
     pub exception: String,
     /// The deepest own frame, `file:function`.
     pub frame: Option<String>,
-    /// True if Python goes on after it: a destructor, a thread.
-    pub aside: bool,
+    /// If Python goes on after it: where it was raised.
+    pub aside: Option<Aside>,
     /// The link to the one before it, from the same label.
     pub link: Option<Link>,
 }
@@ -48,7 +57,7 @@ pub(super) enum Part {
 struct Open {
     label: Vec<u8>,
     frame: Option<String>,
-    aside: bool,
+    aside: Option<Aside>,
     link: Option<Link>,
     lines: u32,
     strangers: u32,
@@ -58,7 +67,7 @@ struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Tracebacks {
     open: Vec<Open>,
-    aside: bool,
+    aside: Option<Aside>,
     link: Option<(Vec<u8>, Link)>,
 }
 
@@ -68,9 +77,9 @@ impl Tracebacks {
         !self.open.is_empty()
     }
 
-    /// The next traceback ends nothing.
-    pub fn set_aside(&mut self) {
-        self.aside = true;
+    /// The next traceback does not end the process.
+    pub fn set_aside(&mut self, aside: Aside) {
+        self.aside = Some(aside);
     }
 
     /// The next traceback of this label is linked to the one before it.
@@ -113,7 +122,7 @@ impl Tracebacks {
             }
             return Part::Inside;
         }
-        let is_inside = body.is_empty() || body.len() < message.len() || matches!(body[0], b'^' | b'~');
+        let is_inside = body.is_empty() || is_indented(message) || matches!(body[0], b'^' | b'~');
         if is_inside && open.lines <= LONGEST {
             return Part::Inside;
         }
@@ -129,9 +138,16 @@ impl Tracebacks {
     }
 }
 
+/// True if a line stands deeper than its traceback; those of an exception group
+/// stand behind a bar.
+fn is_indented(message: &[u8]) -> bool {
+    let barred = message.trim_ascii_start().strip_prefix(b"| ");
+    trimmed(message).len() < barred.unwrap_or(message).len()
+}
+
 /// A line without the blanks, bars and boxes that indent it (exception groups
 /// use `|`, rich draws boxes).
-fn trimmed(message: &[u8]) -> &[u8] {
+pub(super) fn trimmed(message: &[u8]) -> &[u8] {
     let mut rest = message;
     loop {
         rest = rest.trim_ascii_start();
@@ -179,8 +195,18 @@ fn exception_of(body: &[u8]) -> Option<String> {
     let found = LAST.captures(body)?;
     let (module, name) = (found.get(1)?.as_bytes(), found.get(2)?.as_bytes());
     let name = std::str::from_utf8(name).ok()?;
-    let endings =
-        ["Error", "Exception", "Exit", "Interrupt", "Warning", "Iteration", "Timeout", "Abort", "OOM"];
+    let endings = [
+        "Error",
+        "Exception",
+        "Group",
+        "Exit",
+        "Interrupt",
+        "Warning",
+        "Iteration",
+        "Timeout",
+        "Abort",
+        "OOM",
+    ];
     let looks_so = endings.iter().any(|ending| name.ends_with(ending));
     let has_message = body.len() > module.len() + name.len();
     // Custom names: with a module, or as a class is written and with a message.
@@ -201,7 +227,9 @@ mod tests {
             if line.contains("During handling") {
                 tracebacks.set_link(label, Link::Handling);
             } else if line.contains("Exception ignored in") {
-                tracebacks.set_aside();
+                tracebacks.set_aside(Aside::Destructor);
+            } else if line.contains("Exception in thread") {
+                tracebacks.set_aside(Aside::Thread);
             } else if line.contains("Traceback (most recent call last)") {
                 tracebacks.begin(label);
             } else if let Part::End(one) = tracebacks.feed(label, message) {
@@ -235,13 +263,23 @@ mod tests {
         let raised = run(
             "Exception ignored in: <function D.__del__>\nTraceback (most recent call last):\n  File \"d.py\", line 1, in __del__\nAttributeError: x\nTraceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 1\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"a.py\", line 4, in f\nmy.errors.Unknown: no such model\n",
         );
-        assert_eq!(raised.iter().map(|one| one.aside).collect::<Vec<_>>(), [true, false, false]);
+        let asides: Vec<_> = raised.iter().map(|one| one.aside).collect();
+        assert_eq!(asides, [Some(Aside::Destructor), None, None]);
         assert_eq!(raised[2].link, Some(Link::Handling));
         assert_eq!(raised[2].exception, "Unknown");
         let rich = run(
             "╭──── Traceback (most recent call last) ────╮\n│ /home/a/train.py:12 in main               │\n│ ❱ 12   step()                             │\n╰───────────────────────────────────────────╯\nRuntimeError: x\n",
         );
         assert_eq!(rich[0].frame.as_deref(), Some("train.py:main"));
+    }
+
+    #[test]
+    fn the_exceptions_of_a_group_stand_behind_bars() {
+        let raised = run(
+            "  + Exception Group Traceback (most recent call last):\n  |   File \"a.py\", line 1, in f\n  |     raise x\n  | ExceptionGroup: two failed (2 sub-exceptions)\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n    |   File \"b.py\", line 2, in g\n    | KeyError: 'x'\n    +---------------- 2 ----------------\n    | TypeError: y\n    +------------------------------------\n",
+        );
+        let seen: Vec<_> = raised.iter().map(|one| (one.exception.as_str(), one.frame.as_deref())).collect();
+        assert_eq!(seen, [("ExceptionGroup", Some("a.py:f")), ("KeyError", Some("b.py:g"))]);
     }
 
     #[test]
