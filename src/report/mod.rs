@@ -20,6 +20,7 @@ pub mod status;
 mod style;
 pub mod sweep;
 pub mod sweep_clean;
+pub mod sweep_page;
 pub mod sweep_plan;
 pub mod sweep_report;
 mod table;

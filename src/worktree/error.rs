@@ -40,6 +40,23 @@ pub enum Error {
         /// What it is instead.
         why: &'static str,
     },
+    /// The file is somebody's, and no place in it is marked as ours.
+    #[error(
+        "will not write {}: it holds text that is not ours, and no marked place for us",
+        escape_path(path)
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The two lines that would mark a place for us.
+        markers: [String; 2],
+    },
+    /// Somebody changed what stands between our markers.
+    #[error("will not rewrite our part of {}: somebody has changed it", escape_path(path))]
+    Edited {
+        /// The file.
+        path: PathBuf,
+    },
     /// The project's own rules would let our file be committed.
     #[error(
         "will not write {}: the project's ignore rules take it in, so it could be committed",

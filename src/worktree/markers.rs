@@ -38,7 +38,12 @@ pub enum MarkerError {
 /// # Errors
 /// [`MarkerError`] unless there is exactly one pair, each at the start of a line.
 pub fn find(text: &[u8]) -> Result<Option<Range<usize>>, MarkerError> {
-    let (begins, ends) = (positions(text, BEGIN), positions(text, END));
+    find_pair(text, BEGIN, END)
+}
+
+/// The same for the pair of which one line begins with `begin`, the other with `end`.
+pub(super) fn find_pair(text: &[u8], begin: &[u8], end: &[u8]) -> Result<Option<Range<usize>>, MarkerError> {
+    let (begins, ends) = (positions(text, begin), positions(text, end));
     let (begin, end) = match (begins.as_slice(), ends.as_slice()) {
         ([], []) => return Ok(None),
         ([begin], [end]) => (*begin, *end),
@@ -89,12 +94,12 @@ pub fn is_blank(text: &[u8]) -> bool {
 }
 
 /// Takes the power from whatever in a body could pass for a marker.
-fn neutral(body: &str) -> String {
+pub(super) fn neutral(body: &str) -> String {
     body.replace("<!--", "&lt;!--")
 }
 
 /// The line ending of the first line; LF where there is none.
-fn newline_of(text: &[u8]) -> &'static str {
+pub(super) fn newline_of(text: &[u8]) -> &'static str {
     match text.iter().position(|b| *b == b'\n') {
         Some(at) if at > 0 && text[at - 1] == b'\r' => "\r\n",
         _ => "\n",

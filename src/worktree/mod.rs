@@ -11,6 +11,7 @@ pub mod context;
 pub mod create;
 mod error;
 mod exclude;
+pub mod fenced;
 mod hidden;
 mod ignored;
 mod inside;

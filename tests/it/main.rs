@@ -33,6 +33,7 @@ mod support;
 mod sweep;
 mod sweep_clean;
 mod sweep_cluster;
+mod sweep_page;
 mod sweep_plan;
 mod sweep_recorded;
 mod sweep_report;

@@ -48,6 +48,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("sweep-clean-plan", of::<verbs::sweep::clean::Plan>()),
         ("sweep-clean-purge", of::<verbs::sweep::clean::Settled>()),
         ("sweep-clean-undo", of::<verbs::sweep::clean::Settled>()),
+        ("sweep-page", of::<verbs::sweep::page::Page>()),
         ("sweep-plan", of::<verbs::sweep::plan::Outcome>()),
         ("sweep-preflight", of::<verbs::sweep::preflight::Outcome>()),
         ("sweep-report", of::<verbs::sweep::report::Report>()),

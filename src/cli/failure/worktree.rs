@@ -16,6 +16,21 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::NotAFile { .. } => {
             (Exit::Refused, vec!["move it away, or make it a regular file of the worktree".into()])
         }
+        Error::Foreign { markers: [begin, end], .. } => (
+            Exit::Refused,
+            vec![
+                "name a file that is not there yet".into(),
+                format!("or put these two lines where it is to stand: {begin} and {end}"),
+            ],
+        ),
+        Error::Edited { .. } => (
+            Exit::Refused,
+            vec![
+                "to keep it there, move it out of the two marker lines".into(),
+                "to have ours again, with a copy of theirs kept: the same command with --replace-edits"
+                    .into(),
+            ],
+        ),
         Error::Exposed { .. } => (
             Exit::Refused,
             vec!["see which rule it is: git check-ignore -v --non-matching CLAUDE/CONTEXT.md".into()],

@@ -7,7 +7,7 @@ mod decided;
 mod done;
 mod failed;
 mod looked;
-mod words;
+pub(super) mod words;
 
 use std::fmt::Write;
 
@@ -35,6 +35,13 @@ pub fn text(_view: &View, report: &Report) -> String {
 /// The report, whatever was reported before.
 pub fn whole_text(_view: &View, report: &Report) -> String {
     whole(report)
+}
+
+/// What became of the file; what it would hold if nothing was to be written.
+pub fn kept(view: &View, report: &Report) -> String {
+    let Some(kept) = &report.file else { return whole(report) };
+    let body = if kept.dry_run { whole(report) } else { String::new() };
+    format!("{body}{}", super::sweep_page::kept_in_words(view, kept))
 }
 
 /// What a file is to hold: all eight parts.

@@ -3,6 +3,7 @@
 pub mod checkpoints;
 pub mod clean;
 pub mod examine;
+pub mod page;
 pub mod plan;
 pub mod preflight;
 pub mod records;

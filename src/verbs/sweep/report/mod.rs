@@ -3,6 +3,7 @@
 
 mod completion;
 mod intervention;
+mod keep;
 mod learned;
 mod material;
 mod runbook;
@@ -15,9 +16,12 @@ use serde::Serialize;
 
 pub use completion::{Checkpoints, Completion, RefusedFor};
 pub use intervention::{Change, CleanUp, Fix, Intervention, Successor};
+pub(super) use keep::put;
+pub use keep::{Edits, Kept, keep};
 pub use learned::{Finding, Learned};
 pub use material::Unchanged;
 pub use runbook::{Command, Files, Runbook};
+pub(super) use scope::tracked;
 pub use scope::{Scope, Tracked};
 pub use timeline::{Entry, Moment, Timeline, Watched};
 
@@ -45,6 +49,9 @@ pub struct Options {
 pub struct Report {
     /// When it was made.
     pub at: Time,
+    /// The file that it was written to, if it was to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Kept>,
     /// A digest over the facts that matter, as 16 hex digits: counts, causes,
     /// decisions, what was done. Progress of tasks that run and ages are not in it.
     pub facts: String,
@@ -156,6 +163,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Report, Error> {
     let Examined { judgement, .. } = examined;
     let mut report = Report {
         at: context.now,
+        file: None,
         facts: String::new(),
         unchanged: None,
         directory: outcome.directory.clone(),

@@ -87,7 +87,8 @@ pub(super) fn of(examined: &Examined) -> Scope {
     }
 }
 
-fn tracked(examined: &Examined) -> Vec<Tracked> {
+/// The projects and sweeps of the tracker that a sweep's runs belong to, most runs first.
+pub fn tracked(examined: &Examined) -> Vec<Tracked> {
     let mut all: BTreeMap<[Option<String>; 3], Tracked> = BTreeMap::new();
     for run in examined.gathered.evidence.iter().flat_map(|task| task.runs()) {
         let key = [run.entity.clone(), run.project.clone(), run.sweep.clone()];
