@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use handover::terms::Time;
 
-use crate::support::checkpoints::{Made, deepspeed, hf_trainer, megatron, shards, tar};
+use crate::support::checkpoints::{Made, deepspeed, hf_trainer, megatron, shards, tar, zip};
 use crate::support::{Answer, NOW, Sandbox, cluster::Cluster};
 
 /// Two hours before the sandbox's clock, so that nothing seems to be written now.
@@ -59,6 +59,28 @@ fn each_run_has_its_best_step_and_the_newer_ones_a_reason() {
     assert_eq!(named.stdout(), answer.stdout());
     let plain = checkpoints(&sandbox, &["outputs/run_10", "--full"]).expect(0);
     assert!(plain.stdout().contains("step 1000"), "{}", plain.stdout());
+}
+
+#[test]
+fn a_checkpoint_that_would_run_something_when_loaded_runs_nothing_here() {
+    let sandbox = Sandbox::new();
+    let runs = sandbox.project().join("runs/7");
+    fs::create_dir_all(&runs).unwrap();
+    let pwned = sandbox.root().join("pwned");
+    // `{'evil': os.system('touch ..'), 'global_step': 5}`; with Python it would run before it fails.
+    let pickle =
+        format!("}}(S'evil'\ncposix\nsystem\n(S'touch {}'\ntRS'global_step'\nI5\nu.", pwned.display());
+    let mut members = Made::at(5).members();
+    members[0].1 = pickle.clone().into_bytes();
+    fs::write(runs.join("step_5.pt"), zip(&members)).unwrap();
+    fs::write(runs.join("step_4.pt"), &pickle).unwrap();
+    age(&runs);
+    for words in [&["--json"][..], &["--json", "--full"]] {
+        let run = checkpoints(&sandbox, words).data()["runs"][0].clone();
+        let steps: Vec<_> = run["all"].as_array().unwrap().iter().map(|c| c["step"].clone()).collect();
+        assert_eq!(steps, [4, 5], "{run:#}");
+        assert!(!pwned.exists());
+    }
 }
 
 #[test]

@@ -125,6 +125,40 @@ fn reading_everything_goes_down_to_the_first_that_is_sound() {
 }
 
 #[test]
+fn nothing_is_resumed_from_under_a_temporary_name() {
+    let file = Made::at(900).zip();
+    for name in
+        ["step_900.pt.tmp", "step_900.tmp.pt", "tmp-step_900.pt", ".tmp_step_900.pt", "step_900.pt.part"]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        put(dir.path(), name, &file, 0);
+        let found = look(dir.path());
+        let refused: Vec<_> = found.refused.iter().map(|c| word(&c.verdict)).collect();
+        assert_eq!((found.best, refused), (None, vec!["temporary"]), "{name}");
+        // Beside a lower one that is whole, too; and by reading everything.
+        put(dir.path(), "step_5.pt", &Made::at(5).zip(), 0);
+        assert_eq!(best(&look(dir.path())), "step_5.pt", "{name}");
+        let full = survey(dir.path(), Depth::Full, &Limits::default());
+        assert_eq!(best(&full), "step_5.pt", "{name}");
+    }
+    let make: [fn(&Path) -> std::path::PathBuf; 3] = [
+        |run| make::hf_trainer(run, 900),
+        |run| make::deepspeed(run, 900, 2),
+        |run| make::megatron(run, 900),
+    ];
+    for make in make {
+        for name in ["tmp-checkpoint-900", "checkpoint-900.tmp", "tmp-global_step900", "iter_0000900.tmp"] {
+            let dir = tempfile::tempdir().unwrap();
+            let whole = make(dir.path());
+            fs::rename(&whole, dir.path().join(name)).unwrap();
+            let found = look(dir.path());
+            assert_eq!(found.best, None, "{name}");
+            assert!(found.refused.iter().any(|c| word(&c.verdict) == "temporary"), "{name}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_being_written_is_said() {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "step_1.pt", &Made::at(1).zip(), 0);
