@@ -8,6 +8,7 @@ use handover::sys::{World, lock};
 use handover::terms::Seconds;
 use serde_json::Value;
 
+use crate::support::planted::Recorded;
 use crate::support::{Sandbox, schema};
 
 /// Runs verbs with `--json`, checks what they answer, and keeps count of them.
@@ -69,6 +70,7 @@ fn every_verb_answers_in_json_as_its_schema_says() {
     let state = state.as_str();
 
     look_at_the_cluster(&tour, project, state);
+    tour.schemas.borrow_mut().extend(look_into_a_sweep());
 
     tour.visit(project, &["start", "lr-schedule", "--dry-run"], 0, "start-plan");
     let started = tour.visit(project, &["start", "lr-schedule", "--focus", "warm-up"], 0, "start");
@@ -137,9 +139,40 @@ fn every_verb_answers_in_json_as_its_schema_says() {
     let on_file: BTreeSet<String> =
         schema::files().iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
     let mut seen = tour.schemas.take();
-    // The head of a document, checked above; and what only a removal that was killed leaves behind.
-    seen.extend(["front-matter", "remove-rest"].map(str::to_owned));
+    // The head of a document, checked above; what only a removal that was killed leaves behind; and
+    // what Slurm itself was told, which `sweep_plan` looks at.
+    seen.extend(["front-matter", "remove-rest", "sweep-submit"].map(str::to_owned));
     assert_eq!(seen, on_file, "a schema was not looked at");
+}
+
+/// What is said of the recorded sweep; the names of the schemas.
+fn look_into_a_sweep() -> BTreeSet<String> {
+    let Recorded { sandbox, project, .. } = Recorded::new();
+    let state = sandbox.root().join("cluster_state.txt");
+    let state = ["--cluster", state.to_str().unwrap()];
+    let tour = Tour { sandbox, verbs: RefCell::default(), schemas: RefCell::default() };
+    let visit = |words: &[&str], code: i32, name: &str| {
+        tour.visit(&project, &[&["sweep"], words, &state].concat(), code, name)
+    };
+    let trash =
+        |words: &[&str], name: &str| tour.visit(&project, &[&["sweep", "clean"], words].concat(), 0, name);
+    visit(&["2"], 1, "sweep");
+    visit(&["plan", "2"], 1, "sweep-plan");
+    visit(&["report", "2"], 1, "sweep-report");
+    let again = visit(&["report", "2", "--output", "report.md"], 1, "sweep-report");
+    assert!(again["unchanged"].is_object() && again["file"]["became"] == "new", "{again}");
+    visit(&["report", "--page"], 0, "sweep-page");
+    tour.sandbox.set_now("2026-11-22T12:00:00Z");
+    visit(&["clean", "2", "--dry-run"], 0, "sweep-clean-plan");
+    let gone = visit(&["clean", "2", "--remove", "--yes"], 0, "sweep-clean");
+    trash(&["--list-trash"], "sweep-trash");
+    trash(&["--undo", gone["id"].as_str().unwrap()], "sweep-clean-undo");
+    visit(&["clean", "2", "--remove", "--yes"], 0, "sweep-clean");
+    let cleaned = visit(&["report", "2"], 1, "sweep-report");
+    assert_eq!(cleaned["intervention"]["clean_ups"].as_array().map(Vec::len), Some(1), "{cleaned}");
+    tour.sandbox.set_now("2027-03-01T12:00:00Z");
+    trash(&["--purge", "--yes"], "sweep-clean-purge");
+    tour.schemas.take()
 }
 
 fn look_at_the_cluster(tour: &Tour, project: &Path, state: &str) {
