@@ -205,4 +205,55 @@ fn submit_resumes_on_the_real_cluster_once_and_the_second_look_says_so() {
     assert_eq!(again.len(), 2, "{told:#?}");
     assert_eq!(runnable(&second), [""; 0]);
     assert_eq!(second["submitted"][0]["hash"].as_str(), Some(hash.as_str()));
+    let report = sandbox.handover(["sweep", "report", &array, "--cluster", "local"]);
+    assert!(report.stdout().contains(&format!("Plan `{hash}` was submitted")), "{report:?}");
+    assert_eq!(report.stdout().matches(" go on as job ").count(), 2, "{report:?}");
+    assert!(report.stdout().contains("\n- `sacct "), "{report:?}");
+}
+
+/// The folder of the runs, with what each shell would make something of.
+const FOLDER: &str = "it's $(touch pwned) `touch pwned` !x;&|<>*?[a] \"q\" ~ é \\n #1";
+
+#[test]
+fn a_printed_line_means_the_same_to_every_shell_whatever_the_folder_is_called() {
+    let recorded = Recorded::new();
+    let project = &recorded.project;
+    let settings = project.join(".handover.yaml");
+    let quoted = FOLDER.replace('\'', "''");
+    let text = std::fs::read_to_string(&settings)
+        .unwrap()
+        .replace("\"runs/{task}\"", &format!("'{quoted}/{{task}}'"));
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("resume:"));
+    let text = lines.collect::<Vec<_>>().join("\n") + "\n  resume: './resume.sh {task} {run} {checkpoint}'\n";
+    std::fs::write(&settings, text).unwrap();
+    std::fs::rename(project.join("runs"), project.join(FOLDER)).unwrap();
+    let script =
+        recorded.sandbox.write(project.join("resume.sh"), "#!/bin/sh\nprintf '%s\\0' \"$@\" >args\n");
+    let _ = recorded.sandbox.program("chmod", ["+x", script.to_str().unwrap()]).run().expect(0);
+    let plan = of_recording(&recorded, &["sweep", "plan", "2", "--keep-running", "--json"]).expect(1).data();
+    let printed = of_recording(&recorded, &["sweep", "plan", "2", "--keep-running"]).expect(1);
+    let lines = runnable(&plan);
+    let resuming: Vec<&String> = lines.iter().filter(|line| line.starts_with("./resume.sh ")).collect();
+    assert!(resuming.len() >= 5, "{lines:#?}");
+    recorded.sandbox.use_path_of_this_machine();
+    let path = std::env::var_os("PATH").unwrap();
+    for line in resuming {
+        // What is printed is what runs.
+        assert!(printed.stdout().contains(line.as_str()), "{line}: {printed:?}");
+        for shell in ["sh", "bash", "zsh"] {
+            let mut dirs = std::env::split_paths(&path);
+            if !dirs.any(|dir| dir.join(shell).is_file()) {
+                eprintln!("SKIPPED: {shell} is not installed, so lines were not given to it");
+                continue;
+            }
+            let _ = recorded.sandbox.program(shell, ["-c", line]).dir(project).run().expect(0);
+            let args = std::fs::read_to_string(project.join("args")).unwrap();
+            let args: Vec<&str> = args.trim_end_matches('\0').split('\0').collect();
+            let [task, run, checkpoint] = args.as_slice() else { panic!("{shell}: {line}: {args:?}") };
+            assert_eq!(*run, format!("{FOLDER}/{task}"), "{shell}: {line}");
+            assert!(checkpoint.starts_with(&format!("{run}/")), "{shell}: {line}");
+            assert!(project.join(checkpoint).exists(), "{shell}: {line}");
+        }
+    }
+    assert!(!project.join("pwned").exists());
 }
