@@ -31,7 +31,7 @@ pub(super) fn root(events: &mut [Event], ended: Option<u64>, samples: &[Sample])
     }
     links(events);
     threads(events);
-    let found = choose(events);
+    let found = choose(events).map(|found| environment(events, found));
     for (at, event) in events.iter_mut().enumerate() {
         if event.hedged && event.role == Role::Root && Some(at) != found {
             event.role = Role::Warning;
@@ -103,6 +103,22 @@ fn went_on(event: &Event, samples: &[Sample]) -> bool {
         }
     }
     steps >= MANY_STEPS || steps >= STEPS_AFTER && last - event.last >= BYTES_AFTER
+}
+
+/// What is missing from an environment that was never activated is not
+/// missing: the cause is the line that says so.
+fn environment(events: &mut [Event], found: usize) -> usize {
+    let is_missing = matches!(events[found].class.as_str(), "missing-module" | "missing-lib");
+    let not_activated =
+        |event: &Event| event.class == "env-activation" && matches!(event.role, Role::Warning | Role::Root);
+    match events[..found].iter().position(not_activated).filter(|_| is_missing) {
+        Some(earlier) => {
+            events[earlier].role = Role::Root;
+            events[found].role = Role::Cascade;
+            earlier
+        }
+        None => found,
+    }
 }
 
 /// The earliest of the best there is.
