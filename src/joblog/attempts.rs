@@ -50,6 +50,8 @@ pub(super) struct Event {
 pub(super) struct Attempt {
     pub job: Option<u32>,
     pub from: u64,
+    /// The number that the script gives it.
+    pub number: Option<u32>,
     /// Where the line that ended the job ends, if there is one.
     pub ended: Option<u64>,
     pub events: Vec<Event>,
@@ -128,6 +130,20 @@ impl Attempts {
             Some(known) if known == job => {}
             Some(_) => self.begin(offset, Some(job)),
         }
+    }
+
+    /// The script says at `offset` which attempt it begins. The first number
+    /// names the attempt that is being read, unless that one has trouble already.
+    pub fn says_number(&mut self, number: u32, offset: u64) {
+        let current = self.current();
+        let job = current.job;
+        match (current.number, current.ended) {
+            (Some(known), _) if known == number => return,
+            (None, None) if current.events.is_empty() => {}
+            (_, Some(ended)) => self.begin(ended, job),
+            (_, None) => self.begin(offset, job),
+        }
+        self.current().number = Some(number);
     }
 
     /// Puts an event where it belongs. `end` is the end of its line.

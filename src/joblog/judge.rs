@@ -63,7 +63,9 @@ fn links(events: &mut [Event]) {
             && second.role == Role::Root;
         if link == Link::Handling && tells_more {
             events[before].role = Role::Evidence;
-        } else if first.role == Role::Root && second.role == Role::Root {
+        } else if second.role == Role::Root
+            && (first.role == Role::Root || first.role == Role::Cascade && first.link.is_some())
+        {
             events[at].role = Role::Cascade;
         }
     }

@@ -25,11 +25,13 @@ pub(super) enum Mark {
     Consequence,
     /// A job id may stand here.
     JobId,
+    /// A script may say which attempt begins here.
+    Attempt,
     /// A run or a checkpoint may be named here.
     Mention,
 }
 
-const MARKS: [(&str, Mark); 23] = [
+const MARKS: [(&str, Mark); 29] = [
     ("Traceback (most recent call last)", Mark::Traceback),
     ("Exception ignored in", Mark::Aside),
     ("Exception in thread ", Mark::Thread),
@@ -44,6 +46,12 @@ const MARKS: [(&str, Mark); 23] = [
     ("job id", Mark::JobId),
     ("Job: ", Mark::JobId),
     ("*** JOB ", Mark::JobId),
+    ("RESTART_COUNT", Mark::Attempt),
+    ("ttempt ", Mark::Attempt),
+    ("ATTEMPT ", Mark::Attempt),
+    ("estart ", Mark::Attempt),
+    ("RESTART ", Mark::Attempt),
+    (" RUN ", Mark::Attempt),
     ("/runs/", Mark::Mention),
     ("saved locally in", Mark::Mention),
     ("wandb sync", Mark::Mention),

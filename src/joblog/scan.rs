@@ -190,6 +190,12 @@ impl<'t> Scan<'t> {
             self.attempts.says_id(job, offset);
             self.watch = 0;
         }
+        if hits.has(Mark::Attempt)
+            && let Some(number) = own_number(message)
+        {
+            self.attempts.says_number(number, offset);
+            self.watch = 0;
+        }
         if hits.has(Mark::Mention) {
             let resumed = self.mentions.read(line, offset);
             if resumed && self.attempts.has_ended() {
@@ -329,7 +335,8 @@ impl<'t> Scan<'t> {
     /// A line after the end of a job: is it the next attempt?
     fn watch_line(&mut self, message: &[u8], offset: u64, is_told: bool) {
         self.watch -= 1;
-        if message.trim_ascii().is_empty() || is_told {
+        // What is indented goes on with what was said before the end.
+        if message.trim_ascii().is_empty() || message[0].is_ascii_whitespace() || is_told {
             return;
         }
         static LAST_WORDS: LazyLock<Regex> = LazyLock::new(|| {
@@ -437,6 +444,18 @@ fn clipped(message: &[u8], at: usize) -> (usize, String) {
     let blanks = bytes.len() - bytes.trim_ascii_start().len();
     let text = String::from_utf8_lossy(&bytes[blanks..]);
     (start + blanks, text.trim_end().chars().take(LONGEST_TEXT).collect())
+}
+
+/// The number of the attempt that a script announces: Slurm's restart count
+/// anywhere, else a banner (`==== attempt 2`, `### RUN 2/3`).
+fn own_number(line: &[u8]) -> Option<u32> {
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+        let banner = r"^[=#*~>+-]{2,} *(?:(?:attempt|restart)[ :#]+(\d{1,4})\b|run +(\d{1,4}) ?/ ?\d)";
+        Regex::new(&format!(r"(?i-u)\bSLURM_RESTART_COUNT[=: ]+(\d{{1,4}})\b|{banner}")).expect("a constant")
+    });
+    let found = NUMBER.captures(line)?;
+    let number = found.iter().skip(1).flatten().next()?;
+    std::str::from_utf8(number.as_bytes()).ok()?.parse().ok()
 }
 
 /// The id in the text of Slurm's own messages.

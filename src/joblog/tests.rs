@@ -224,3 +224,15 @@ fn progress_is_that_of_the_newest_attempt() {
     assert_eq!((progress.step, progress.steps, progress.percent), (Some(250), Some(1000), Some(25.0)));
     assert!(progress.series.len() <= 200 && progress.series.len() > 20);
 }
+
+#[test]
+fn a_script_that_counts_its_attempts_is_believed() {
+    let text = "=== attempt 1 ===\nRuntimeError: CUDA error: an illegal memory access was encountered\n\
+                === attempt 2 ===\nModuleNotFoundError: No module named 'einops'\n";
+    assert_eq!(root(text), Some(("missing-module".to_owned(), 4)));
+    // The same number again is no new attempt, and a number alone is none at all.
+    let text = text.replace("attempt 2", "attempt 1");
+    assert_eq!(root(&text), Some(("code-or-hw".to_owned(), 2)));
+    let text = text.replace("=== attempt 1 ===", "download attempt 2 of 5");
+    assert_eq!(root(&text), Some(("code-or-hw".to_owned(), 2)));
+}
