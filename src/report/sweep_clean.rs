@@ -1,14 +1,14 @@
 //! What ended tasks left, what went, and what the trash holds.
 
 use super::{Align, Style, Table, View, paint};
-use crate::safety::{escape, escape_path, one_line};
+use crate::safety::{escape, one_line};
 use crate::verbs::sweep::clean::{Plan, Receipt, Settled, Trash};
 
 /// So many files are shown; JSON has all.
 const MOST: usize = 200;
 
 /// What could go.
-pub fn plan(_view: &View, plan: &Plan) -> String {
+pub fn plan(view: &View, plan: &Plan) -> String {
     let sweep = one_line(&plan.sweep, 60);
     let mut out = match plan.items.len() {
         0 => format!("nothing of sweep {sweep} could go\n"),
@@ -18,7 +18,7 @@ pub fn plan(_view: &View, plan: &Plan) -> String {
         let size = format!("{:>10}", item.bytes.to_string());
         out.push_str(&format!(
             "{size}  {}  (task {}: {})\n",
-            escape_path(&item.path),
+            view.path(&item.path),
             item.task,
             escape(&item.why)
         ));

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::support::planted::Recorded;
-use crate::support::{Sandbox, cluster};
+use crate::support::{Sandbox, cluster, schema};
+use crate::watch::{accounting, queue, slurm};
 
 pub fn of_recording(recorded: &Recorded, words: &[&str]) -> crate::support::Answer {
     let state = recorded.sandbox.root().join("cluster_state.txt");
@@ -256,4 +257,59 @@ fn a_printed_line_means_the_same_to_every_shell_whatever_the_folder_is_called() 
         }
     }
     assert!(!project.join("pwned").exists());
+}
+
+#[test]
+fn submit_stops_at_the_line_that_fails_and_what_was_done_is_never_done_again() {
+    let accounts = accounting(&[
+        ("8_0", 9, "COMPLETED", "0:0"),
+        ("8_1", 10, "NODE_FAIL", "0:0"),
+        ("8_2", 11, "NODE_FAIL", "0:0"),
+        ("8_3", 8, "COMPLETED", "0:0"),
+    ]);
+    let (sandbox, ..) = slurm(&[queue(&[])], &[accounts]);
+    let header = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 16]].concat();
+    for task in [1, 2] {
+        sandbox.write(format!("runs/{task}/checkpoints/step_100.safetensors"), &bytes);
+    }
+    sandbox.write("train.sh", "#!/bin/bash\n");
+    sandbox.write(
+        ".handover.yaml",
+        "sweeps:\n  runs: ['runs/{task}']\n  script: train.sh\n  resume: 'sbatch --array={tasks} {script} --resume {checkpoint}'\n",
+    );
+    sandbox.commit("The sweep");
+    let sbatch =
+        sandbox.fake("sbatch").answers_in_turn(&["Submitted batch job 91\n", "!sbatch: error: limit\n"]);
+    let words = ["sweep", "plan", "8", "--cluster", "local", "--json"];
+    let plan = sandbox.handover(words).data();
+    let lines = runnable(&plan);
+    assert_eq!(lines.len(), 2, "{plan:#}");
+    let hash = plan["hash"].as_str().unwrap();
+    let submit = [&words[..5], &["--submit", hash]].concat();
+    let partial = sandbox.handover([&submit[..], &["--json"]].concat()).expect(6).data();
+    let wrong = schema::check(&schema::load("sweep-submit"), &partial);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(
+        (&partial["lines"][0]["state"], &partial["lines"][1]["state"]),
+        (&"done".into(), &"failed".into())
+    );
+    assert_eq!(partial["lines"][0]["ids"], serde_json::json!([91]));
+    let called: Vec<String> = sbatch.calls().iter().map(|call| format!("sbatch {call}")).collect();
+    assert_eq!(called, lines, "exactly the lines that were shown");
+    let twice = sandbox.handover(&submit).expect(5);
+    assert!(twice.stderr().contains("was submitted") && twice.stderr().contains("91"), "{twice:?}");
+    assert_eq!(sbatch.calls().len(), 2);
+    // The one that failed is planned anew, the other one is not.
+    let anew = sandbox.handover(words).data();
+    assert_eq!(runnable(&anew), lines[1..], "{anew:#}");
+    assert_ne!(anew["hash"], plan["hash"]);
+    let report = sandbox.handover(["sweep", "report", "8", "--cluster", "local"]);
+    let text = report.stdout();
+    assert!(
+        text.contains("- done: `sbatch ") && text.contains("→ job 91") && text.contains("- failed: `sbatch ")
+    );
+    assert!(text.contains("- tasks `1` go on as job 91: not seen yet"), "{text}");
+    assert!(text.contains(&format!("plan `{hash}` was submitted: 1 of 2 lines ran, new jobs 91")), "{text}");
+    assert!(text.contains("- `squeue ") && text.contains("- `sacct "), "{text}");
 }
