@@ -73,3 +73,34 @@ fn trash_goes_for_good_when_it_is_old_and_somebody_says_so() {
     let _ = call(&["sweep", "clean", "--purge", "--yes"]).expect(0);
     assert!(call(&["sweep", "clean", "--list-trash"]).expect(0).stdout().contains("empty"));
 }
+
+#[test]
+fn whatever_the_patterns_name_no_resumable_checkpoint_and_nothing_outside_goes() {
+    let recorded = Recorded::new();
+    recorded.sandbox.set_now("2026-11-22T12:00:00Z");
+    let settings = recorded.project.join(".handover.yaml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, format!("{text}  partial: ['**', '*']\n")).unwrap();
+    let failed = recorded.truth.0.iter().find(|task| task["fate"] == "time-limit").unwrap();
+    let link = recorded.project.join(format!("runs/{}/out.tmp", failed["task"]));
+    std::os::unix::fs::symlink(recorded.project.join("train.sh"), &link).unwrap();
+    let survey = |words: &[&str]| {
+        let words = [&["sweep", "checkpoints", "--json"], words].concat();
+        let data = recorded.sandbox.handover_in(&recorded.project, words).data();
+        let best = |run: &serde_json::Value| (run["dir"].to_string(), run["best"]["path"].to_string());
+        data["runs"].as_array().unwrap().iter().map(best).collect::<Vec<_>>()
+    };
+    let before: Vec<_> = survey(&[]).into_iter().filter(|(_, best)| best != "null").collect();
+    let receipt =
+        of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes", "--json"]).expect(0).data();
+    assert!(receipt["items"].as_array().unwrap().len() > 11, "{receipt}");
+    assert!(recorded.project.join("train.sh").exists() && link.is_symlink());
+    let after: Vec<_> = survey(&[]).into_iter().filter(|(_, best)| best != "null").collect();
+    assert_eq!(after, before);
+    // Whoever runs has everything that it had.
+    for task in recorded.truth.0.iter().filter(|task| task["state"] == "RUNNING") {
+        let start = format!("/runs/{}/", task["task"]);
+        let gone = receipt["items"].as_array().unwrap().iter();
+        assert!(!gone.map(|item| item["path"].as_str().unwrap()).any(|path| path.contains(&start)));
+    }
+}
