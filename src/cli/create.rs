@@ -74,6 +74,9 @@ struct Around {
     /// Where to look for the cluster: auto, local, none, or a state file
     #[arg(long, value_name = "SOURCE")]
     cluster: Option<String>,
+    /// Read no logs, run folders or checkpoints of sweeps: queue and accounting alone
+    #[arg(long)]
+    quick: bool,
 }
 
 /// What the agent says, section by section.
@@ -151,6 +154,7 @@ impl Around {
             parent: self.parent,
             amends: false,
             cluster: self.cluster.map(|text| source(session, &text)),
+            quick: self.quick,
         }
     }
 }

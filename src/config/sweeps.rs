@@ -102,6 +102,9 @@ pub struct Sweeps {
     pub partial: Vec<String>,
     /// The page about running sweeps that `sweep report --page` keeps.
     pub page: PathBuf,
+    /// How long a handover may read logs and run folders; 0 leaves it at queue
+    /// and accounting.
+    pub budget: Seconds,
 }
 
 impl Default for Logs {
@@ -133,6 +136,7 @@ impl Default for Sweeps {
             intended: None,
             partial: Vec::new(),
             page: PathBuf::from("ACTIVE_SWEEPS.md"),
+            budget: Seconds(5),
         }
     }
 }
@@ -180,6 +184,7 @@ pub(super) struct SweepsFile {
     intended: Option<String>,
     partial: Option<Vec<String>>,
     page: Option<PathBuf>,
+    budget: Option<String>,
 }
 
 impl SweepsFile {
@@ -204,6 +209,7 @@ impl SweepsFile {
         take(&mut sweeps.intended, self.intended.map(Some));
         take(&mut sweeps.partial, self.partial);
         take(&mut sweeps.page, self.page);
+        take(&mut sweeps.budget, self.budget.as_deref().map(Seconds::from_person).transpose()?);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::drift::{self, JobsNow, Moved};
 use super::group::{self, Times};
-use super::{Body, Facts, FileFact, FilesFact, JobFact, Section};
+use super::{Body, Facts, FileFact, FilesFact, JobFact, Section, SweepFact, sweep_lines};
 use crate::safety::{clip, code_span, escape, fence, one_line, shell_word};
 use crate::terms::{AnyKey, CommitId, JobId, Known, TaskIds, Time};
 
@@ -52,6 +52,8 @@ pub struct Material<'a> {
     pub baton: &'a str,
     /// The named jobs as they are now.
     pub jobs: &'a Known<JobsNow>,
+    /// The sweeps that were looked at again, as they are.
+    pub sweeps: &'a [SweepFact],
     /// What moved since.
     pub moved: &'a [Moved],
     /// What could not be looked at; escaped.
@@ -133,9 +135,10 @@ pub fn brief(material: &Material) -> Briefing {
     let live_jobs: Vec<JobFact> = named.filter_map(|job| still_live(job, material.jobs)).collect();
     let cd = shell_word(material.worktree).ok().map(|path| format!("cd {path}"));
     let mut parts = vec![
+        Part::new("decisions", decide(material), usize::MAX, usize::MAX),
         Part::new("place", place(material, cd.as_deref()), usize::MAX, usize::MAX),
         Part::new("jobs", jobs(facts, &live_jobs, material.jobs.known().is_some(), material.now), 15, 12),
-        Part::new("sweeps", sweeps(facts), 2, 11),
+        Part::new("sweeps", sweeps(material), 2, 11),
         Part::new("moved", moved(material), 5, 10),
         Part::new("not checked", listed("not checked", material.unchecked), 2, 3),
         Part::new("remarks", listed("remark", material.notes), 1, 2),
@@ -351,24 +354,31 @@ fn seen(facts: &Facts, checked: bool, now: Time) -> String {
     if parts.is_empty() { "when they were seen is not known".to_owned() } else { parts.join("; ") }
 }
 
-/// How the sweeps stood when the document was made.
-fn sweeps(facts: &Facts) -> Vec<String> {
-    let live = facts.sweeps.iter().flat_map(|sweeps| &sweeps.listed).filter(|sweep| sweep.is_live());
-    live.take(SWEEPS)
-        .map(|sweep| {
-            let total = sweep.total.map_or("an unknown number".to_owned(), |total| total.to_string());
-            let failed = if sweep.failed.is_empty() {
-                "none failed".to_owned()
-            } else {
-                format!("failed: {}", code_span(&clip(&sweep.failed, 80)))
-            };
-            format!(
-                "- sweep {} when the document was made: {} of {total} finished; {failed}",
-                code_span(&clip(&sweep.key, 60)),
-                sweep.finished
-            )
-        })
-        .collect()
+/// How the sweeps stand: as they are, where they were looked at again, else as
+/// they were when the document was made.
+fn sweeps(material: &Material) -> Vec<String> {
+    let all = known_sweeps(material);
+    let told = all.into_iter().filter(|(sweep, _)| sweep.is_live() || sweep_lines::decision(sweep).is_some());
+    told.take(SWEEPS).flat_map(|(sweep, when)| sweep_lines::brief(sweep, when)).collect()
+}
+
+/// The sweeps that ask for a decision.
+fn decide(material: &Material) -> Vec<String> {
+    let asked = known_sweeps(material);
+    let asked = asked.iter().filter_map(|(sweep, when)| {
+        Some(format!("- decide first ({when}): {}", sweep_lines::decision(sweep)?))
+    });
+    asked.take(SWEEPS).collect()
+}
+
+/// The sweeps of the document, each with the moment that is told of it.
+fn known_sweeps<'a>(material: &Material<'a>) -> Vec<(&'a SweepFact, &'static str)> {
+    let then = material.facts.sweeps.iter().flat_map(|sweeps| &sweeps.listed);
+    then.map(|then| match material.sweeps.iter().find(|now| now.key == then.key) {
+        Some(now) => (now, "now"),
+        None => (then, "when the document was made"),
+    })
+    .collect()
 }
 
 fn moved(material: &Material) -> Vec<String> {

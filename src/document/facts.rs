@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SweepsFact;
 use crate::safety::{Redactions, code_span};
 use crate::terms::{AnyKey, CommitId, Digest, JobId, Key, Seconds, TaskIds, Time};
 
@@ -293,65 +294,6 @@ impl JobFact {
             Some(tasks) => tasks.iter().map(|index| JobId::task(self.id.base, index)).collect(),
             None => vec![self.id],
         }
-    }
-}
-
-/// Sweeps: array jobs, and jobs that share a name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SweepsFact {
-    /// Those with live tasks first, then the newest.
-    pub listed: Vec<SweepFact>,
-    /// How many more there are.
-    pub omitted: u32,
-}
-
-/// One sweep, compact: the size follows the runs of equal outcomes, not the
-/// number of tasks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SweepFact {
-    /// The array's id, or the name that its jobs share.
-    pub key: String,
-    /// The jobs' name, escaped.
-    pub name: String,
-    /// How many tasks it has; `null` if Slurm cut the list of those that wait.
-    pub total: Option<u64>,
-    /// How many have ended, however.
-    pub finished: u64,
-    /// How many tasks are in each state.
-    pub states: std::collections::BTreeMap<String, u64>,
-    /// The tasks that failed, as Slurm writes a list.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub failed: String,
-    /// The tasks that completed far faster than their siblings.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub fast: String,
-    /// The rule by which those were chosen, in words.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub fast_rule: String,
-    /// The tasks that are COMPLETED although one of their steps failed.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub completed_over_failed_steps: String,
-    /// The median run time of those that completed, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub median_seconds: Option<u32>,
-    /// The tasks by outcome: `{"COMPLETED 0:0": "0-2,4-6"}`. Empty if that is
-    /// too long to be kept; then a later look can compare counts alone.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub tasks: std::collections::BTreeMap<String, String>,
-    /// The tasks that were started more than once, by number of attempts.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub attempts: std::collections::BTreeMap<u32, String>,
-    /// What is not known about it, in words.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unknown: Vec<String>,
-}
-
-impl SweepFact {
-    /// True if a task of it may still do something.
-    pub fn is_live(&self) -> bool {
-        self.total.is_none_or(|total| total > self.finished)
     }
 }
 

@@ -17,13 +17,16 @@ mod render;
 pub mod retention;
 mod seal;
 mod store;
+pub mod sweep_drift;
+mod sweep_facts;
+pub mod sweep_lines;
 mod verdict;
 
 pub use body::{Body, BodyError, Section};
 pub use condition::Condition;
 pub use facts::{
     Base, ClusterFacts, Facts, FileFact, FilesFact, GpuFact, JobFact, JobsFact, Parent, Relation,
-    RepositoryFact, SCHEMA, Sizes, SweepFact, SweepsFact, WorktreeFact,
+    RepositoryFact, SCHEMA, Sizes, WorktreeFact,
 };
 pub use front::{FrontError, body_of, read, title_of};
 pub use lineage::{Entry, Here, Lineage};
@@ -31,4 +34,7 @@ pub use lint::{Gap, Lint, lint};
 pub use render::{Since, render, render_draft, startup};
 pub use seal::{Proof, Sealed, digest, placeholder, prove, seal};
 pub use store::{Copy, Store, StoreError, Stored, read_file};
+pub use sweep_facts::{
+    CauseFact, ContradictionFact, ResumableFact, RunningFact, StandingFact, SweepFact, SweepsFact,
+};
 pub use verdict::{Edited, Verdict};

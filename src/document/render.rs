@@ -3,7 +3,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::body::{OWN_BEGIN, OWN_END};
 use super::group::{Times, groups};
-use super::{Body, Facts, Lint, Section, SweepFact, front};
+use super::{Body, Facts, Lint, Section, front, sweep_lines};
 use crate::safety::{clip, code_span, escape, json_line};
 use crate::terms::Seconds;
 
@@ -280,66 +280,19 @@ fn jobs(facts: &Facts) -> String {
     out
 }
 
-/// The sweeps: counts by state, what failed and how, what finished too fast.
+/// The sweeps: counts, health, causes, what to do.
 fn sweeps(facts: &Facts) -> String {
     let Some(sweeps) = facts.sweeps.as_ref().filter(|sweeps| !sweeps.listed.is_empty()) else {
         return String::new();
     };
     const SHOWN: usize = 12;
-    let mut out = "\n\nSweeps, counted by state and exit code; these are no causes:\n\n".to_owned();
-    out.push_str(&bullets(&sweeps.listed.iter().take(SHOWN).map(sweep).collect::<Vec<_>>()));
+    let mut out = "\n\nSweeps:\n\n".to_owned();
+    out.push_str(&bullets(&sweeps.listed.iter().take(SHOWN).map(sweep_lines::told).collect::<Vec<_>>()));
     let more = sweeps.listed.len().saturating_sub(SHOWN) + sweeps.omitted as usize;
     if more > 0 {
         out.push_str(&format!("\n- and {more} more (`handover sweep` lists all)"));
     }
     out
-}
-
-fn sweep(sweep: &SweepFact) -> String {
-    let name = if sweep.key == sweep.name {
-        String::new()
-    } else {
-        format!(" {}", code_span(&clip(&sweep.name, 60)))
-    };
-    let total = sweep.total.map_or_else(|| "an unknown number".to_owned(), |total| total.to_string());
-    let states: Vec<String> =
-        sweep.states.iter().map(|(state, count)| format!("{count} {}", escape(state))).collect();
-    let mut text = format!(
-        "{}{name}: {} of {total} finished; {}",
-        code_span(&clip(&sweep.key, 60)),
-        sweep.finished,
-        states.join(", ")
-    );
-    let failures = sweep.tasks.iter().filter(|(outcome, _)| !sweep.failed.is_empty() && is_failure(outcome));
-    for (outcome, tasks) in failures {
-        text.push_str(&format!("\n  - {}: tasks {}", escape(outcome), code_span(&clip(tasks, 100))));
-    }
-    if sweep.tasks.is_empty() && !sweep.failed.is_empty() {
-        text.push_str(&format!("\n  - failed: tasks {}", code_span(&clip(&sweep.failed, 100))));
-    }
-    if !sweep.fast.is_empty() {
-        text.push_str(&format!(
-            "\n  - suspiciously fast, look before you trust them: tasks {} ({})",
-            code_span(&clip(&sweep.fast, 100)),
-            escape(&sweep.fast_rule)
-        ));
-    }
-    if !sweep.completed_over_failed_steps.is_empty() {
-        text.push_str(&format!(
-            "\n  - COMPLETED although a step failed: tasks {}",
-            code_span(&clip(&sweep.completed_over_failed_steps, 100))
-        ));
-    }
-    for what in &sweep.unknown {
-        text.push_str(&format!("\n  - not known: {}", escape(what)));
-    }
-    text
-}
-
-/// True for the outcomes that count as failures: the words of Slurm for them.
-fn is_failure(outcome: &str) -> bool {
-    const WORDS: [&str; 6] = ["BOOT_FAIL", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"];
-    WORDS.contains(&outcome.split(' ').next().unwrap_or_default())
 }
 
 /// Where the answers came from, how old they were, and what was asked.

@@ -72,6 +72,22 @@ pub enum Retry {
     Nothing,
 }
 
+impl Retry {
+    /// What it allows, in a word or two.
+    pub fn words(self) -> &'static str {
+        match self {
+            Retry::Resume => "resume",
+            Retry::Once => "once more",
+            Retry::AfterChange => "after a change",
+            Retry::FixFirst => "fix first",
+            Retry::Resubmit => "submit again",
+            Retry::ByCause => "by its cause",
+            Retry::Ask => "ask",
+            Retry::Nothing => "nothing to do",
+        }
+    }
+}
+
 /// What makes two failures similar: a digest over class, exception type,
 /// normalised text and deepest own frame, as 16 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::lines::Lines;
 use super::{Align, Style, Table, View, paint};
-use crate::joblog::{Finding, Progress, Retry, Role, Trouble};
+use crate::joblog::{Finding, Progress, Role, Trouble};
 use crate::safety::{clip, one_line};
 use crate::terms::Bytes;
 use crate::verbs::logs::{Group, Log, NotRead, Origin, Outcome, Patterns, Root};
@@ -120,7 +120,7 @@ impl Page<'_> {
             self.lines.add_in("", &one_line(&root.meaning, 400), 2);
         }
         if !root.action.is_empty() {
-            let word = root.retry.map(|retry| format!("{}: ", words(retry))).unwrap_or_default();
+            let word = root.retry.map(|retry| format!("{}: ", retry.words())).unwrap_or_default();
             self.lines.add_in("", &format!("{word}{}", one_line(&root.action, 400)), 2);
         }
     }
@@ -181,20 +181,6 @@ impl Page<'_> {
             let all = outcome.missing_shards.len();
             self.lines.add("not read", &format!("no answer of {all} shards: {}", missing.join(", ")));
         }
-    }
-}
-
-/// What a class of causes allows, in a word or two.
-pub(super) fn words(retry: Retry) -> &'static str {
-    match retry {
-        Retry::Resume => "resume",
-        Retry::Once => "once more",
-        Retry::AfterChange => "after a change",
-        Retry::FixFirst => "fix first",
-        Retry::Resubmit => "submit again",
-        Retry::ByCause => "by its cause",
-        Retry::Ask => "ask",
-        Retry::Nothing => "nothing to do",
     }
 }
 
@@ -272,7 +258,7 @@ pub fn patterns(_: &View, patterns: &Patterns) -> String {
             one_line(&row.id, 60),
             one_line(&row.class, 60),
             role,
-            words(row.retry).to_owned(),
+            row.retry.words().to_owned(),
             origin.to_owned(),
             clip(&one_line(&row.pattern, 80), 80),
         ]);

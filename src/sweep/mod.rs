@@ -35,7 +35,7 @@ pub use evidence::{AttemptSeen, Evidence, LogSeen, Looked, Shared};
 pub use group::{Found, SHARED_NAME_AT_LEAST, sweeps, sweeps_of};
 pub use judge::{
     CauseGroup, Condition, Decision, HardStop, Health, Judgement, NodeCount, Reason, Rules, Spread, StopRule,
-    expand_nodes, judge,
+    corner, expand_nodes, judge,
 };
 pub use learning::{Learning, Lost};
 pub use look::{Look, Members, Outcome};

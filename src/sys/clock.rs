@@ -48,6 +48,11 @@ impl Clock {
         Stopwatch(Instant::now())
     }
 
+    /// A span that begins now.
+    pub fn deadline(&self, span: Duration) -> Deadline {
+        Deadline { begun: Instant::now(), span }
+    }
+
     /// Waits until something may have changed outside. A clock that was stopped
     /// moves on by that much instead: a watch of hours is then over at once.
     pub fn wait(&self, span: Seconds) {
@@ -62,6 +67,25 @@ impl Clock {
     /// Waits; only for the pauses between tries of something that is busy.
     pub fn pause(&self, span: Duration) {
         std::thread::sleep(span);
+    }
+}
+
+/// The moment until which something may go on, whatever the wall clock does.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    begun: Instant,
+    span: Duration,
+}
+
+impl Deadline {
+    /// The time that is left; none if it is over.
+    pub fn left(self) -> Duration {
+        self.span.saturating_sub(self.begun.elapsed())
+    }
+
+    /// True if nothing new is to be begun.
+    pub fn is_over(self) -> bool {
+        self.left().is_zero()
     }
 }
 

@@ -15,7 +15,7 @@ pub const TEMPORARY_PREFIX: &str = ".handover-tmp.";
 ///
 /// What it says is done survives a crash: bytes are synced before they get
 /// their name, and the directory after.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Files {}
 
 /// A file operation that did not happen.

@@ -13,7 +13,7 @@ mod mounts;
 mod process;
 mod tree;
 
-pub use clock::{Clock, Stopwatch};
+pub use clock::{Clock, Deadline, Stopwatch};
 pub use environment::Environment;
 pub use files::{FileError, Files, TEMPORARY_PREFIX, open_regular, read_regular};
 pub use glob::Glob;
@@ -23,7 +23,7 @@ pub use process::{Call, Finished, Processes, Spawn, SpawnError};
 use std::io::Read;
 
 /// Everything with effects, in one place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct World {
     /// What time it is, and where.
     pub clock: Clock,

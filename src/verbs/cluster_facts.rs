@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use crate::cluster::{self, Job, Origin, Snapshot, State};
 use crate::document::drift::{Class, JobNow, JobsNow, Moved, Phase};
 use crate::document::group::{self, Times};
-use crate::document::{ClusterFacts, Facts, GpuFact, JobFact, JobsFact, SweepFact, SweepsFact};
-use crate::safety::{clip, code_span, escape, escape_path};
-use crate::sweep::{self, Delta, Look, Sweep};
+use crate::document::{ClusterFacts, Facts, GpuFact, JobFact, JobsFact};
+use crate::safety::{clip, escape, escape_path};
 use crate::terms::{JobId, Known, Seconds, Time};
 
 /// Clocks of two machines may differ by this much.
@@ -105,110 +104,6 @@ fn fact(job: &Job) -> JobFact {
         work_dir: job.work_dir.as_deref().map(escape_path),
         stdout: job.stdout.as_deref().map(escape_path),
     }
-}
-
-/// At most this many sweeps are listed.
-const MOST_SWEEPS: usize = 40;
-/// A list of tasks that is longer than this, in bytes, is not kept.
-const LONG_LIST: usize = 8 << 10;
-
-/// The sweeps of a snapshot; `None` if they could not be seen.
-pub fn sweeps(snapshot: &Snapshot) -> Option<SweepsFact> {
-    if snapshot.jobs.known().is_none() && snapshot.accounting.known().is_none() {
-        return None;
-    }
-    let mut found: Vec<Sweep> = sweep::sweeps(snapshot).sweeps;
-    let is_live = |sweep: &Sweep| sweep.total.is_none_or(|total| total > sweep.finished);
-    found.sort_by_key(|sweep| (!is_live(sweep), std::cmp::Reverse(sweep.submitted.max(sweep.ended))));
-    let listed: Vec<SweepFact> = found.iter().take(MOST_SWEEPS).map(sweep_fact).collect();
-    Some(SweepsFact { omitted: u32::try_from(found.len() - listed.len()).unwrap_or(u32::MAX), listed })
-}
-
-fn sweep_fact(sweep: &Sweep) -> SweepFact {
-    let list = |members: &sweep::Members| clip(&members.to_string(), LONG_LIST);
-    let look = &sweep.look;
-    let tasks: BTreeMap<String, String> =
-        look.tasks.iter().map(|(outcome, members)| (outcome.to_string(), members.to_string())).collect();
-    let attempts: BTreeMap<u32, String> =
-        look.attempts.iter().map(|(count, members)| (*count, members.to_string())).collect();
-    let is_short = tasks.values().chain(attempts.values()).map(String::len).sum::<usize>() <= LONG_LIST;
-    SweepFact {
-        key: clip(&escape(&sweep.key), 120),
-        name: clip(&escape(&sweep.name), 120),
-        total: sweep.total.map(|total| total as u64),
-        finished: sweep.finished as u64,
-        states: sweep.states.iter().map(|(state, count)| (state.name().to_owned(), *count as u64)).collect(),
-        failed: list(&sweep.failed_tasks),
-        fast: sweep.fast.as_ref().map(|fast| list(&fast.tasks)).unwrap_or_default(),
-        fast_rule: sweep.fast.as_ref().map(|fast| fast.rule.clone()).unwrap_or_default(),
-        completed_over_failed_steps: list(&sweep.completed_over_failed_steps),
-        median_seconds: sweep.elapsed.map(|elapsed| elapsed.median),
-        tasks: if is_short { tasks } else { BTreeMap::new() },
-        attempts: if is_short { attempts } else { BTreeMap::new() },
-        unknown: sweep.unknown.iter().map(|what| clip(&escape(what), 200)).collect(),
-    }
-}
-
-/// What changed in the sweeps of a document, in sentences.
-pub fn sweeps_moved(then: &SweepsFact, snapshot: &Snapshot) -> Vec<Moved> {
-    let now = sweep::sweeps(snapshot).sweeps;
-    let mut moved = Vec::new();
-    // A sweep that had ended and left the window of accounting has not moved.
-    for fact in then.listed.iter().filter(|fact| fact.is_live() && !fact.tasks.is_empty()) {
-        let Some(look) = look_of(fact) else { continue };
-        let today = now.iter().find(|sweep| clip(&escape(&sweep.key), 120) == fact.key);
-        let delta = Delta::between(&look, today.map(|sweep| &sweep.look));
-        if let Some(what) = sentence(&delta, fact, today) {
-            moved.push(Moved {
-                class: Class::Sweeps,
-                what: format!(
-                    "{} {}: {what}",
-                    code_span(&clip(&fact.key, 60)),
-                    code_span(&clip(&fact.name, 60))
-                ),
-            });
-        }
-    }
-    moved
-}
-
-/// The stored form back as the room `sweep` compares it.
-fn look_of(fact: &SweepFact) -> Option<Look> {
-    let value = serde_json::json!({ "key": fact.key, "name": fact.name, "tasks": fact.tasks, "attempts": fact.attempts });
-    serde_json::from_value(value).ok()
-}
-
-fn sentence(delta: &Delta, then: &SweepFact, today: Option<&Sweep>) -> Option<String> {
-    if delta.is_empty() {
-        return None;
-    }
-    if delta.id_reused {
-        return Some("the id now belongs to another job (ids were reused)".to_owned());
-    }
-    let mut parts = Vec::new();
-    let mut add = |what: &str, members: &sweep::Members| {
-        if !members.is_empty() {
-            parts.push(format!("{} {what} ({})", members.len(), clip(&members.to_string(), 80)));
-        }
-    };
-    add("finished well", &delta.completed);
-    for change in &delta.failed {
-        add(&format!("failed, {}", change.now), &change.tasks);
-    }
-    for change in &delta.stopped {
-        add(&format!("stopped, {}", change.now), &change.tasks);
-    }
-    add("requeued", &delta.requeued);
-    add("started", &delta.started);
-    add("new", &delta.added);
-    add("left the queue, and accounting does not know their end yet", &delta.gone);
-    if let Some(sweep) = today {
-        // A sweep does not shrink; tasks that never started leave accounting.
-        let total = sweep.total.map(|total| total as u64).max(then.total);
-        let total = total.map_or("?".to_owned(), |total| total.to_string());
-        parts.push(format!("now {} of {total} finished", sweep.finished));
-    }
-    Some(parts.join(", "))
 }
 
 /// The jobs of a snapshot as `drift` compares them: the queue, and from

@@ -2,14 +2,16 @@
 //! moved since the parent. Changes nothing; `draft` and `create` share it.
 
 use super::lookup::Shelf;
-use super::{Context, Error, Identity, capture, cluster_facts, moved, snapshot};
+use std::sync::Arc;
+
+use super::{Context, Error, Identity, capture, cluster_facts, moved, snapshot, sweep_facts};
 use crate::config::Source;
 use crate::document::{
     self, Body, Facts, Lineage, Lint, Parent, Relation, RepositoryFact, SCHEMA, Section, Since, Sizes,
-    StoreError, lint, placeholder,
+    StandingFact, StoreError, lint, placeholder,
 };
 use crate::safety::{Redactions, redact};
-use crate::terms::{AnyKey, KeyPrefix, Time};
+use crate::terms::{AnyKey, KeyPrefix, Seconds, Time};
 
 /// What to put together.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +24,8 @@ pub struct Wish {
     pub amends: bool,
     /// Where to look for the cluster, if not where the settings say.
     pub cluster: Option<Source>,
+    /// True if no logs, run folders or checkpoints are to be read.
+    pub quick: bool,
 }
 
 /// What the agent says, section by section, as it comes from options.
@@ -114,12 +118,17 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
         let snapshot = snapshot.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (place, snapshot)
     });
-    let (place, snapshot) = (place?, snapshot?);
+    let (place, snapshot) = (place?, Arc::new(snapshot?));
+    let budget = if wish.quick { Seconds(0) } else { context.config.sweeps.budget };
+    let sweeps = sweep_facts::of(context, &snapshot, budget);
     let (cluster, jobs) = cluster_facts::of(&snapshot, created);
     let identity = Identity::of(&context.world.environment);
     let mut body = wish.body.clone();
     let since = match &parent {
-        Some(parent) => since(context, shelf, parent, &place, &snapshot, created)?,
+        Some(parent) => {
+            let now = ClusterSeen { snapshot: &snapshot, sweeps: sweeps.as_ref() };
+            since(context, shelf, parent, &place, &now, created)?
+        }
         None => None,
     };
     if body.focus.is_none() {
@@ -151,7 +160,7 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
         files: place.files,
         cluster,
         jobs,
-        sweeps: cluster_facts::sweeps(&snapshot),
+        sweeps,
         redactions: Redactions::new(),
         sizes: Sizes { body: 0, sections: u32::try_from(body.len()).unwrap_or(u32::MAX) },
     };
@@ -192,20 +201,28 @@ fn parent(
     }
 }
 
+/// The cluster as the new document has it.
+struct ClusterSeen<'c> {
+    snapshot: &'c crate::cluster::Snapshot,
+    sweeps: Option<&'c document::SweepsFact>,
+}
+
 /// What moved between the parent and now; `None` for a parent that cannot be read.
 fn since(
     context: &Context,
     shelf: &Shelf,
     parent: &Parent,
     place: &capture::Place,
-    snapshot: &crate::cluster::Snapshot,
+    now: &ClusterSeen,
     created: Time,
 ) -> Result<Option<Since>, Error> {
     let bytes = shelf.bytes(&parent.key)?;
     let text = String::from_utf8_lossy(&bytes);
     let Ok((then, body)) = document::read(&text) else { return Ok(None) };
     let said = Body::read(body.as_bytes()).unwrap_or_default();
-    let moved = moved::since(context, &then, place, &moved::ClusterNow::of(&then, snapshot))?;
+    let again = now.sweeps.map(|sweeps| sweeps.listed.clone()).unwrap_or_default();
+    let cluster = moved::ClusterNow::of(&then, now.snapshot, again);
+    let moved = moved::since(context, &then, place, &cluster)?;
     Ok(Some(Since {
         parent: parent.key.to_string(),
         age: then.created.age(created),
@@ -236,6 +253,7 @@ fn redact_facts(facts: &mut Facts, counts: &mut Redactions) {
     for sweep in facts.sweeps.iter_mut().flat_map(|sweeps| &mut sweeps.listed) {
         clean(&mut sweep.name);
         clean(&mut sweep.key);
+        sweep.standing.iter_mut().flat_map(StandingFact::texts_mut).for_each(&mut clean);
     }
     facts.cluster.problems.iter_mut().for_each(&mut clean);
     facts.cluster.detail.as_mut().map(&mut clean);

@@ -27,7 +27,7 @@ pub(super) fn resolved(mut job: Job) -> (Job, bool) {
 
 /// The path as it is without links, whether or not anything is there: what a
 /// dangling link names is made by the first one who writes through it.
-fn without_links(path: &Path) -> PathBuf {
+pub(super) fn without_links(path: &Path) -> PathBuf {
     if !path.is_absolute() {
         return path.to_owned();
     }

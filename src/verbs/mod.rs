@@ -30,6 +30,7 @@ pub mod snapshot;
 pub mod start;
 pub mod status;
 pub mod sweep;
+mod sweep_facts;
 pub mod unlock;
 pub mod verify;
 pub mod watch;

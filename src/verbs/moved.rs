@@ -1,9 +1,9 @@
 //! What moved between a document and now, for `verify` and for the lineage.
 
-use super::{Context, Error, capture, cluster_facts};
+use super::{Context, Error, capture, cluster_facts, sweep_facts};
 use crate::cluster::Snapshot;
 use crate::document::drift::{self, Class, HeadNow, JobsNow, Moved};
-use crate::document::{Facts, JobFact};
+use crate::document::{Facts, JobFact, SweepFact};
 use crate::git::History;
 use crate::safety::escape_path;
 use crate::terms::{CommitId, Known};
@@ -17,6 +17,8 @@ pub struct ClusterNow {
     pub jobs: Known<JobsNow>,
     /// What changed in its sweeps; empty where only the queue was asked.
     pub sweeps: Vec<Moved>,
+    /// Those of its sweeps that were looked at again, as they are.
+    pub again: Vec<SweepFact>,
     /// Live jobs that the document does not name.
     pub new: Vec<Moved>,
     /// The arrays whose tasks are told as sweeps.
@@ -24,8 +26,9 @@ pub struct ClusterNow {
 }
 
 impl ClusterNow {
-    /// A whole look at the cluster.
-    pub fn of(then: &Facts, snapshot: &Snapshot) -> ClusterNow {
+    /// A whole look at the cluster, and what was made of sweeps that were
+    /// looked at again.
+    pub fn of(then: &Facts, snapshot: &Snapshot, again: Vec<SweepFact>) -> ClusterNow {
         let ids: Vec<_> =
             then.jobs.iter().flat_map(|jobs| jobs.listed.iter().flat_map(JobFact::units)).collect();
         let sees_sweeps = snapshot.jobs.known().is_some() && snapshot.accounting.known().is_some();
@@ -39,13 +42,20 @@ impl ClusterNow {
                 .filter(|sweep| !sweep.tasks.is_empty())
                 .map(|sweep| sweep.key.clone())
                 .collect(),
-            sweeps: sweeps.map(|sweeps| cluster_facts::sweeps_moved(sweeps, snapshot)).unwrap_or_default(),
+            sweeps: sweeps.map(|sweeps| sweep_facts::moved(sweeps, snapshot, &again)).unwrap_or_default(),
+            again,
         }
     }
 
     /// The jobs alone.
     pub fn of_jobs(jobs: Known<JobsNow>) -> ClusterNow {
-        ClusterNow { jobs, sweeps: Vec::new(), new: Vec::new(), told_as_sweeps: Vec::new() }
+        ClusterNow {
+            jobs,
+            sweeps: Vec::new(),
+            again: Vec::new(),
+            new: Vec::new(),
+            told_as_sweeps: Vec::new(),
+        }
     }
 }
 
@@ -78,6 +88,9 @@ pub fn since(
         moved.extend(drift::jobs(&jobs, &cluster.jobs).0);
     }
     moved.extend(cluster.sweeps.iter().chain(&cluster.new).cloned());
+    if let Some(sweeps) = &then.sweeps {
+        moved.extend(sweep_facts::resubmitted(context, sweeps, then.created)?);
+    }
     Ok(moved)
 }
 

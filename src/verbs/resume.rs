@@ -233,6 +233,7 @@ fn brief(
         verdict: &verdict,
         baton: &outcome.baton.sentence(),
         jobs: &found.jobs,
+        sweeps: &found.sweeps,
         moved: &found.outcome.moved,
         unchecked: &found.outcome.unchecked,
         notes: &notes,

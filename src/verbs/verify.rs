@@ -3,15 +3,19 @@
 //! Changes nothing and never touches a network. The cluster is asked, with one
 //! question beside the git work, only if the document names live jobs.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::lookup::Shelf;
 use super::moved::{self, ClusterNow};
-use super::{Context, Error, capture, cluster_facts, snapshot};
+use super::{Context, Error, capture, cluster_facts, snapshot, sweep_facts};
 use crate::cluster::{Job, Origin, Snapshot};
 use crate::config::Source;
 use crate::document::drift::{Class, JobsNow, Moved};
-use crate::document::{self, Edited, Facts, FrontError, JobFact, Lineage, Proof, StoreError, Verdict};
+use crate::document::{
+    self, Edited, Facts, FrontError, JobFact, Lineage, Proof, StoreError, SweepFact, Verdict,
+};
 use crate::git::Git;
 use crate::safety::{escape_bytes, escape_path, shell_word};
 use crate::terms::{AnyKey, Digest, JobId, Known, Part, Seconds, Time};
@@ -112,6 +116,8 @@ pub struct Found {
     pub place: Option<capture::Place>,
     /// The jobs that the document names, as they are.
     pub jobs: Known<JobsNow>,
+    /// Its sweeps that were looked at again, as they are.
+    pub sweeps: Vec<SweepFact>,
 }
 
 /// Verifies the document of `key` here and now.
@@ -173,6 +179,13 @@ pub fn verify(
     found.outcome.moved.extend(moved);
     found.place = Some(place);
     found.jobs = cluster.jobs;
+    let named = facts.sweeps.iter().flat_map(|sweeps| &sweeps.listed);
+    let unread = named.filter_map(|then| {
+        let now = cluster.again.iter().find(|now| now.key == then.key)?;
+        document::sweep_drift::unchecked(then, now)
+    });
+    found.outcome.unchecked.extend(unread);
+    found.sweeps = cluster.again;
     Ok(found)
 }
 
@@ -243,7 +256,7 @@ fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Err
         superseded_by: lineage.children(key).map(|entry| entry.key.clone()).collect(),
     };
     let jobs = Known::NotApplicable("the cluster was not asked".to_owned());
-    Ok(Found { bytes, facts, outcome, place: None, jobs })
+    Ok(Found { bytes, facts, outcome, place: None, jobs, sweeps: Vec::new() })
 }
 
 fn about(context: &Context, facts: &Facts, body: &str) -> About {
@@ -418,7 +431,11 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
     if let Some(why) = another_cluster(facts, &snapshot, &ids) {
         return Ok(ClusterNow::of_jobs(Known::Unknown(why)));
     }
-    Ok(ClusterNow::of(facts, &snapshot))
+    let snapshot = Arc::new(snapshot);
+    let budget = context.config.sweeps.budget;
+    let sweeps = facts.sweeps.as_ref();
+    let again = sweeps.map(|sweeps| sweep_facts::changed(context, sweeps, &snapshot, budget));
+    Ok(ClusterNow::of(facts, &snapshot, again.unwrap_or_default()))
 }
 
 /// Why this is not the cluster that the document speaks of: another name, or

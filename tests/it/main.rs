@@ -11,6 +11,7 @@ mod crash_start;
 mod create;
 mod finish;
 mod fuzz;
+mod handover_sweeps;
 mod joblog;
 mod json;
 mod lifecycle;

@@ -59,6 +59,7 @@ fn briefing(facts: &Facts, body: &Body, jobs: &Known<JobsNow>, moved: &[Moved]) 
         verdict: "intact",
         baton: "yours",
         jobs,
+        sweeps: &[],
         moved,
         unchecked: &[],
         notes: &[],

@@ -4,12 +4,9 @@
 use super::heat::letter;
 use super::list;
 use crate::report::lines::Lines;
-use crate::report::logs::words;
 use crate::report::{Style, View, paint};
 use crate::safety::{clip, escape, one_line};
-use crate::sweep::{
-    CauseGroup, Condition, Contradiction, Decision, Health, Judgement, Learning, Line, NodeCount, Spread,
-};
+use crate::sweep::{self, CauseGroup, Contradiction, Decision, Health, Judgement, Learning, Line};
 
 /// So many causes are shown; JSON has them all.
 const MOST_CAUSES: usize = 12;
@@ -75,7 +72,7 @@ fn head(group: &CauseGroup, counted: usize) -> String {
         paint(Style::Strong, &one_line(&group.cause.class, 40)),
         group.count,
         group.percent,
-        spread(&group.spread),
+        group.spread.in_words(),
         list(&group.tasks)
     )
 }
@@ -83,9 +80,9 @@ fn head(group: &CauseGroup, counted: usize) -> String {
 fn cause(lines: &mut Lines<'_>, view: &View, label: &str, head: &str, group: &CauseGroup) {
     lines.add(label, head);
     let guess = match group.cause.confidence {
-        crate::sweep::Confidence::Sure => "",
-        crate::sweep::Confidence::Likely => "likely: ",
-        crate::sweep::Confidence::Open => "open: ",
+        sweep::Confidence::Sure => "",
+        sweep::Confidence::Likely => "likely: ",
+        sweep::Confidence::Open => "open: ",
     };
     lines.add_in("", &format!("{guess}{}", escape(&clip(&group.cause.sentence, 400))), 2);
     group.cause.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(view, line), 2));
@@ -96,39 +93,8 @@ fn cause(lines: &mut Lines<'_>, view: &View, label: &str, head: &str, group: &Ca
         let text = format!("{} of them failed so in an earlier attempt too", group.repeated);
         lines.add_in("", &text, 2);
     }
-    let action = format!("{}: {}", words(group.cause.retry), escape(&clip(&group.cause.action, 300)));
+    let action = format!("{}: {}", group.cause.retry.words(), escape(&clip(&group.cause.action, 300)));
     lines.add_in("", &action, 2);
-}
-
-fn spread(spread: &Spread) -> String {
-    match spread {
-        Spread::All => "every task".to_owned(),
-        Spread::Nodes { nodes } => {
-            let shown: Vec<String> = nodes.iter().take(MOST).map(node).collect();
-            let more = nodes.len().saturating_sub(shown.len());
-            let more = if more > 0 { format!(" and {more} more nodes") } else { String::new() };
-            format!("on {}{more}", shown.join(", "))
-        }
-        Spread::Corner { conditions, failed, finished } => {
-            format!("where {} ({failed} of {finished} there)", corner(conditions))
-        }
-        Spread::Scattered => "scattered".to_owned(),
-        Spread::Single => "one task".to_owned(),
-    }
-}
-
-fn node(node: &NodeCount) -> String {
-    format!("{} ({} of {})", one_line(&node.node, 40), node.failed, node.finished)
-}
-
-fn corner(conditions: &[Condition]) -> String {
-    let one = |condition: &Condition| {
-        let values: Vec<String> =
-            condition.values.iter().take(MOST).map(|value| one_line(value, 40)).collect();
-        let more = if condition.values.len() > MOST { "|..." } else { "" };
-        format!("{}={}{more}", one_line(&condition.parameter, 40), values.join("|"))
-    };
-    conditions.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
 /// What does not go together.
@@ -146,8 +112,10 @@ pub fn lost(lines: &mut Lines<'_>, learning: Option<&Learning>) {
     for (place, lost) in learning.lost.iter().take(MOST).enumerate() {
         let label = if place == 0 { "lost" } else { "" };
         let to_come = if lost.to_come > 0 { format!(", {} to come", lost.to_come) } else { String::new() };
-        lines
-            .add(label, &format!("{}: no result of {} tasks{to_come}", corner(&lost.conditions), lost.ended));
+        lines.add(
+            label,
+            &format!("{}: no result of {} tasks{to_come}", sweep::corner(&lost.conditions), lost.ended),
+        );
     }
     let more = learning.lost_left_out + learning.lost.len().saturating_sub(MOST);
     if more > 0 {

@@ -7,12 +7,14 @@ mod groups;
 mod nodes;
 mod odds;
 mod spread;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use nodes::expand as expand_nodes;
 pub(super) use spread::natural;
+pub use words::corner;
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! Reads, per task, the log, the run's folder, its checkpoints and its tracker.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::threads::THREADS;
 use super::{Again, Places, Results, identities, parameters, results, tracked};
@@ -11,8 +12,9 @@ use crate::config::{Logs, Sweeps};
 use crate::joblog::{self, Extent, Identity, Reading, Table, Worker};
 use crate::safety;
 use crate::sweep::{self, Evidence, LogSeen, Parameters, Sweep};
-use crate::sys::World;
+use crate::sys::{Deadline, World};
 use crate::terms::{JobId, Known, Time};
+use crate::verbs::job_paths::without_links;
 
 /// What is needed to look around.
 pub struct Ground<'g> {
@@ -30,6 +32,33 @@ pub struct Ground<'g> {
     pub look: Option<Look>,
     /// The moment of the look.
     pub now: Time,
+    /// When to begin with no further file; `None` reads to the end.
+    pub until: Option<Deadline>,
+    /// Only what works below one of these is read; empty: wherever it works.
+    pub within: Vec<PathBuf>,
+}
+
+impl Ground<'_> {
+    /// True if the time for reading is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.until.is_some_and(Deadline::is_over)
+    }
+
+    /// The folder in which these tasks work, if it is here and none of those
+    /// that are to be read.
+    fn elsewhere<'w>(&self, who: &'w [Identity]) -> Option<&'w Path> {
+        if self.within.is_empty() {
+            return None;
+        }
+        let dirs: BTreeSet<&Path> = who.iter().filter_map(|who| who.work_dir.as_deref()).collect();
+        let within: Vec<PathBuf> = self.within.iter().map(|dir| without_links(dir)).collect();
+        let is_within = |dir: &&Path| {
+            let dir = without_links(dir);
+            within.iter().any(|top| dir.starts_with(top))
+        };
+        // A folder that is not on this machine may be ours on another one.
+        if dirs.iter().any(is_within) { None } else { dirs.into_iter().find(|dir| dir.is_dir()) }
+    }
 }
 
 /// Everything that was read of a sweep.
@@ -46,6 +75,8 @@ pub struct Gathered {
     pub sources: Vec<String>,
     /// How many questions Slurm was asked about the tasks' files.
     pub calls: u32,
+    /// How many tasks were to be looked at and were not, because time was up.
+    pub cut_short: usize,
 }
 
 /// So many tasks are looked at; failed ones come first.
@@ -69,6 +100,14 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
     }
     let chosen = gathered.choose(sweep);
     let who = gathered.identify(ground, snapshot, sweep, &chosen, &HashMap::new());
+    if let Some(dir) = ground.elsewhere(&who) {
+        let dir = safety::escape_path(dir);
+        gathered.not_read = vec![format!(
+            "logs and run folders: it works in {dir}, which is in no worktree of this repository"
+        )];
+        (gathered.parameters, gathered.results) = (Parameters::default(), None);
+        return gathered;
+    }
     let places = Places::look(&ground.roots, &ground.sweeps.runs);
     gathered.not_read.extend(places.problems.iter().cloned());
     gathered.read(ground, &places, &chosen, &who, None);
@@ -135,6 +174,7 @@ impl Gathered {
             not_read: Vec::new(),
             sources: Vec::new(),
             calls: 0,
+            cut_short: 0,
         }
     }
 
@@ -177,6 +217,12 @@ impl Gathered {
             })
             .collect();
         let read = reader.all(&jobs);
+        let left = jobs.len().saturating_sub(read.len());
+        if left > 0 {
+            self.cut_short += left;
+            self.not_read
+                .push(format!("logs and run folders of {left} of {} tasks: time was up", jobs.len()));
+        }
         let mut logs = 0;
         for (at, found) in read {
             logs += usize::from(found.log.known().is_some());
@@ -210,6 +256,17 @@ impl Gathered {
                 Kind::Waiting => {}
             }
         }
+        // Of each way to end some come first: if time is up, every cause has been seen.
+        let mut ways: HashMap<_, usize> = HashMap::new();
+        let mut turn = |at: &usize| {
+            let task = &self.evidence[*at];
+            let turn = ways.entry((task.state, task.exit)).or_default();
+            *turn += 1;
+            *turn
+        };
+        let mut first: Vec<(usize, usize)> = first.iter().map(|at| (turn(at), *at)).collect();
+        first.sort_unstable();
+        let first = first.into_iter().map(|(_, at)| at);
         let completed = sample.len();
         let every = completed.div_ceil(SAMPLE).max(1);
         let sample: Vec<usize> = sample.into_iter().step_by(every).collect();
@@ -217,7 +274,7 @@ impl Gathered {
             self.not_read
                 .push(format!("logs of completed tasks: {} of {completed} read as a sample", sample.len()));
         }
-        let mut chosen: Vec<usize> = first.into_iter().chain(then).chain(sample).collect();
+        let mut chosen: Vec<usize> = first.chain(then).chain(sample).collect();
         if chosen.len() > MOST_TASKS {
             self.not_read.push(format!("{} tasks beyond the first {MOST_TASKS}", chosen.len() - MOST_TASKS));
             chosen.truncate(MOST_TASKS);
@@ -269,18 +326,22 @@ struct Reader<'r, 'g> {
 }
 
 impl Reader<'_, '_> {
+    /// Reads one after the other, and stops when time is up.
     fn all(&self, jobs: &[Job]) -> Vec<(usize, Found)> {
-        let each = jobs.len().div_ceil(THREADS).max(1);
+        let next = AtomicUsize::new(0);
+        let part = || {
+            let mut worker = self.log.worker();
+            let mut read = Vec::new();
+            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if self.ground.is_over() {
+                    break;
+                }
+                read.push((job.at, self.one(job, &mut worker)));
+            }
+            read
+        };
         std::thread::scope(|threads| {
-            let parts: Vec<_> = jobs
-                .chunks(each)
-                .map(|part| {
-                    threads.spawn(move || {
-                        let mut worker = self.log.worker();
-                        part.iter().map(|job| (job.at, self.one(job, &mut worker))).collect::<Vec<_>>()
-                    })
-                })
-                .collect();
+            let parts: Vec<_> = (0..THREADS).map(|_| threads.spawn(part)).collect();
             // A thread that died read nothing: its tasks stay "not read".
             parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
         })

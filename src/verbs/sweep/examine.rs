@@ -9,7 +9,7 @@ use crate::cluster::{Origin, Snapshot};
 use crate::config::{Config, Source};
 use crate::joblog::Table;
 use crate::sweep::{self, Cause, Evidence, Judgement, Rules, Sweep, TaskCause, TaskProgress};
-use crate::sys::World;
+use crate::sys::{Deadline, World};
 use crate::terms::Time;
 use crate::verbs::evidence::{Gathered, Ground, Results, gather};
 use crate::verbs::{Context, Error, snapshot};
@@ -108,6 +108,8 @@ pub struct Place<'p> {
     roots: Vec<PathBuf>,
     look: Option<crate::cluster::Look>,
     now: Time,
+    until: Option<Deadline>,
+    within: Vec<PathBuf>,
 }
 
 impl<'p> Place<'p> {
@@ -119,16 +121,39 @@ impl<'p> Place<'p> {
             roots: context.roots(),
             look: Some(snapshot::here(context)),
             now: context.now,
+            until: None,
+            within: Vec::new(),
         }
     }
 
     /// A directory that is in no repository; Slurm is not asked.
     pub fn bare(world: &'p World, config: &'p Config, dir: PathBuf) -> Place<'p> {
-        Place { world, config, roots: vec![dir], look: None, now: world.clock.now() }
+        Place {
+            world,
+            config,
+            roots: vec![dir],
+            look: None,
+            now: world.clock.now(),
+            until: None,
+            within: Vec::new(),
+        }
     }
 }
 
-impl Place<'_> {
+impl<'p> Place<'p> {
+    /// A look that begins with no further file after `until`, and reads nothing
+    /// of jobs that are known to work outside of `within`.
+    pub fn bounded(
+        world: &'p World,
+        config: &'p Config,
+        roots: Vec<PathBuf>,
+        look: crate::cluster::Look,
+        until: Deadline,
+        within: Vec<PathBuf>,
+    ) -> Place<'p> {
+        Place { world, config, roots, now: look.now, look: Some(look), until: Some(until), within }
+    }
+
     /// The patterns of causes, the project's own among them.
     ///
     /// # Errors
@@ -138,25 +163,43 @@ impl Place<'_> {
     }
 }
 
+/// What a look into a sweep brings.
+pub struct LookedInto {
+    /// What was read beside queue and accounting.
+    pub gathered: Gathered,
+    /// What follows from all of it.
+    pub judgement: Judgement,
+    /// How far the running tasks have come.
+    pub progress: Vec<TaskProgress>,
+}
+
 /// Looks into one sweep of a snapshot.
 pub fn into(place: &Place, table: Table, snapshot: Snapshot, sweep: Sweep) -> Examined {
+    let LookedInto { gathered, judgement, progress } = look_into(place, &table, &snapshot, &sweep);
+    Examined { snapshot, sweep, others: Vec::new(), gathered, table, judgement, progress }
+}
+
+/// The same for whoever goes on with the snapshot.
+pub fn look_into(place: &Place, table: &Table, snapshot: &Snapshot, sweep: &Sweep) -> LookedInto {
     let ground = Ground {
         world: place.world,
         sweeps: &place.config.sweeps,
         logs: &place.config.logs,
-        table: &table,
+        table,
         roots: place.roots.clone(),
         look: place.look.clone().filter(|_| snapshot.origin == Origin::Local),
         now: place.now,
+        until: place.until,
+        within: place.within.clone(),
     };
-    let gathered = gather(&ground, &snapshot, &sweep);
+    let gathered = gather(&ground, snapshot, sweep);
     let rules = Rules {
         settings: &place.config.sweeps,
-        table: &table,
+        table,
         parameters: &gathered.parameters,
         now: snapshot.taken_at,
     };
-    let judgement = sweep::judge(&sweep, &gathered.evidence, &rules);
+    let judgement = sweep::judge(sweep, &gathered.evidence, &rules);
     let progress = sweep::progress(&gathered.evidence, &place.config.sweeps);
-    Examined { snapshot, sweep, others: Vec::new(), gathered, table, judgement, progress }
+    LookedInto { gathered, judgement, progress }
 }

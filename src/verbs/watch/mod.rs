@@ -247,6 +247,8 @@ impl Watch<'_> {
             roots: self.roots.clone(),
             look: (snapshot.origin == Origin::Local).then_some(look),
             now: self.context.now,
+            until: None,
+            within: Vec::new(),
         }
     }
 

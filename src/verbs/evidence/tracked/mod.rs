@@ -32,6 +32,9 @@ pub fn add(
     gathered: &mut Gathered,
     tasks: &BTreeMap<usize, &Identity>,
 ) {
+    if ground.is_over() {
+        return gathered.not_read.push("runs of trackers: time was up".to_owned());
+    }
     let runs = runs(ground, gathered, tasks);
     let events = events(ground, gathered, tasks);
     let owners = Owners::of(snapshot, gathered, tasks, &runs, &events, ground.now);

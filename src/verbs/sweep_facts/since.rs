@@ -1,0 +1,143 @@
+//! What changed in the sweeps of a document since it was made.
+
+use std::sync::Arc;
+
+use super::{facts, key};
+use crate::cluster::Snapshot;
+use crate::document::drift::{Class, Moved};
+use crate::document::{SweepFact, SweepsFact, sweep_drift, sweep_lines};
+use crate::safety::clip;
+use crate::sweep::plan::Purpose;
+use crate::sweep::{self, Delta, Look, Members, Sweep};
+use crate::sys::FileError;
+use crate::terms::{Seconds, Time};
+use crate::verbs::Context;
+use crate::verbs::sweep::records::{self, Done, Progress};
+
+/// The sweeps of a document in which tasks changed, looked at again: those of
+/// which nothing moved are what they were, and cost nothing.
+pub fn changed(
+    context: &Context,
+    then: &SweepsFact,
+    snapshot: &Arc<Snapshot>,
+    budget: Seconds,
+) -> Vec<SweepFact> {
+    let today = sweep::sweeps(snapshot).sweeps;
+    let has_changed = |sweep: &Sweep| {
+        let delta = comparable(then).find(|(fact, _)| fact.key == key(sweep));
+        delta.is_some_and(|(fact, look)| {
+            let delta = Delta::between(&look, Some(&sweep.look));
+            fact.standing.is_some() && !delta.is_empty() && !delta.id_reused
+        })
+    };
+    let changed: Vec<Sweep> = today.into_iter().filter(has_changed).collect();
+    facts(context, snapshot, changed, budget)
+}
+
+/// What changed, in sentences: tasks, then health, decision and causes of those
+/// sweeps that were looked at `again`.
+pub fn moved(then: &SweepsFact, snapshot: &Snapshot, again: &[SweepFact]) -> Vec<Moved> {
+    let now = sweep::sweeps(snapshot).sweeps;
+    let mut moved = Vec::new();
+    for (fact, look) in comparable(then) {
+        let today = now.iter().find(|sweep| key(sweep) == fact.key);
+        let delta = Delta::between(&look, today.map(|sweep| &sweep.look));
+        let Some(what) = sentence(&delta, fact, today) else { continue };
+        moved.push(Moved { class: Class::Sweeps, what: format!("{}: {what}", sweep_lines::name(fact)) });
+        if let Some(again) = again.iter().find(|again| again.key == fact.key && !delta.id_reused) {
+            moved.extend(sweep_drift::standing(fact, again));
+        }
+    }
+    moved
+}
+
+/// The sweeps of a document that can be compared. One that had ended and left
+/// the window of accounting has not moved.
+fn comparable(then: &SweepsFact) -> impl Iterator<Item = (&SweepFact, Look)> {
+    let live = then.listed.iter().filter(|fact| fact.is_live() && !fact.tasks.is_empty());
+    live.filter_map(|fact| Some((fact, look_of(fact)?)))
+}
+
+/// The stored form back as the room `sweep` compares it.
+fn look_of(fact: &SweepFact) -> Option<Look> {
+    let value = serde_json::json!({ "key": fact.key, "name": fact.name, "tasks": fact.tasks, "attempts": fact.attempts });
+    serde_json::from_value(value).ok()
+}
+
+fn sentence(delta: &Delta, then: &SweepFact, today: Option<&Sweep>) -> Option<String> {
+    if delta.is_empty() {
+        return None;
+    }
+    if delta.id_reused {
+        return Some("the id now belongs to another job (ids were reused)".to_owned());
+    }
+    let mut parts = Vec::new();
+    let mut add = |what: &str, members: &Members| {
+        if !members.is_empty() {
+            parts.push(format!("{} {what} ({})", members.len(), clip(&members.to_string(), 80)));
+        }
+    };
+    add("finished well", &delta.completed);
+    for change in &delta.failed {
+        add(&format!("failed, {}", change.now), &change.tasks);
+    }
+    for change in &delta.stopped {
+        add(&format!("stopped, {}", change.now), &change.tasks);
+    }
+    add("requeued", &delta.requeued);
+    add("started", &delta.started);
+    add("new", &delta.added);
+    add("left the queue, and accounting does not know their end yet", &delta.gone);
+    if let Some(sweep) = today {
+        // A sweep does not shrink; tasks that never started leave accounting.
+        let total = sweep.total.map(|total| total as u64).max(then.total);
+        let total = total.map_or("?".to_owned(), |total| total.to_string());
+        parts.push(format!("now {} of {total} finished", sweep.finished));
+    }
+    Some(parts.join(", "))
+}
+
+/// Tasks of the document's sweeps that were submitted again since `made`, with
+/// their new ids: by what `sweep plan --submit` wrote down.
+///
+/// # Errors
+/// The records cannot be read.
+pub fn resubmitted(context: &Context, then: &SweepsFact, made: Time) -> Result<Vec<Moved>, FileError> {
+    let mut moved = Vec::new();
+    for fact in &then.listed {
+        for record in records::of_sweep(&context.home(), &fact.key)? {
+            // The minute of a document is no proof of order; what it names itself is told by its own facts.
+            for line in record.lines.iter().filter(|_| record.at >= made) {
+                let what = line_in_words(line).map(|what| {
+                    format!("{}: {what} (plan {})", sweep_lines::name(fact), clip(&record.hash, 12))
+                });
+                moved.extend(what.map(|what| Moved { class: Class::Sweeps, what }));
+            }
+        }
+    }
+    Ok(moved)
+}
+
+fn line_in_words(line: &Done) -> Option<String> {
+    let tasks = format!("tasks {}", clip(&line.tasks.to_string(), 80));
+    let ids: Vec<String> = line.ids.iter().take(8).map(u32::to_string).collect();
+    let ids = match ids.as_slice() {
+        [] => "under an id that is not known".to_owned(),
+        [one] => format!("as job {one}"),
+        more => format!("as jobs {}", more.join(", ")),
+    };
+    let verb = match line.purpose {
+        Purpose::Cancel => "were cancelled",
+        Purpose::Resume => "were resumed",
+        Purpose::Start => "were started anew",
+    };
+    match (line.state, line.purpose) {
+        (Progress::Planned, _) => None,
+        (Progress::Failed, _) if line.ids.is_empty() => {
+            Some(format!("{tasks}: the line that was to run for them failed"))
+        }
+        (Progress::Began, _) => Some(format!("{tasks}: a line began for them, and nobody saw its end")),
+        (_, Purpose::Cancel) => Some(format!("{tasks} {verb}")),
+        _ => Some(format!("{tasks} {verb} {ids}")),
+    }
+}
