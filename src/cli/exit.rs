@@ -28,11 +28,15 @@ pub enum Exit {
     Bug = 70,
     /// Busy or offline; trying again later makes sense.
     Deferred = 75,
+    /// Somebody said stop at the terminal.
+    Interrupted = 130,
+    /// Whoever runs this program said stop.
+    Terminated = 143,
 }
 
 impl Exit {
     /// Every code with its meaning, as `--help` prints them.
-    pub const ALL: [(Exit, &str); 11] = [
+    pub const ALL: [(Exit, &str); 13] = [
         (Exit::Done, "done; yes"),
         (
             Exit::No,
@@ -47,6 +51,8 @@ impl Exit {
         (Exit::Damaged, "stored data is damaged or of a newer format"),
         (Exit::Bug, "a bug in this program"),
         (Exit::Deferred, "busy or offline; nothing is half done, try again later"),
+        (Exit::Interrupted, "interrupted; what a watch knew is kept"),
+        (Exit::Terminated, "terminated; what a watch knew is kept"),
     ];
 
     /// The number.

@@ -23,11 +23,13 @@ use crate::verbs::watch::{self, Event, Options, Until, Why};
     handover watch 48251 --for 2h --json\n  \
     handover watch --once || handover sweep\n\n\
     It ends with one of these exit codes:\n  \
-     0  what was waited for has come, or nothing runs or waits any more; with --once, it looked\n  \
+     0  what was waited for has come; with --once, it looked\n  \
      1  somebody has to intervene: handover sweep NAME says why\n  \
+     3  nothing runs or waits any more, and what was waited for did not come\n  \
      4  no sweep has that name or id\n  \
      7  there is no cluster to ask\n  \
-    75  the time is up, or the cluster gave no answer five times in a row (with --once: once)")]
+    75  the time is up, or the cluster gave no answer five times in a row (with --once: once)\n  \
+   130  interrupted (SIGINT); 143 terminated (SIGTERM, SIGHUP): what is known is kept")]
 pub struct WatchArgs {
     /// Ids of arrays or jobs, names, or starts of names; by default everything that runs or waits
     #[arg(value_name = "NAME|JOBID")]
@@ -86,8 +88,12 @@ pub fn run(session: &Session, args: WatchArgs) -> Result<Exit, Failure> {
     };
     let end = watch::run(session.context()?, &options, &mut tell)?;
     Ok(match end.why {
+        Why::Interrupted => Exit::Interrupted,
+        Why::Terminated => Exit::Terminated,
+        Why::Degraded | Why::Systemic => Exit::Done,
         _ if end.intervene => Exit::No,
-        Why::Done | Why::Changed | Why::Degraded | Why::Systemic | Why::Intervene | Why::Once => Exit::Done,
+        Why::Done if options.until != Until::Done => Exit::Look,
+        Why::Done | Why::Changed | Why::Intervene | Why::Once | Why::Unread => Exit::Done,
         Why::TimeUp | Why::Unreachable => Exit::Deferred,
     })
 }

@@ -81,11 +81,14 @@ fn opening(view: &View, contract: &Contract) -> String {
     if contract.raised {
         line("cadence", &paint(Style::Watch, "raised to the floor of 60 s, which no option passes"));
     }
-    for (number, cadence) in contract.cadence.iter().enumerate() {
+    let same =
+        contract.cadence.windows(2).all(|two| (two[0].least, two[0].most) == (two[1].least, two[1].most));
+    for (number, cadence) in contract.cadence.iter().take(if same { 1 } else { usize::MAX }).enumerate() {
         let (least, most) = (minutes(cadence.least), minutes(cadence.most));
         let label = if number == 0 && !contract.raised { "cadence" } else { "" };
         let calls = cadence.calls_per_hour;
-        line(label, &format!("{least} to {most} {}: at most {calls} calls an hour", cadence.pace.words()));
+        let when = if same { "whatever goes on" } else { cadence.pace.words() };
+        line(label, &format!("{least} to {most} {when}: at most {calls} calls an hour"));
     }
     let load = if contract.asks_slurm {
         format!(
@@ -292,6 +295,9 @@ fn closing(view: &View, end: &End) -> String {
         Why::TimeUp => "the time is up; run it again to go on from here",
         Why::Unreachable => "the cluster gives no answer; what is known is kept",
         Why::Once => "looked once",
+        Why::Interrupted => "interrupted; run it again to go on from here",
+        Why::Terminated => "terminated; run it again to go on from here",
+        Why::Unread => "nobody reads this any more",
     };
     let questions = &end.questions;
     let mut out = format!("{}  ends: {why}\n", clock(view, end.at));

@@ -64,6 +64,11 @@ impl Clock {
         }
     }
 
+    /// True if it was given the time.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
     /// Waits; only for the pauses between tries of something that is busy.
     pub fn pause(&self, span: Duration) {
         std::thread::sleep(span);

@@ -8,6 +8,7 @@ mod clock;
 mod environment;
 mod files;
 mod glob;
+mod interrupt;
 pub mod lock;
 mod mounts;
 mod process;
@@ -17,6 +18,7 @@ pub use clock::{Clock, Deadline, Stopwatch};
 pub use environment::Environment;
 pub use files::{FileError, Files, TEMPORARY_PREFIX, open_regular, read_regular};
 pub use glob::Glob;
+pub use interrupt::{Interrupts, Stop};
 pub use mounts::mounts_below;
 pub use process::{Call, Finished, Processes, Spawn, SpawnError};
 

@@ -43,6 +43,7 @@ mod sweep_truth;
 mod unlock;
 mod verify;
 mod watch;
+mod watch_cluster;
 mod watch_evidence;
 
 /// A file that nobody lists here is compiled by nobody.

@@ -198,3 +198,61 @@ fn many_watches_at_one_moment_ask_once() {
         sandbox.advance("10min");
     }
 }
+
+/// Runs a script; `$1` is our program, whose clock goes on.
+fn shell(sandbox: &Sandbox, script: &str) -> Answer {
+    sandbox.set("HANDOVER_NOW", "");
+    sandbox.program("timeout", ["60", "bash", "-c", script, "bash", env!("CARGO_BIN_EXE_handover")]).run()
+}
+
+#[test]
+fn a_signal_ends_a_watch_well_and_one_that_is_ignored_does_not() {
+    let running = queue(&[("8_0", 9, "RUNNING", "None")]);
+    let (sandbox, ..) = slurm(&[running], &[accounting(&[("8_0", 9, "RUNNING", "0:0")])]);
+    // A shell lets what it starts in the background ignore SIGINT.
+    let script = |before: &str, signals: &str| {
+        format!(
+            "rm -f out\nenv {before} \"$1\" watch 8 --json --cluster local >out & pid=$!\n\
+             for i in $(seq 400); do grep -q contract out && break; sleep 0.05; done\n\
+             for signal in {signals}; do kill -$signal $pid; sleep 0.3; done\n\
+             wait $pid; echo \"code $?\"; cat out"
+        )
+    };
+    for (before, signals, code, why) in [
+        ("--default-signal=INT", "INT", 130, "interrupted"),
+        ("--default-signal=INT", "TERM", 143, "terminated"),
+        ("--default-signal=INT", "HUP", 143, "terminated"),
+        ("--ignore-signal=HUP", "HUP TERM", 143, "terminated"),
+    ] {
+        let answer = shell(&sandbox, &script(before, signals)).expect(0);
+        let (first, rest) = answer.stdout().split_once('\n').unwrap();
+        assert_eq!(first, format!("code {code}"), "{signals}: {answer}");
+        let end: Value = serde_json::from_str(rest.lines().last().unwrap()).unwrap();
+        assert_eq!((&end["data"]["event"], &end["data"]["why"]), (&"end".into(), &why.into()), "{answer}");
+        assert!(!sandbox.exists(".git/handover/watch/8.aside-1"));
+    }
+}
+
+#[test]
+fn a_watch_that_nobody_reads_any_more_ends() {
+    let running = queue(&[("8_0", 9, "RUNNING", "None")]);
+    let (sandbox, ..) = slurm(&[running], &[accounting(&[("8_0", 9, "RUNNING", "0:0")])]);
+    let script = "set -o pipefail; \"$1\" watch 8 --cluster local | head -n 1";
+    let answer = shell(&sandbox, script).expect(0);
+    assert!(answer.stdout().starts_with("watching"), "{answer}");
+}
+
+#[test]
+fn exit_codes_say_whether_what_was_waited_for_came() {
+    let running = queue(&[("8_0", 9, "RUNNING", "None")]);
+    let done = accounting(&[("8_0", 9, "COMPLETED", "0:0")]);
+    for (until, code, why) in [("done", 0, "done"), ("change", 0, "changed"), ("systemic", 3, "done")] {
+        let (sandbox, ..) = slurm(
+            &[running.clone(), queue(&[])],
+            &[accounting(&[("8_0", 9, "RUNNING", "0:0")]), done.clone()],
+        );
+        let answer =
+            sandbox.handover(["watch", "8", "--json", "--cluster", "local", "--until", until]).expect(code);
+        assert_eq!(events(&answer).pop().unwrap()["why"], why, "{until}");
+    }
+}

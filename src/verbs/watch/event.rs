@@ -157,6 +157,12 @@ pub enum Why {
     Unreachable,
     /// It was to look once.
     Once,
+    /// Somebody said stop at the terminal.
+    Interrupted,
+    /// Whoever runs it said stop, or the terminal is gone.
+    Terminated,
+    /// Nobody reads what it tells any more.
+    Unread,
 }
 
 /// How a watch ended.

@@ -29,6 +29,7 @@ use crate::sweep::cadence::{Band, FLOOR, Pace};
 use crate::sweep::memory::{self, Known, Memory, Standing};
 use crate::sweep::vital::vital;
 use crate::sweep::{self, Decision, Health, Kind, Rules, Sweep};
+use crate::sys::{Interrupts, Stop};
 use crate::terms::{Digest, Seconds, TaskIds, Time};
 use crate::verbs::evidence::{self, Ground};
 
@@ -91,6 +92,7 @@ pub fn run<E: From<Error>>(context: Context, options: &Options, tell: &mut Tell<
         unkept: false,
         lingered: false,
         problems: Vec::new(),
+        interrupts: Interrupts::hear().ok(),
     };
     watch.run(tell)
 }
@@ -118,6 +120,8 @@ struct Watch<'w> {
     lingered: bool,
     /// What was said to be the matter at the last look.
     problems: Vec<String>,
+    /// Who says stop; without it a signal ends the program as it ends any.
+    interrupts: Option<Interrupts>,
 }
 
 /// What one look led to.
@@ -328,14 +332,14 @@ impl Watch<'_> {
         let memories =
             || scene.targets.iter().filter_map(|target| target.kept.as_ref()).map(|kept| &kept.memory);
         let is_at_least = |health: Health| memories().any(|memory| memory.health() >= Some(health));
-        if memories().all(Memory::is_over) {
-            return Some(Why::Done);
-        }
         match self.options.until {
             Until::Change if round.changed => return Some(Why::Changed),
             Until::Degraded if is_at_least(Health::Degraded) => return Some(Why::Degraded),
             Until::Systemic if is_at_least(Health::Systemic) => return Some(Why::Systemic),
             _ => {}
+        }
+        if memories().all(Memory::is_over) {
+            return Some(Why::Done);
         }
         if round.intervene {
             return Some(Why::Intervene);
@@ -367,14 +371,24 @@ impl Watch<'_> {
         let due = since.unwrap_or(clock.now()).plus(pause);
         let least = clock.now().plus(Seconds(1));
         let wake = due.max(least);
-        if wake >= self.ends_at {
-            clock.wait(clock.now().age(self.ends_at));
-            self.context.now = clock.now();
-            return self.end(scene, Why::TimeUp, tell).map(Some);
-        }
-        clock.wait(clock.now().age(wake));
+        let is_end = wake >= self.ends_at;
+        let span = clock.now().age(if is_end { self.ends_at } else { wake });
+        let stop = match &self.interrupts {
+            Some(interrupts) => interrupts.wait(clock, span),
+            None => {
+                clock.wait(span);
+                None
+            }
+        };
         self.context.now = clock.now();
-        Ok(None)
+        let why = match stop {
+            Some(Stop::Interrupted) => Why::Interrupted,
+            Some(Stop::Terminated) => Why::Terminated,
+            Some(Stop::Unread) => Why::Unread,
+            None if is_end => Why::TimeUp,
+            None => return Ok(None),
+        };
+        self.end(scene, why, tell).map(Some)
     }
 
     /// A number by which two watches differ, and a stopped clock does not.
