@@ -6,6 +6,7 @@ use handover::cli::Exit;
 use handover::config::{self, Config};
 
 use crate::support::Sandbox;
+use crate::support::planted::Recorded;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -128,5 +129,30 @@ fn the_exit_codes_on_the_page_are_those_of_the_program() {
     for (exit, meaning) in Exit::ALL {
         let row = format!("| {} | {meaning} |", exit.number());
         assert!(text.lines().any(|line| line == row), "{row}");
+    }
+}
+
+/// A line `...` stands for lines that the page leaves out.
+#[test]
+fn what_the_page_shows_of_the_recorded_sweep_is_what_the_program_prints() {
+    let recorded = Recorded::new();
+    let shown = blocks("console");
+    assert!(shown.len() >= 2);
+    for block in shown {
+        let mut lines = block.lines();
+        let command = lines.next().and_then(|line| line.strip_prefix("$ handover ")).expect("a command");
+        let words: Vec<&str> = command.split(' ').collect();
+        let answer = recorded.sandbox.handover_in(&recorded.project, words);
+        let mut printed = answer.stdout().lines();
+        let mut may_skip = false;
+        for line in lines {
+            let is_there = match may_skip {
+                true => printed.any(|real| real == line) || line == "...",
+                false => line == "..." || printed.next() == Some(line),
+            };
+            assert!(is_there, "{line:?} is not the next line of `handover {command}`\n{}", answer.stdout());
+            may_skip = line == "...";
+        }
+        assert!(may_skip || printed.next().is_none(), "`handover {command}` says more\n{}", answer.stdout());
     }
 }
