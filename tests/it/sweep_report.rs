@@ -134,3 +134,16 @@ fn a_file_that_is_not_ours_is_refused() {
     assert_eq!(std::fs::read_to_string(&notes).unwrap(), "print(1)\n");
     assert!(!recorded.project.join("elsewhere.md").exists());
 }
+
+#[test]
+fn the_timeline_has_the_polls_and_what_they_saw() {
+    let recorded = Recorded::new();
+    let _ = of_recording(&recorded, &["watch", "2", "--once"]);
+    recorded.sandbox.advance("1h");
+    let _ = of_recording(&recorded, &["watch", "2", "--once"]);
+    let text = of_recording(&recorded, &["sweep", "report", "2"]).expect(1).stdout().to_owned();
+    assert!(text.contains("2 polls of `handover watch` from "), "{text}");
+    let row = text.lines().find(|line| line.starts_with("| 2 | 2026-11-21 ")).expect("one row of two polls");
+    assert!(row.contains("COMPLETED") && row.contains("RUNNING"), "{row}");
+    assert!(text.contains(" | 200 tasks: ") && text.contains("cause cuda-oom, "), "{text}");
+}

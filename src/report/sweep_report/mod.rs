@@ -154,6 +154,7 @@ fn timeline(out: &mut String, timeline: &Timeline) {
         ),
         None => writeln!(out, "No poll is on record: nobody has watched it from this repository."),
     };
+    polls(out, timeline);
     if timeline.entries.is_empty() {
         return;
     }
@@ -166,6 +167,29 @@ fn timeline(out: &mut String, timeline: &Timeline) {
         if count <= MOST_MOMENTS || number < half || number >= count - half {
             let _ = writeln!(out, "| {} | {} |", utc(entry.at), cell(&moment(entry)));
         }
+    }
+}
+
+/// The polls as a table, those that saw the same in one row.
+fn polls(out: &mut String, timeline: &Timeline) {
+    let periods = timeline.watched.as_ref().map_or(&[][..], |watched| &watched.periods);
+    if periods.is_empty() {
+        return;
+    }
+    out.push_str("\n| polls | from | to | seen | health | decision |\n|---:|---|---|---|---|---|\n");
+    let left_out = periods.len().saturating_sub(MOST_MOMENTS);
+    if left_out > 0 {
+        let _ = writeln!(out, "| … | {left_out} earlier rows; --json has all | | | | |");
+    }
+    for period in periods.iter().skip(left_out) {
+        let states: Vec<String> =
+            period.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let seen = if period.unanswered { "no answer".to_owned() } else { words(&states.join(", "), 300) };
+        let health = period.health.map(|health| health.to_string()).unwrap_or_default();
+        let decision = period.decision.map(|decision| decision.to_string()).unwrap_or_default();
+        let (from, to) = (utc(period.from), utc(period.to));
+        let _ =
+            writeln!(out, "| {} | {from} | {to} | {} | {health} | {decision} |", period.looks, cell(&seen));
     }
 }
 

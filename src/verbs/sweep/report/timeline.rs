@@ -28,6 +28,9 @@ pub struct Watched {
     pub last: Time,
     /// How many.
     pub polls: u64,
+    /// When it was looked at and how it stood, oldest first: polls, one after
+    /// the other, that saw the same are one row. Of very many the last ones.
+    pub periods: Vec<watch::Period>,
 }
 
 /// One moment.
@@ -99,6 +102,11 @@ pub(super) fn of(context: &Context, examined: &Examined, done: &Intervention) ->
     }
     // What was told first of one moment stays first.
     entries.sort_by_key(|entry| entry.at);
-    let watched = kept.map(|kept| Watched { first: kept.first, last: kept.memory.at, polls: kept.looks });
+    let watched = kept.map(|kept| Watched {
+        first: kept.first,
+        last: kept.memory.at,
+        polls: kept.looks,
+        periods: kept.periods,
+    });
     Timeline { watched, entries }
 }
