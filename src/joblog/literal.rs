@@ -12,6 +12,9 @@ const SHORTEST: usize = 3;
 /// More texts for one pattern are no help either.
 const MOST: usize = 64;
 
+/// Words that stand in most lines of a training's log.
+const COMMON: [&str; 8] = ["loss", "Loss", "step", "Step", "epoch", "Epoch", "train", "INFO"];
+
 /// Texts of which each match of the pattern contains at least one; empty if
 /// there are no such texts, or none that would help.
 pub(super) fn required(pattern: &str) -> Vec<Vec<u8>> {
@@ -38,10 +41,13 @@ impl Texts {
         Texts::new(seq.literals()?.iter().map(|literal| literal.as_bytes().to_vec()).collect())
     }
 
-    /// How much they help: the shortest decides; of equals the fewer.
+    /// How much they help: the shortest decides; of equals the fewer. What
+    /// stands in every line of a training helps nobody.
     fn worth(&self) -> (usize, usize) {
-        let shortest = self.0.iter().map(Vec::len).min().unwrap_or(0);
-        (shortest.min(12), usize::MAX - self.0.len())
+        let is_common = |text: &Vec<u8>| COMMON.iter().any(|word| word.as_bytes() == text);
+        let help = |text: &Vec<u8>| if is_common(text) { 1 } else { text.len() };
+        let least = self.0.iter().map(help).min().unwrap_or(0);
+        (least.min(12), usize::MAX - self.0.len())
     }
 }
 
@@ -110,6 +116,8 @@ mod tests {
             ("abc|.*", vec![]),
             (r"\d+", vec![]),
             ("a.b", vec![]),
+            // Rare if short, rather than in every line.
+            (r"loss\d+(?:nan|NaN)", vec!["NaN", "nan"]),
             ("----+", vec![]),
         ] {
             let texts: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();

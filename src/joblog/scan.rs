@@ -31,6 +31,8 @@ const HEAD: usize = 5;
 /// How many places of a block are looked at for progress, and how much at each.
 const PROBES: usize = 8;
 const PROBE: usize = 512;
+/// After so many blocks one place of each, and less of its end, is enough.
+const MANY_BLOCKS: u32 = 16;
 /// Smaller blocks are looked at for progress as a whole.
 const SMALL: usize = 12 * 1024;
 
@@ -43,7 +45,11 @@ pub(super) struct Scan<'t> {
     pub mentions: Mentions,
     tracebacks: Tracebacks,
     hits: Hits,
+    /// Where the block holds literals.
+    places: Vec<usize>,
     stripped: Stripped,
+    /// How many blocks were looked at.
+    blocks: u32,
     /// Newlines before the block; `None` where that is not known.
     newlines: Option<u64>,
     head: Head,
@@ -97,7 +103,9 @@ impl<'t> Scan<'t> {
             mentions: Mentions::default(),
             tracebacks: Tracebacks::default(),
             hits: Hits::default(),
+            places: Vec::new(),
             stripped: Stripped::default(),
+            blocks: 0,
             newlines: Some(0),
             head: Head::default(),
             watch: 0,
@@ -125,14 +133,18 @@ impl<'t> Scan<'t> {
             self.head.keep(bytes);
         }
         self.probe(&block, &stripped);
+        let mut places = std::mem::take(&mut self.places);
+        if !self.matcher.looks_at_every_line() {
+            self.matcher.places(bytes, &mut places);
+        }
         let mut at = 0;
         while at < bytes.len() {
             let (start, end) = if self.looks_at_each() {
                 let end = memchr2(b'\n', b'\r', &bytes[at..]).map_or(bytes.len(), |found| at + found);
                 (at, end)
             } else {
-                let Some(hit) = self.matcher.next(bytes, at) else { break };
-                let (start, end) = lines::bounds(bytes, hit - 1);
+                let Some(hit) = from_on(&places, at) else { break };
+                let (start, end) = lines::bounds(bytes, hit);
                 (start.max(at), end)
             };
             // A window of a very long line; the rest is looked at in the next turn.
@@ -141,13 +153,14 @@ impl<'t> Scan<'t> {
             } else if self.looks_at_each() {
                 (start, start + 2 * AROUND)
             } else {
-                let hit = self.matcher.next(bytes, at).unwrap_or(end);
+                let hit = from_on(&places, at).unwrap_or(end);
                 (start.max(hit.saturating_sub(AROUND)), end.min(hit + AROUND))
             };
             self.line(&mut block, &stripped, from, to);
             // Beyond the line's end; within a long line what is cut in two is seen whole in the next window.
             at = if to == end { end + 1 } else { (to - 256).max(at + 1) };
         }
+        self.places = places;
         // The newlines of the rest.
         block.number(bytes.len());
         self.newlines = block.newlines;
@@ -383,9 +396,11 @@ impl<'t> Scan<'t> {
         if bytes.len() <= SMALL {
             return self.probe_lines(block, stripped, 0, bytes.len());
         }
-        let tail = bytes.len() - SMALL / 4;
-        for at in 0..PROBES {
-            let from = at * tail / PROBES;
+        self.blocks = self.blocks.saturating_add(1);
+        let (probes, tail) = if self.blocks > MANY_BLOCKS { (1, SMALL / 12) } else { (PROBES, SMALL / 4) };
+        let tail = bytes.len() - tail;
+        for at in 0..probes {
+            let from = at * tail / probes;
             let Some(start) = memchr2(b'\n', b'\r', &bytes[from..]).map(|found| from + found + 1) else {
                 break;
             };
@@ -434,6 +449,11 @@ impl Block<'_> {
         }
         self.newlines
     }
+}
+
+/// The first of the places from a place on.
+fn from_on(places: &[usize], at: usize) -> Option<usize> {
+    places.get(places.partition_point(|place| *place < at)).copied()
 }
 
 /// The line's text around a match, clipped, and where in the line it begins.
