@@ -9,9 +9,11 @@ use crate::verbs::watch::{self, Event, Options, Until, Why};
 /// Watch sweeps patiently, and print only what changed
 ///
 /// Opens with what it is going to do: what it watches, how often it looks, for how long. After
-/// that a line appears only when a task changed class, a cause appeared, health or decision
-/// changed, a quarter more is over, or an expected file is missing. What it knows is kept: the
-/// next watch starts from there, so it may be ended at any time.
+/// that a line appears only when something changed: a task changed class, a cause appeared (with
+/// the line of the log that shows it), health or decision changed, running tasks have come a
+/// quarter further, their loss is no number any more or their log stands still, an expected file
+/// did not appear. A log is read once when its task ends, and of running tasks its end alone.
+/// What it knows is kept: the next watch starts from there, so it may be ended at any time.
 ///
 /// One question of squeue serves everything that is watched, and all watches of this user on
 /// this host; accounting is asked only for what left the queue. No option makes it look more
