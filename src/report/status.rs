@@ -2,8 +2,9 @@
 
 use super::{Align, Style, Table, View, paint};
 use crate::safety::{clip, escape, escape_path, one_line};
+use crate::sweep::Health;
 use crate::terms::Known;
-use crate::verbs::status::{Board, Handover, Jobs, Line};
+use crate::verbs::status::{Board, Handover, Jobs, Line, SweepWord};
 use crate::worktree::board::{AheadBehind, Files, Row};
 use crate::worktree::landing::Landing;
 
@@ -132,8 +133,32 @@ fn notes(line: &Line) -> Vec<String> {
     if let Known::Unknown(why) | Known::NotApplicable(why) = &row.files {
         notes.push(format!("{} ({})", one_line(why, 160), escape_path(&row.path)));
     }
+    notes.extend(sweeps(&line.sweeps));
     if let Some(holder) = line.handovers.iter().find_map(|handover| handover.holder.as_ref()) {
         notes.push(format!("baton held by {}", escape(holder)));
     }
     notes
+}
+
+/// One word for each array: `sweeps 48120 lr healthy, 48131 wd systemic`.
+fn sweeps(words: &[SweepWord]) -> Option<String> {
+    const SHOWN: usize = 6;
+    let told = words.iter().filter_map(|word| {
+        let style = match word.health? {
+            Health::Healthy => Style::Good,
+            Health::Degraded => Style::Watch,
+            Health::Systemic => Style::Bad,
+        };
+        let health = paint(style, word.health?.name());
+        Some(format!("{} {} {health}", one_line(&word.key, 20), one_line(&word.name, 30)))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() {
+        return None;
+    }
+    let noun = if told.len() == 1 { "sweep" } else { "sweeps" };
+    let more = told.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let shown = told.get(..SHOWN).unwrap_or(&told).join(", ");
+    Some(format!("{noun} {shown}{more} (by accounting alone; `handover sweep ID` reads the logs)"))
 }

@@ -1,19 +1,25 @@
 //! The board: every worktree with its branch, files, handover and jobs.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::hindrances::everything_of_ours;
 use super::job_paths::resolved;
 use super::{Context, Error, Identity, snapshot};
 use crate::baton::Baton;
-use crate::cluster::{Job, jobs_under};
+use crate::cluster::{self, Job, Nothing, Origin, Queue, Snapshot, jobs_under};
 use crate::config::Source;
 use crate::document::{Here, Lineage, Store};
-use crate::terms::{AnyKey, Known, Seconds, Time};
+use crate::joblog::Table;
+use crate::sweep::{self, Health, Kind, Parameters, Rules, Sweep};
+use crate::terms::{AnyKey, JobId, Known, Seconds, Time};
 use crate::worktree::board::{self, Row};
 
 /// How long the board waits for the cluster, in seconds, unless it was named.
 const PATIENCE: Seconds = Seconds(2);
+/// Accounting is asked for so many arrays.
+const MOST_ARRAYS: usize = 40;
 
 /// The whole board.
 #[derive(Debug, Clone, Serialize)]
@@ -40,6 +46,21 @@ pub struct Line {
     pub handovers: Vec<Handover>,
     /// Jobs that work or write in it; `None` if they could not be seen.
     pub jobs: Option<Jobs>,
+    /// The arrays among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<SweepWord>,
+}
+
+/// How an array does, by queue and accounting alone: no log is read for a board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SweepWord {
+    /// The array's id.
+    pub key: String,
+    /// The jobs' name: text from outside.
+    pub name: String,
+    /// How it does; `null` if accounting gave no answer.
+    pub health: Option<Health>,
 }
 
 /// The newest handover of a worktree.
@@ -73,17 +94,24 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
         wide.config.cluster.limit = wide.config.cluster.limit.min(PATIENCE);
     }
     let (rows, jobs, lineage) = std::thread::scope(|threads| {
-        let jobs = threads.spawn(|| snapshot::queue(&wide, cluster).map(|queue| queue.jobs));
+        let jobs = threads.spawn(|| {
+            let queue = snapshot::queue(&wide, cluster)?;
+            let words = words(&wide, cluster, &queue);
+            Ok::<_, Error>((queue.jobs, words))
+        });
         let lineage = threads.spawn(|| Lineage::load(&Store::new(context.home())));
         let rows = board::look(&context.repository);
         (rows, jobs.join(), lineage.join())
     });
     let rows = rows?;
-    let jobs = match jobs {
-        Ok(Ok(jobs)) => jobs.map(|jobs| jobs.into_iter().map(|job| resolved(job).0).collect::<Vec<Job>>()),
+    let (jobs, words) = match jobs {
+        Ok(Ok((jobs, words))) => {
+            let resolved = |jobs: Vec<Job>| jobs.into_iter().map(|job| resolved(job).0).collect::<Vec<Job>>();
+            (jobs.map(resolved), words)
+        }
         Ok(Err(e)) if cluster.is_some() => return Err(e),
-        Ok(Err(e)) => Known::Unknown(e.to_string()),
-        Err(_) => Known::Unknown("the look ended early".to_owned()),
+        Ok(Err(e)) => (Known::Unknown(e.to_string()), Vec::new()),
+        Err(_) => (Known::Unknown("the look ended early".to_owned()), Vec::new()),
     };
     let (lineage, handovers_unseen) = match lineage {
         Ok(Ok(lineage)) => (lineage, None),
@@ -94,9 +122,14 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
         jobs.known().map(|jobs| jobs.iter().filter(|job| !job.state.is_finished()).cloned().collect());
     let mut worktrees = Vec::new();
     for row in &rows {
+        let own = live.as_ref().map(|live| inner(live, row, &rows));
+        let is_own = |word: &&SweepWord| {
+            own.iter().flatten().any(|job| job.is_of_array() && job.id.base.to_string() == word.key)
+        };
         worktrees.push(Line {
             handovers: handovers(context, &lineage, row)?,
-            jobs: live.as_ref().map(|live| count(&inner(live, row, &rows))),
+            sweeps: words.iter().filter(is_own).cloned().collect(),
+            jobs: own.as_ref().map(|own| count(own)),
             row: row.clone(),
         });
     }
@@ -113,6 +146,46 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
         },
         handovers_unseen,
     })
+}
+
+/// How the arrays in the queue do: one more question, and only if there are any.
+fn words(context: &Context, cluster: Option<&Source>, queue: &Queue) -> Vec<SweepWord> {
+    let jobs = queue.jobs.known().map_or(&[][..], Vec::as_slice);
+    let live = jobs.iter().filter(|job| !job.state.is_finished() && job.is_of_array());
+    let arrays: BTreeSet<u32> = live.map(|job| job.id.base).collect();
+    let arrays: Vec<JobId> = arrays.into_iter().take(MOST_ARRAYS).map(JobId::whole).collect();
+    if arrays.is_empty() {
+        return Vec::new();
+    }
+    let snapshot = if queue.origin == Origin::Local {
+        let look = snapshot::here(context);
+        let empty =
+            Snapshot::without(Origin::Local, look.scope.clone(), Nothing::Unknown("not asked".to_owned()));
+        Snapshot {
+            taken_at: queue.taken_at,
+            jobs: queue.jobs.clone(),
+            jobs_partial: queue.partial,
+            accounting: cluster::accounting_of(context.world, &look, &arrays),
+            ..empty
+        }
+    } else {
+        // A state file has everything in one piece.
+        let Ok(snapshot) = snapshot::take(context, cluster) else { return Vec::new() };
+        snapshot
+    };
+    let (parameters, table) = (Parameters::default(), Table::builtin());
+    let settings = &context.config.sweeps;
+    let rules = Rules { settings, table, parameters: &parameters, now: snapshot.taken_at };
+    let is_known = snapshot.accounting.known().is_some();
+    let found = sweep::sweeps(&snapshot).sweeps.into_iter().filter(|sweep| {
+        sweep.kind == Kind::Array && arrays.iter().any(|array| array.base.to_string() == sweep.key)
+    });
+    let word = |sweep: Sweep| SweepWord {
+        health: is_known.then(|| sweep::judge(&sweep, &sweep::tasks(&snapshot, &sweep), &rules).health),
+        key: sweep.key,
+        name: sweep.name,
+    };
+    found.map(word).collect()
 }
 
 fn handovers(context: &Context, lineage: &Lineage, row: &Row) -> Result<Vec<Handover>, Error> {

@@ -287,6 +287,20 @@ fn a_sweep_of_a_hundred_thousand_tasks_is_a_short_document() {
     assert!(body.len() < 16 << 10, "{} bytes:\n{body}", body.len());
 }
 
+#[test]
+fn the_board_has_a_word_for_each_array_and_reads_no_log() {
+    let recorded = Recorded::new();
+    let logs = recorded.project.join("logs");
+    std::fs::rename(&logs, recorded.sandbox.root().join("away")).unwrap();
+    let data = handover(&recorded, &["status", "--json"], &state(&recorded)).expect(0).data();
+    let word = &data["worktrees"][0]["sweeps"][0];
+    assert_eq!((&word["key"], &word["name"]), (&"2".into(), &"lrgrid".into()));
+    let health = word["health"].as_str().unwrap();
+    let text = handover(&recorded, &["status"], &state(&recorded)).expect(0);
+    let told = format!("sweep 2 lrgrid {health} (by accounting alone; `handover sweep ID` reads the logs)");
+    assert!(text.stdout().contains(&told), "{text:?}");
+}
+
 /// A document that an earlier version of this program sealed.
 const OLDER: &str = "HO-20261121-0341-6158fae2";
 
