@@ -97,10 +97,10 @@ pub fn write(
     Err(Error::Contended { path: place.path.to_owned() })
 }
 
-/// What [`write`] would do, with nothing written.
+/// What [`write()`] would do, with nothing written.
 ///
 /// # Errors
-/// As for [`write`].
+/// As for [`write()`].
 pub fn look(place: Place<'_>, part: Part<'_>, manners: Manners<'_>) -> Result<Written, Error> {
     is_ours_to_write(place.path)?;
     let text = bytes_of(place.path)?.text;
