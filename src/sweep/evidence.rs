@@ -13,7 +13,7 @@ use crate::cluster::{ExitCode, Printed, State, Steps};
 
 use crate::joblog::Reading;
 use crate::terms::{JobId, Known, Time};
-use crate::tracker::{Events, Run};
+use crate::tracker::{Events, Reproducibility, Run};
 
 /// Everything known of one task, read together.
 ///
@@ -100,6 +100,10 @@ pub struct Looked {
     /// Results that it should have made and that are not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<PathBuf>,
+    /// What of its run is recorded that another one like it would need; `None`
+    /// if that was not looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Box<Reproducibility>>,
 }
 
 /// The log of a task.
@@ -123,6 +127,7 @@ impl Default for Looked {
             checkpoints: Known::Unknown(not_read()),
             run_dir: Known::Unknown("not looked for".to_owned()),
             missing: Vec::new(),
+            recorded: None,
         }
     }
 }
@@ -170,6 +175,18 @@ impl Evidence {
     /// The tracker's newest run.
     pub fn newest_run(&self) -> Option<&Run> {
         self.runs().iter().max_by_key(|run| run.started)
+    }
+
+    /// The number of the attempt that a run is of, the oldest being 0: a requeued
+    /// job makes a run for each, which are no two runs of one task.
+    pub fn attempt_of(&self, run: &Run) -> usize {
+        let counted = run.slurm.as_ref().and_then(|ids| ids.restarts);
+        let by_time = || {
+            let before =
+                |ended: Option<Time>| ended.zip(run.started).is_some_and(|(end, start)| end <= start);
+            self.earlier.iter().filter(|attempt| before(attempt.ended)).count()
+        };
+        counted.map_or_else(by_time, |restarts| restarts as usize)
     }
 
     /// The newest TensorBoard event files, newest first; none if they were not read.

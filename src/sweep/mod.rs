@@ -25,6 +25,7 @@ mod parameter_file;
 mod parameters;
 pub mod plan;
 mod progress;
+mod records;
 mod tasks;
 pub mod vital;
 
@@ -43,6 +44,7 @@ pub use measure::{Elapsed, Failures, Fast, Kind, PerTask, Sweep, Waiting};
 pub use parameter_file::ParameterFile;
 pub use parameters::Parameters;
 pub use progress::{TaskProgress, progress};
+pub use records::{Gap, Record, RecordGap};
 pub use tasks::tasks;
 
 #[cfg(test)]

@@ -16,9 +16,10 @@ use crate::verbs::sweep::{self, examine::Place};
 
 /// Show sweeps: array jobs, and jobs that share a name
 ///
-/// Without a name all sweeps in a table. With one its health, what is to be decided, and why:
-/// the causes of its failures with file and line, what contradicts each other, what goes on.
-/// Queue, accounting, logs, run folders and trackers are read together; what was not read is said.
+/// Without a name all sweeps in a table, with what queue and accounting alone make of their health.
+/// With one its health, what is to be decided, and why: the causes of its failures with file and
+/// line, what contradicts each other, what goes on. Queue, accounting, logs, run folders and
+/// trackers are read together; what was not read is said.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  \
@@ -27,7 +28,7 @@ use crate::verbs::sweep::{self, examine::Place};
     handover sweep 48251 --json\n  \
     sacct -P -D -S now-7days --format=ALL | handover sweep --accounting -\n\n\
     At least 3 jobs that are no array must share a name to be a sweep. The exit code is 1 if\n\
-    somebody must intervene, 7 if neither the queue nor accounting gave an answer.")]
+    somebody must intervene in the sweep that was asked for, 7 if neither the queue nor accounting gave an answer.")]
 pub struct SweepArgs {
     #[command(subcommand)]
     about: Option<About>,
@@ -91,6 +92,7 @@ fn board(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
             let _working = session.working("reading logs and run folders");
             sweep::board(&place, snapshot, wanted)?
         }
+        None if wanted.is_none() && !args.quick => sweep::table(&place, &snapshot)?,
         None => sweep::find(&snapshot, wanted)?,
     };
     session.output.answer("sweep", &outcome, text::sweep::text)?;

@@ -6,7 +6,9 @@ use super::list;
 use crate::report::lines::Lines;
 use crate::report::{Style, View, paint};
 use crate::safety::{clip, escape, one_line};
-use crate::sweep::{self, CauseGroup, Contradiction, Decision, Health, Judgement, Learning, Line};
+use crate::sweep::{
+    self, CauseGroup, Contradiction, Decision, Health, Judgement, Learning, Line, RecordGap,
+};
 
 /// So many causes are shown; JSON has them all.
 const MOST_CAUSES: usize = 12;
@@ -15,13 +17,18 @@ const MOST: usize = 8;
 /// So much of a line of evidence is shown.
 const LONGEST: usize = 160;
 
-/// Health and decision, with what led there.
-pub fn health(lines: &mut Lines<'_>, view: &View, judgement: &Judgement) {
-    let style = match judgement.health {
+/// How a state of health is painted.
+pub fn style(health: Health) -> Style {
+    match health {
         Health::Healthy => Style::Good,
         Health::Degraded => Style::Watch,
         Health::Systemic => Style::Bad,
-    };
+    }
+}
+
+/// Health and decision, with what led there.
+pub fn health(lines: &mut Lines<'_>, view: &View, judgement: &Judgement) {
+    let style = style(judgement.health);
     let words = format!("{}: {}", judgement.health, judgement.decision);
     lines.add("health", &paint(style, &words));
     for reason in &judgement.reasons {
@@ -103,6 +110,15 @@ pub fn contradictions(lines: &mut Lines<'_>, view: &View, found: &[Contradiction
         let tasks = list(&contradiction.tasks);
         lines.add("look at", &format!("{}: {tasks}", escape(&contradiction.sentence)));
         contradiction.evidence.iter().take(1).for_each(|line| lines.add_in("", &evidence(view, line), 2));
+    }
+}
+
+/// What is not recorded of the runs, one line for all that lack the same.
+pub fn records(lines: &mut Lines<'_>, gaps: &[RecordGap]) {
+    for (place, gap) in gaps.iter().enumerate() {
+        let label = if place == 0 { "recorded" } else { "" };
+        let tasks = if gap.tasks.len() == gap.of { String::new() } else { format!(": {}", list(&gap.tasks)) };
+        lines.add(label, &format!("{}{tasks}", escape(&gap.sentence)));
     }
 }
 

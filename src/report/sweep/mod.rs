@@ -13,8 +13,8 @@ use crate::cluster::{Origin, Outlook, Reason, State};
 use crate::safety::{clip, escape, one_line};
 use crate::sweep::{Elapsed, Kind, Members, SHARED_NAME_AT_LEAST, Sweep};
 use crate::terms::Seconds;
-use crate::verbs::sweep::Outcome;
 use crate::verbs::sweep::examine::Findings;
+use crate::verbs::sweep::{Glance, Outcome};
 
 /// How many sweeps the table shows; JSON has them all.
 const MOST: usize = 40;
@@ -25,13 +25,13 @@ const LONGEST_LIST: usize = 480;
 pub fn text(view: &View, outcome: &Outcome) -> String {
     let mut out = match outcome.sweeps.as_slice() {
         [sweep] if sweep.per_task.is_some() => board(view, sweep, outcome.examined.as_ref()),
-        sweeps => table(view, sweeps),
+        sweeps => table(view, sweeps, &outcome.glances),
     };
     out.push_str(&foot(view, outcome));
     out
 }
 
-fn table(view: &View, sweeps: &[Sweep]) -> String {
+fn table(view: &View, sweeps: &[Sweep], glances: &[Glance]) -> String {
     if sweeps.is_empty() {
         return "No sweep was seen.\n".to_owned();
     }
@@ -44,16 +44,19 @@ fn table(view: &View, sweeps: &[Sweep]) -> String {
         ("run", Align::Right),
         ("wait", Align::Right),
         ("median", Align::Right),
+        ("health", Align::Left),
     ]);
-    let cells: Vec<[String; 6]> = shown.iter().map(cells).collect();
+    let shown_health = !glances.is_empty();
+    let glances = glances.iter().map(Some).chain(std::iter::repeat(None));
+    let cells: Vec<[String; 7]> = shown.iter().zip(glances).map(cells).collect();
     // What the other columns and the gaps leave.
-    let headings = [5, 4, 6, 3, 4, 6];
+    let headings = [5, 4, 6, 3, 4, 6, 6];
     let widest = |column: usize| {
         cells.iter().map(|row| width(&row[column])).chain([headings[column]]).max().unwrap_or(0)
     };
-    let room = view.width.saturating_sub((0..6).map(widest).sum::<usize>() + 12).max(8);
-    for (sweep, [key, done, failed, run, wait, median]) in shown.iter().zip(cells) {
-        table.row([key, name(sweep, room), done, failed, run, wait, median]);
+    let room = view.width.saturating_sub((0..7).map(widest).sum::<usize>() + 14).max(8);
+    for (sweep, [key, done, failed, run, wait, median, health]) in shown.iter().zip(cells) {
+        table.row([key, name(sweep, room), done, failed, run, wait, median, health]);
     }
     let mut out = table.render();
     if sweeps.len() > MOST {
@@ -62,6 +65,10 @@ fn table(view: &View, sweeps: &[Sweep]) -> String {
     if shown.iter().any(|sweep| sweep.kind == Kind::SharedName) {
         let note = format!("jobs: {SHARED_NAME_AT_LEAST} or more jobs that share this name");
         out.push_str(&format!("{}\n", paint(Style::Faint, &note)));
+    }
+    if shown_health {
+        let note = "health: by queue and accounting alone; `handover sweep NAME` reads the logs, too";
+        out.push_str(&format!("{}\n", paint(Style::Faint, note)));
     }
     let mut lines = Lines { out: &mut out, width: view.width };
     for sweep in shown {
@@ -78,7 +85,7 @@ fn table(view: &View, sweeps: &[Sweep]) -> String {
 }
 
 /// What the table shows of a sweep, the name aside.
-fn cells(sweep: &Sweep) -> [String; 6] {
+fn cells((sweep, glance): (&Sweep, Option<&Glance>)) -> [String; 7] {
     let total = sweep.total.map_or_else(|| "?".to_owned(), |total| total.to_string());
     let failed = match (sweep.failed_tasks.len(), percent(sweep.failed_tasks.len(), sweep.finished)) {
         (0, _) => "0".to_owned(),
@@ -95,6 +102,7 @@ fn cells(sweep: &Sweep) -> [String; 6] {
         count(sweep, State::is_running).to_string(),
         count(sweep, State::is_waiting).to_string(),
         sweep.elapsed.map(|elapsed| span(elapsed.median)).unwrap_or_default(),
+        glance.map(|glance| paint(judgement::style(glance.health), glance.health.name())).unwrap_or_default(),
     ]
 }
 
@@ -154,6 +162,7 @@ fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
     match judged {
         Some(judged) => {
             judgement::contradictions(&mut lines, view, &judged.judgement.contradictions);
+            judgement::records(&mut lines, &judged.judgement.reproducibility);
             judgement::not_read(&mut lines, &judged.not_read);
         }
         None => look_at(&mut lines, sweep),

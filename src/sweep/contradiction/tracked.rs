@@ -33,7 +33,7 @@ pub(super) fn tracked(task: &Evidence, now: Option<Time>, found: &mut Found) {
 fn two_runs(task: &Evidence, found: &mut Found) {
     let runs = task.runs();
     let same = |one: &Run, other: &Run| {
-        one.tracker == other.tracker && one.id != other.id && attempt(task, one) == attempt(task, other)
+        one.tracker == other.tracker && one.id != other.id && task.attempt_of(one) == task.attempt_of(other)
     };
     let pair = runs
         .iter()
@@ -104,17 +104,6 @@ fn over(task: &Evidence, run: &Run, now: Option<Time>, found: &mut Found) {
         _ => return,
     };
     found.add(kind, task.member, || Some(line(run, told(run, now))));
-}
-
-/// The number of the attempt that a run is of, the oldest being 0: a requeued
-/// job makes a run for each, which are no two runs of one task.
-fn attempt(task: &Evidence, run: &Run) -> usize {
-    let counted = run.slurm.as_ref().and_then(|ids| ids.restarts);
-    let by_time = || {
-        let before = |ended: Option<Time>| ended.zip(run.started).is_some_and(|(end, start)| end <= start);
-        task.earlier.iter().filter(|attempt| before(attempt.ended)).count()
-    };
-    counted.map_or_else(by_time, |restarts| restarts as usize)
 }
 
 /// True unless the run began before the newest attempt did.

@@ -96,7 +96,17 @@ fn bands(judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason> {
     for group in &judgement.groups {
         if group.count * 100 >= intervene * counted && intervene > 0 {
             let text = format!("{}: {intervene} % or more", alike(group));
-            reasons.push(reason(Health::Systemic, Decision::Intervene, text, lines(group)));
+            // One exit code has many causes: those whose logs nobody read may have nothing in common.
+            let known = group.count - group.unread.min(group.count);
+            if known * 100 >= intervene * counted {
+                reasons.push(reason(Health::Systemic, Decision::Intervene, text, lines(group)));
+            } else {
+                let text = format!(
+                    "{text}, but by state and exit code alone: the logs of {} were not read",
+                    group.unread
+                );
+                reasons.push(reason(Health::Degraded, Decision::Watch, text, lines(group)));
+            }
         } else if group.count * 100 > watch * counted {
             let text = format!("{}: over {watch} %", alike(group));
             reasons.push(reason(Health::Degraded, Decision::Watch, text, lines(group)));

@@ -165,6 +165,10 @@ impl<'a> Gathered<'a> {
                 Confidence::Sure => self.likely.clone(),
                 _ => TaskIds::default(),
             }),
+            unread: match self.why.confidence {
+                Confidence::Open => self.tasks.iter().filter(|task| task.log().is_none()).count(),
+                Confidence::Sure | Confidence::Likely => 0,
+            },
         }
     }
 }
@@ -235,6 +239,7 @@ fn never(sweep: &Sweep) -> Vec<CauseGroup> {
             nodes: Vec::new(),
             repeated: 0,
             unconfirmed: Members::default(),
+            unread: 0,
         });
     }
     groups

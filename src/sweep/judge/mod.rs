@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contradiction::{Contradiction, contradictions};
 use super::learning::{Learning, learning};
+use super::records::{RecordGap, gaps};
 use super::{Cause, Evidence, Line, Members, Parameters, Sweep};
 use crate::config::Sweeps;
 use crate::joblog::Table;
@@ -95,6 +96,9 @@ pub struct Judgement {
     pub learning: Option<Learning>,
     /// Where the sources contradict each other.
     pub contradictions: Vec<Contradiction>,
+    /// What of the runs is not recorded that somebody would need to make them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reproducibility: Vec<RecordGap>,
     /// What was not read, in words.
     pub not_read: Vec<String>,
 }
@@ -139,6 +143,10 @@ pub struct CauseGroup {
     /// shows it best: a bare "Killed" beside Slurm's word for memory.
     #[serde(default, skip_serializing_if = "Members::is_empty")]
     pub unconfirmed: Members,
+    /// How many of them are only guessed to be alike, by state and exit code:
+    /// their logs were not read.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unread: usize,
 }
 
 /// Where the failures of one cause are.
@@ -216,6 +224,10 @@ pub enum StopRule {
     DeterministicCrash,
 }
 
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 impl Health {
     /// The word for people.
     pub fn name(self) -> &'static str {
@@ -285,6 +297,7 @@ pub fn judge(sweep: &Sweep, evidence: &[Evidence], rules: &Rules<'_>) -> Judgeme
         nodes: Vec::new(),
         learning: None,
         contradictions,
+        reproducibility: gaps(&order),
         not_read: groups::not_read(&order),
     };
     (judgement.groups, judgement.aside, judgement.nodes) = count.groups(rules);

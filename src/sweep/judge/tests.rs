@@ -163,6 +163,30 @@ fn the_bands_go_by_the_share_of_similar_failures() {
 }
 
 #[test]
+fn an_exit_code_whose_logs_nobody_read_asks_for_no_intervention() {
+    let of = |unread: std::ops::Range<u32>, state, exit| {
+        let end = unread.end;
+        let tasks = [made(unread, state, exit), made(end..100, "COMPLETED", "0:0")].concat();
+        judged(&tasks)
+    };
+    let judgement = of(0..30, "FAILED", "1:0");
+    assert_eq!(verdict(&judgement), (Health::Degraded, Decision::Watch), "{:#?}", judgement.reasons);
+    assert_eq!((judgement.groups[0].unread, judgement.groups[0].count), (30, 30));
+    assert_eq!(
+        judgement.reasons[0].text,
+        "30 of 100 finished tasks (30 %) failed alike, unknown: 15 % or more, but by state and exit code alone: \
+         the logs of 30 were not read"
+    );
+    assert_eq!(verdict(&of(0..9, "FAILED", "1:0")), (Health::Healthy, Decision::NoIntervention));
+    // What Slurm itself says needs no log.
+    for (state, exit) in [("OUT_OF_MEMORY", "0:125"), ("NODE_FAIL", "0:0"), ("TIMEOUT", "0:0")] {
+        assert_eq!(of(0..30, state, exit).decision, Decision::Intervene, "{state}");
+    }
+    // That the sweep teaches nothing any more is so whatever the causes are.
+    assert_eq!(of(0..60, "FAILED", "1:0").decision, Decision::Intervene);
+}
+
+#[test]
 fn both_counts_are_in_the_sentence_with_the_lines_that_led_there() {
     let tasks = [
         failed(0..18, "gpu-oom", "cuda-oom", OOM),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::threads::THREADS;
-use super::{Again, Places, Results, identities, parameters, results, tracked};
+use super::{Again, Places, Results, identities, parameters, recorded, results, tracked};
 use crate::checkpoint;
 use crate::cluster::{self, Look, Snapshot, State};
 use crate::config::{Logs, Sweeps};
@@ -113,6 +113,7 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
     gathered.read(ground, &places, &chosen, &who, None);
     let known = chosen.iter().copied().zip(&who).collect::<BTreeMap<_, _>>();
     tracked::add(ground, snapshot, &mut gathered, &known);
+    recorded::add(&mut gathered, &known);
     gathered
 }
 

@@ -6,6 +6,7 @@ mod gather;
 mod identities;
 mod parameters;
 mod places;
+mod recorded;
 mod results;
 mod threads;
 mod tracked;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Named, find, look};
+use super::{Glance, Named, find, look};
 use crate::cluster::{Origin, Snapshot};
 use crate::config::{Config, Source};
 use crate::joblog::Table;
@@ -171,6 +171,27 @@ pub struct LookedInto {
     pub judgement: Judgement,
     /// How far the running tasks have come.
     pub progress: Vec<TaskProgress>,
+}
+
+impl Place<'_> {
+    /// What accounting and queue alone make of sweeps.
+    pub(super) fn glances<'s>(
+        &self,
+        snapshot: &Snapshot,
+        sweeps: impl Iterator<Item = &'s Sweep>,
+    ) -> Result<Vec<Glance>, Error> {
+        let table = self.table()?;
+        let parameters = sweep::Parameters::default();
+        let now = snapshot.taken_at;
+        let rules = Rules { settings: &self.config.sweeps, table: &table, parameters: &parameters, now };
+        let glance = |sweep: &Sweep| {
+            let judgement = sweep::judge(sweep, &sweep::tasks(snapshot, sweep), &rules);
+            let why = judgement.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
+            let (health, decision) = (judgement.health, judgement.decision);
+            Glance { key: sweep.key.clone(), health, decision, why }
+        };
+        Ok(sweeps.map(glance).collect())
+    }
 }
 
 /// Looks into one sweep of a snapshot.

@@ -19,7 +19,7 @@ use super::{Context, Error, snapshot, whole};
 use crate::cluster::{Accounting, Nothing, Origin, Problem, Scope, Snapshot, sacct};
 use crate::config::Source;
 use crate::safety;
-use crate::sweep::{self, Decision, Kind, Sweep};
+use crate::sweep::{self, Decision, Health, Kind, Sweep};
 use crate::terms::{JobId, Known, Time};
 use examine::Place;
 
@@ -41,6 +41,10 @@ pub struct Outcome {
     pub others: Vec<Named>,
     /// Jobs that belong to no sweep.
     pub single_jobs: usize,
+    /// Of the newest sweeps, in their order, what accounting and queue alone make
+    /// of them; empty if one sweep was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub glances: Vec<Glance>,
     /// What was read of the one sweep that was asked for, and what follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub examined: Option<examine::Findings>,
@@ -57,6 +61,24 @@ impl Outcome {
         self.examined.as_ref().is_some_and(|examined| examined.judgement.decision == Decision::Intervene)
     }
 }
+
+/// How a sweep does by accounting and queue alone: no log was read, so that a
+/// cause may be worse or more harmless than it looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Glance {
+    /// The sweep's key.
+    pub key: String,
+    /// How it does.
+    pub health: Health,
+    /// What is to be done about it.
+    pub decision: Decision,
+    /// The weightiest sentence of those that led there.
+    pub why: String,
+}
+
+/// So many sweeps are glanced at.
+const MOST_GLANCES: usize = 40;
 
 /// A sweep by its key and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -136,6 +158,7 @@ pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error>
         sweeps,
         others,
         single_jobs: found.single_jobs,
+        glances: Vec::new(),
         examined: None,
         problems,
         blind: snapshot.jobs.known().is_none()
@@ -144,7 +167,18 @@ pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error>
     })
 }
 
-/// The same, and the one sweep that was asked for looked into: logs, run
+/// All sweeps, and what queue and accounting alone make of the newest ones.
+///
+/// # Errors
+/// As for [`find`]; a pattern of the settings cannot be used.
+pub fn table(place: &Place, snapshot: &Snapshot) -> Result<Outcome, Error> {
+    let mut outcome = find(snapshot, None)?;
+    let newest = outcome.sweeps.iter().take(MOST_GLANCES);
+    outcome.glances = place.glances(snapshot, newest)?;
+    Ok(outcome)
+}
+
+/// The same as [`find`], and the one sweep that was asked for looked into: logs, run
 /// folders, trackers, and what follows.
 ///
 /// # Errors

@@ -87,12 +87,12 @@ fn runs(ground: &Ground, gathered: &mut Gathered, tasks: &BTreeMap<usize, &Ident
     let limits = Limits { results: MOST_RUNS, entries: 10 * MOST_RUNS, ..Limits::default() };
     let mut all: BTreeMap<PathBuf, Run> = BTreeMap::new();
     let dirs = folders::of_wandb(ground, gathered, tasks);
-    for (dir, found) in dirs.iter().zip(side_by_side(&dirs, |dir| tracker::runs(dir, &limits))) {
+    for (dir, found) in side_by_side(&dirs, |dir| tracker::runs(dir, &limits)) {
         gathered.note("W&B runs", found.runs.len(), dir, &found.unread);
         all.extend(found.runs.into_iter().map(|run| (run.dir.clone(), run)));
     }
     let dirs = folders::of_others(ground, gathered, tasks);
-    for (dir, found) in dirs.iter().zip(side_by_side(&dirs, |dir| tracker::others(dir, &limits))) {
+    for (dir, found) in side_by_side(&dirs, |dir| tracker::others(dir, &limits)) {
         gathered.note("MLflow runs", found.runs.len(), dir, &found.unread);
         let unread = found.trackio.iter().map(safety::escape_path);
         gathered.not_read.extend(
@@ -113,7 +113,7 @@ fn events(ground: &Ground, gathered: &mut Gathered, tasks: &BTreeMap<usize, &Ide
     let dirs = folders::distinct(tasks.keys().filter_map(|at| gathered.evidence[*at].run_dir().cloned()));
     let mut all: BTreeMap<PathBuf, Events> = BTreeMap::new();
     let mut count = 0;
-    for found in side_by_side(&dirs, |dir| tracker::events(dir, &limits)) {
+    for (_, found) in side_by_side(&dirs, |dir| tracker::events(dir, &limits)) {
         count += found.files.len();
         gathered.note_unread(&found.unread);
         all.extend(found.files.into_iter().map(|file| (file.path.clone(), file)));
