@@ -1,5 +1,7 @@
 //! The plan of a sweep, and what was submitted of it.
 
+use std::collections::HashMap;
+
 use super::lines::Lines;
 use super::{Style, View, paint};
 use crate::cluster::Origin;
@@ -13,6 +15,8 @@ use crate::verbs::sweep::submit;
 
 /// So many tasks of a step are told one by one; JSON has all.
 const MOST_TASKS: usize = 12;
+/// So many differences of a step are told.
+const MOST_DIFFERENCES: usize = 8;
 /// How many characters of a list of tasks are shown.
 const LONGEST_LIST: usize = 240;
 
@@ -115,6 +119,7 @@ fn step_text(view: &View, step: &Step) -> String {
     if step.per_task.len() > MOST_TASKS {
         lines.add("", &format!("and {} more; --json has all", step.per_task.len() - MOST_TASKS));
     }
+    differences(&mut lines, step);
     if let Some(why) = &step.blocked {
         lines.add("blocked", &paint(Style::Bad, &escape(why)));
     }
@@ -148,10 +153,34 @@ fn task_text(task: &TaskPlan) -> String {
     for refused in &task.refused {
         text.push_str(&format!("; not {}", clip(&escape(refused), 160)));
     }
-    for difference in &task.differences {
-        text.push_str(&format!("; differs: {}", clip(&escape(difference), 160)));
+    if !task.differences.is_empty() {
+        text.push_str("; differs");
     }
     text
+}
+
+/// What differs, with the tasks of which it does: two hundred of them are one line.
+fn differences(lines: &mut Lines, step: &Step) {
+    let mut found: Vec<(&str, Members)> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for task in &step.per_task {
+        for difference in &task.differences {
+            let at = *known.entry(difference).or_insert(found.len());
+            if at == found.len() {
+                found.push((difference, Members::default()));
+            }
+            if let Some((_, tasks)) = found.get_mut(at) {
+                tasks.0.push(task.task);
+            }
+        }
+    }
+    for (number, (what, tasks)) in found.iter().take(MOST_DIFFERENCES).enumerate() {
+        let label = if number == 0 { "differs" } else { "" };
+        lines.add(label, &format!("{}: {}", clip(&escape(what), 200), list(tasks)));
+    }
+    if found.len() > MOST_DIFFERENCES {
+        lines.add("", &format!("and {} more differences; --json has all", found.len() - MOST_DIFFERENCES));
+    }
 }
 
 fn fits(lines: &mut Lines, fits: &Known<Vec<Fit>>, demand: &Demand) {

@@ -227,3 +227,126 @@ fn keys_are_never_opened() {
         assert!(!is_secret, "{line}");
     }
 }
+
+#[test]
+fn what_is_not_recorded_of_two_hundred_runs_is_one_line() {
+    let sandbox = Sandbox::new();
+    let tasks: Vec<Task> = (0..200).map(|index| Task::ended(index, "TIMEOUT", "0:0")).collect();
+    says(&sandbox, &tasks);
+    sandbox.write(".handover.yaml", "sweeps:\n  runs: ['runs/{task}']\n");
+    for index in 0..200 {
+        sandbox.write(format!("runs/{index}/config.yaml"), format!("seed: {index}\nlr: 0.1\n"));
+        if index != 7 {
+            sandbox.write(format!("runs/{index}/requirements.txt"), "torch==2.9.0\nnumpy==2.1.0\n");
+        }
+    }
+    let examined = examined(&sandbox);
+    let gaps = examined["judgement"]["reproducibility"].as_array().unwrap().iter();
+    let told: Vec<String> =
+        gaps.map(|gap| format!("{} {} {}", gap["what"], gap["gap"], gap["tasks"]).replace('"', "")).collect();
+    assert_eq!(told, ["packages missing 7", "commit missing 0-199"]);
+    let first = &examined["tasks"][0]["looked"]["recorded"];
+    assert_eq!(first["seed"]["yes"]["value"], "0", "{first:#}");
+    let text = ask(&sandbox, &["sweep", "482"]);
+    let lines: Vec<&str> = text.stdout().lines().filter(|line| line.contains("is recorded of")).collect();
+    assert_eq!(
+        lines,
+        [
+            "recorded   no list of package versions is recorded of 1 of 200 runs: 7",
+            "           no commit is recorded of 200 of 200 runs"
+        ]
+    );
+}
+
+/// A sweep of which four tasks ran out of time, each with a checkpoint, a saved
+/// configuration and the id of its W&B run.
+fn to_be_resumed(tasks: &[u32]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let over: Vec<Task> = tasks.iter().map(|index| Task::ended(*index, "TIMEOUT", "0:0")).collect();
+    says(&sandbox, &over);
+    sandbox.write(
+        ".handover.yaml",
+        "sweeps:\n  runs: ['runs/{task}']\n  intended: conf.yaml\n  \
+         resume: 'sbatch --array={task} train.sh --resume {checkpoint}'\n",
+    );
+    sandbox.write("train.sh", "#!/bin/sh\n");
+    sandbox.write("conf.yaml", "optimizer: {lr: 0.1}\nepochs: 20\n");
+    let header = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 16]].concat();
+    let home = sandbox.project();
+    for index in tasks {
+        let dir = format!("runs/{index}");
+        sandbox.write(format!("{dir}/step_100.safetensors"), bytes.clone());
+        let lr = if *index == 2 { "0.01" } else { "0.1" };
+        sandbox.write(format!("{dir}/.hydra/config.yaml"), format!("optimizer: {{lr: {lr}}}\nepochs: 20\n"));
+        let id = if *index == 3 { "another".to_owned() } else { format!("run{index}") };
+        if *index != 4 {
+            sandbox.write(format!("{dir}/wandb_id.txt"), format!("{id}\n"));
+        }
+        run(&format!("run{index}"), 3700).of_task(482, *index, 5000 + index).write(&home);
+    }
+    if tasks.contains(&4) {
+        run("beside4", 3700).of_task(482, 4, 5004).write(&home);
+    }
+    sandbox
+}
+
+#[test]
+fn a_resume_carries_its_wandb_run_and_one_that_differs_is_blocked() {
+    let sandbox = to_be_resumed(&[1, 2, 3, 4]);
+    let plan = ask(&sandbox, &["sweep", "plan", "482", "--json"]).data();
+    let steps = plan["steps"].as_array().unwrap();
+    let line =
+        "WANDB_RUN_ID=run1 WANDB_RESUME=must sbatch --array=1 train.sh --resume runs/1/step_100.safetensors";
+    let runnable: Vec<&Value> = steps.iter().filter(|step| step["blocked"].is_null()).collect();
+    let lines: Vec<&str> = runnable
+        .iter()
+        .flat_map(|step| step["lines"].as_array().into_iter().flatten())
+        .map(|line| line["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(lines, [line], "{plan:#}");
+    let blocked = steps.iter().find(|step| step["blocked"].is_string()).unwrap();
+    assert_eq!((blocked["tasks"].as_str(), blocked["lines"].is_null()), (Some("2-4"), true), "{blocked:#}");
+    let differences: Vec<&str> = blocked["per_task"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|task| task["differences"].as_array().unwrap())
+        .map(|difference| difference.as_str().unwrap())
+        .collect();
+    assert_eq!(
+        differences,
+        [
+            "optimizer.lr: 0.01, intended 0.1",
+            "W&B run: wandb_id.txt says another, the tracker's folder run3",
+            "W&B runs beside4 and run4 were open at the same time: which of them goes on is not known",
+        ]
+    );
+    let text = ask(&sandbox, &["sweep", "plan", "482"]);
+    let text = text.stdout().split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in
+        ["differs optimizer.lr: 0.01, intended 0.1: 2", "run3: 3", "is not known: 4", "blocked its run"]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // What is submitted is the one line.
+    let sbatch = sandbox.fake("sbatch").answers("Submitted batch job 9001\n");
+    let hash = plan["hash"].as_str().unwrap();
+    let _ = ask(&sandbox, &["sweep", "plan", "482", "--submit", hash]).expect(0);
+    assert_eq!(sbatch.calls(), ["--array=1 train.sh --resume runs/1/step_100.safetensors"]);
+}
+
+#[test]
+fn nothing_is_submitted_where_every_run_differs() {
+    let sandbox = to_be_resumed(&[1]);
+    let plan = ask(&sandbox, &["sweep", "plan", "482", "--json"]).data();
+    let hash = plan["hash"].as_str().unwrap().to_owned();
+    // Between the look and the yes somebody changed what is intended.
+    sandbox.write("conf.yaml", "optimizer: {lr: 0.5}\nepochs: 20\n");
+    let sbatch = sandbox.fake("sbatch").answers("Submitted batch job 9001\n");
+    let refused = ask(&sandbox, &["sweep", "plan", "482", "--submit", &hash]).expect(5);
+    assert!(!refused.stderr().is_empty(), "{refused}");
+    assert_eq!(sbatch.calls(), [""; 0]);
+    let plan = ask(&sandbox, &["sweep", "plan", "482", "--json"]).data();
+    assert!(plan["hash"].is_null(), "{plan:#}");
+}

@@ -58,7 +58,10 @@ pub(super) fn resume(setup: &Setup, template: &Template, subjects: &[&Subject], 
         return Lines::none("the resume command asks for {script}: name it as `script` below `sweeps`");
     }
     let mut lines = Lines::default();
-    let per_task = template.per_task();
+    let mut per_task = template.per_task();
+    // The same run goes on: what differs from task to task has a line for each anyway.
+    let led = leads_wandb(template).then_some(Placeholder::Wandb);
+    per_task.extend(led);
     let mut groups: Vec<(Vec<String>, TaskIds)> = Vec::new();
     for subject in subjects {
         let mut values = Vec::with_capacity(per_task.len());
@@ -98,8 +101,12 @@ pub(super) fn resume(setup: &Setup, template: &Template, subjects: &[&Subject], 
     };
     let throttled = setup.throttle.is_some() && groups.len() > 1;
     for (values, tasks) in groups {
+        let before = match led.and(values.last()) {
+            Some(variables) if !variables.is_empty() => format!("{variables} "),
+            _ => String::new(),
+        };
         let fill = |tasks: &TaskIds, throttle: Option<u32>| {
-            template.fill(&options, |placeholder| match placeholder {
+            let line = template.fill(&options, |placeholder| match placeholder {
                 Placeholder::Tasks => shell_word(&list(tasks, throttle)),
                 Placeholder::Array => shell_word(&setup.key),
                 Placeholder::Name => shell_word(&setup.name),
@@ -109,7 +116,8 @@ pub(super) fn resume(setup: &Setup, template: &Template, subjects: &[&Subject], 
                     let at = per_task.iter().position(|one| *one == other);
                     Ok(at.and_then(|at| values.get(at)).cloned().unwrap_or_default())
                 }
-            })
+            })?;
+            Ok(format!("{before}{line}"))
         };
         let throttle = setup.throttle.filter(|_| tasks.len() > 1);
         match array_lines(setup, &tasks, throttle, Purpose::Resume, fill) {
@@ -119,6 +127,13 @@ pub(super) fn resume(setup: &Setup, template: &Template, subjects: &[&Subject], 
     }
     note_throttle(setup, throttled, &mut lines);
     lines
+}
+
+/// True if the variables that lead to the same W&B run are put before the
+/// project's own command, which does not ask for them.
+pub(super) fn leads_wandb(template: &Template) -> bool {
+    let asks = template.asks_for(Placeholder::Wandb) || template.asks_for(Placeholder::WandbId);
+    !asks && !template.per_task().is_empty() && template.takes_variables()
 }
 
 /// Submits these tasks again as they were submitted, or with the script that

@@ -193,6 +193,9 @@ pub struct TaskPlan {
     /// Newer checkpoints that did not pass, with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// The W&B run that goes on, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wandb: Option<String>,
     /// What differs between the run and what is intended; each blocks it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<String>,
@@ -392,8 +395,8 @@ impl Builder<'_> {
                     made.lines.iter_mut().for_each(|line| line.purpose = Purpose::Start);
                 }
                 let known = chosen.iter().any(|one| one.wandb.is_some());
-                if known && !template.asks_for(Placeholder::Wandb) && !template.asks_for(Placeholder::WandbId)
-                {
+                let asks = template.asks_for(Placeholder::Wandb) || template.asks_for(Placeholder::WandbId);
+                if known && !asks && !lines::leads_wandb(template) {
                     made.notes.push(
                         "the resume command carries no W&B run id, so new runs would be opened: add {wandb} to it"
                             .to_owned(),
@@ -401,7 +404,17 @@ impl Builder<'_> {
                 }
                 made
             }
-            _ => lines::submit(self.setup, &tasks, Purpose::Start, extra),
+            _ => {
+                let mut made = lines::submit(self.setup, &tasks, Purpose::Start, extra);
+                if has_checkpoints && chosen.iter().any(|one| one.wandb.is_some()) {
+                    made.notes.push(
+                        "lines without a resume command carry no W&B run id, so new runs would be opened: set \
+                         `resume` below `sweeps`"
+                            .to_owned(),
+                    );
+                }
+                made
+            }
         }
     }
 
@@ -456,6 +469,7 @@ fn detail(setup: &Setup, subject: &Subject) -> TaskPlan {
         step: best.and_then(|best| best.step),
         lost_steps: subject.lost_steps(),
         refused: subject.refused.clone(),
+        wandb: subject.wandb.clone(),
         differences: subject.differences.clone(),
     }
 }

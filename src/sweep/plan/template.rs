@@ -141,6 +141,19 @@ impl Template {
         self.pieces.contains(&Piece::Value(wanted))
     }
 
+    /// True if variables in front of the line reach the program that it runs, as
+    /// they do for a single command.
+    pub fn takes_variables(&self) -> bool {
+        let is_plain = |piece: &Piece| match piece {
+            Piece::Text(text) => !text.contains([';', '&', '|', '(', ')', '<', '>', '`']),
+            Piece::Value(_) => true,
+        };
+        let starts_with =
+            |word: &str| matches!(self.pieces.first(), Some(Piece::Text(text)) if text.starts_with(word));
+        self.pieces.iter().all(is_plain)
+            && !["cd ", "export ", "exec ", "source ", ". "].into_iter().any(starts_with)
+    }
+
     /// Which values differ from task to task.
     pub fn per_task(&self) -> Vec<Placeholder> {
         let mut all: Vec<Placeholder> = self
@@ -279,6 +292,17 @@ mod tests {
         }
         let error = Template::read("train {runn}").unwrap_err();
         assert_eq!(error, TemplateError::Unknown { name: "runn".into() });
+    }
+
+    #[test]
+    fn variables_go_before_single_commands_alone() {
+        let takes = |template: &str| Template::read(template).unwrap().takes_variables();
+        assert!(
+            takes("sbatch --array={tasks} {script} --resume {checkpoint}") && takes("make run RUN={run}")
+        );
+        for template in ["cd x && make RUN={run}", "cd {run}", "export A=1; train {run}", "echo {run} | sh"] {
+            assert!(!takes(template), "{template}");
+        }
     }
 
     #[test]

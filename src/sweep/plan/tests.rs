@@ -84,7 +84,15 @@ fn tasks_at_their_limit_go_on_from_their_checkpoints_with_the_projects_own_comma
     setup.template = Some(Template::read("make run RUN={run}").unwrap());
     let made = plan(&setup, &subjects);
     assert_eq!(texts(&made)[0], "make run RUN='outputs/run 1'");
-    assert!(made.notes.iter().any(|note| note.contains("add {wandb}")), "{:?}", made.notes);
+    // The same run goes on although the command does not ask for it.
+    assert_eq!(texts(&made)[3], "WANDB_RUN_ID=a1b2 WANDB_RESUME=must make run RUN='outputs/run 7'");
+    // Not where one line is for several tasks, or variables would not reach the program.
+    for command in ["sbatch --array={tasks} {script}", "cd x && make run RUN={run}"] {
+        setup.template = Some(Template::read(command).unwrap());
+        let made = plan(&setup, &subjects);
+        assert!(!texts(&made).iter().any(|line| line.contains("WANDB")), "{command}");
+        assert!(made.notes.iter().any(|note| note.contains("add {wandb}")), "{:?}", made.notes);
+    }
 }
 
 #[test]

@@ -16,10 +16,11 @@ use super::examine::{self, Examined};
 use super::records::{self, Record};
 use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
 use crate::config::{Source, Sweeps};
-use crate::sweep::plan::{self, Again, Plan, Setup, Template};
+use crate::sweep::plan::{self, Again, Plan, Setup, Subject, Template};
 use crate::sweep::{Decision, Health, Kind, Sweep};
 use crate::terms::{Known, Part, TaskIds, Time};
 use crate::verbs::{Context, Error, snapshot};
+use continuity::Intended;
 
 /// What to plan.
 #[derive(Debug, Clone)]
@@ -118,11 +119,13 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let again = setup.again.clone();
     let mut subjects = subjects::subjects(sweep, &gathered.evidence, judgement, &gathered.parameters, &root);
     let mut not_compared: Vec<String> = Vec::new();
-    for subject in subjects.iter_mut().filter(|one| one.state.is_finished() && one.run_dir.is_some()) {
+    let mut intended = Intended::of(settings, &root, sweep);
+    let over = |one: &&mut Subject| one.state.is_finished() && one.state != State::Completed;
+    for subject in subjects.iter_mut().filter(over) {
         let at = gathered.evidence.binary_search_by_key(&subject.member, |one| one.member);
-        if subject.state != State::Completed
-            && let Some(one) = at.ok().and_then(|at| gathered.evidence.get(at))
-            && let Some(why) = continuity::check(settings, &root, sweep, one, subject)
+        if let Some(one) = at.ok().and_then(|at| gathered.evidence.get(at))
+            && one.looked.is_some()
+            && let Some(why) = intended.check(one, subject)
             && !not_compared.contains(&why)
         {
             not_compared.push(why);

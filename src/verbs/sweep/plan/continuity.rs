@@ -1,77 +1,145 @@
 //! Whether a run that would be resumed is the run that is intended: its saved
 //! configuration, and the id under which the tracker knows it.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use crate::config::Sweeps;
-use crate::joblog::Identity;
+use crate::joblog::{Identity, Mention};
+use crate::safety::{clip, escape_path};
 use crate::sweep::plan::Subject;
 use crate::sweep::{Evidence, Sweep};
-use crate::terms::Part;
-use crate::tracker::{self, Difference, IdSeen, RunIdentity};
+use crate::terms::{Part, Time};
+use crate::tracker::{self, Configurations, Difference, IdSeen, Run, RunIdentity, Saved, Tracker};
 use crate::verbs::evidence::filled;
 
 /// So many differences of one run are told.
 const MOST: usize = 8;
 
-/// Fills in the tracker's id and what differs; returns what could not be
-/// compared, in words.
-pub(super) fn check(
-    settings: &Sweeps,
-    root: &Path,
-    sweep: &Sweep,
-    one: &Evidence,
-    subject: &mut Subject,
-) -> Option<String> {
-    let dir = subject.run_dir.clone()?;
-    let configurations = tracker::configurations(&dir);
-    match tracker::identity(&dir, one.runs(), &configurations.saved) {
-        RunIdentity::One { id, .. } => subject.wandb = Some(id),
-        // Each attempt may have opened a run of its own; files that name another one are a difference.
-        RunIdentity::Several(seen) => {
-            let newest = one.runs().last().map(|run| run.id.clone());
-            let is_run = |id: &str| one.runs().iter().any(|run| run.id == id);
-            match seen.iter().find(|seen| !is_run(&seen.id)) {
-                Some(other) => subject.differences.push(two_ids(other, newest.as_deref())),
-                None => subject.wandb = newest,
-            }
-        }
-        RunIdentity::Nothing => {}
-    }
-    let template = settings.intended.as_deref()?;
-    let path = match filled(template, &identity(sweep, one)) {
-        Ok(path) => root.join(path),
-        Err(why) => return Some(format!("the intended configuration: {why}")),
-    };
-    let intended = match tracker::configuration(&path) {
-        Ok(intended) => intended,
-        Err(why) => return Some(format!("{}: {why}", crate::safety::escape_path(&path))),
-    };
-    let Some(saved) = configurations.saved.first() else {
-        return Some("runs saved no configuration that could be compared with the intended one".to_owned());
-    };
-    let comparison = tracker::compare(saved, &intended);
-    let count = comparison.differences.len();
-    subject.differences.extend(comparison.differences.iter().take(MOST).map(words));
-    if count > MOST {
-        subject.differences.push(format!("and {} more", count - MOST));
-    }
-    None
+/// What runs of one sweep are compared with.
+pub(super) struct Intended<'i> {
+    settings: &'i Sweeps,
+    root: &'i Path,
+    sweep: &'i Sweep,
+    /// One file may be that of all tasks.
+    read: HashMap<PathBuf, Result<Saved, String>>,
 }
 
-fn two_ids(other: &IdSeen, newest: Option<&str>) -> String {
-    let name = other.path.file_name().unwrap_or_default().to_string_lossy();
-    match newest {
-        Some(newest) => format!("W&B run: {name} says {}, the tracker's folder {newest}", other.id),
-        None => format!("W&B run: {name} says {}, and other files say otherwise", other.id),
+impl<'i> Intended<'i> {
+    /// What the settings intend; nothing is read yet.
+    pub(super) fn of(settings: &'i Sweeps, root: &'i Path, sweep: &'i Sweep) -> Intended<'i> {
+        Intended { settings, root, sweep, read: HashMap::new() }
     }
+
+    /// Fills in the tracker's id and what differs; returns what could not be
+    /// compared, in words.
+    pub(super) fn check(&mut self, one: &Evidence, subject: &mut Subject) -> Option<String> {
+        let found = one.run_dir().map(|dir| tracker::configurations(dir)).unwrap_or_default();
+        match wandb(one, &found) {
+            Ok(id) => subject.wandb = id,
+            Err(difference) => {
+                subject.wandb = None;
+                subject.differences.push(difference);
+            }
+        }
+        let template = self.settings.intended.as_deref()?;
+        let path = match filled(template, &identity(self.sweep, one)) {
+            Ok(path) => self.root.join(path),
+            Err(why) => return Some(format!("the intended configuration: {why}")),
+        };
+        let intended = self.read.entry(path.clone()).or_insert_with(|| tracker::configuration(&path));
+        let intended = match intended {
+            Ok(intended) => intended,
+            Err(why) => return Some(format!("{}: {why}", escape_path(&path))),
+        };
+        let by_tracker = || one.newest_run().and_then(Saved::of_run);
+        let Some(saved) = found.saved.first().cloned().or_else(by_tracker) else {
+            return Some(match found.unread.first() {
+                Some(unread) => format!("{}: {}", escape_path(&unread.path), unread.why),
+                None => "runs saved no configuration that could be compared with the intended one".to_owned(),
+            });
+        };
+        let comparison = tracker::compare(&saved, intended);
+        if comparison.common == 0 {
+            let (saved, intended) = (escape_path(&saved.path), escape_path(&path));
+            return Some(format!("{saved} and {intended} have no name in common, so they were not compared"));
+        }
+        let count = comparison.differences.len();
+        subject.differences.extend(comparison.differences.iter().take(MOST).map(words));
+        if count > MOST {
+            subject.differences.push(format!("and {} more", count - MOST));
+        }
+        None
+    }
+}
+
+/// The id of the W&B run that goes on, if one is known.
+///
+/// # Errors
+/// In words: folder and tracker name different ones, or it is not known which
+/// of two goes on.
+fn wandb(one: &Evidence, found: &Configurations) -> Result<Option<String>, String> {
+    let runs: Vec<&Run> = one.runs().iter().filter(|run| run.tracker == Tracker::Wandb).collect();
+    // What the folder's own files say; the tracker's folders are compared with that.
+    let said = one.run_dir().map(|dir| tracker::identity(dir, &[], &found.saved));
+    let newest = runs.iter().copied().max_by_key(|run| run.started);
+    match said {
+        Some(RunIdentity::One { id, seen }) => match newest {
+            Some(newest) if runs.iter().all(|run| run.id != id) => {
+                Err(two_ids(seen.first(), &format!("the tracker's folder {}", newest.id)))
+            }
+            _ => Ok(Some(id)),
+        },
+        Some(RunIdentity::Several(seen)) => {
+            let first = seen.first().map(|first| first.id.clone()).unwrap_or_default();
+            let other = seen.iter().find(|other| other.id != first);
+            Err(two_ids(other, &format!("other files {first}")))
+        }
+        Some(RunIdentity::Nothing) | None => match side_by_side(one, &runs) {
+            Some((a, b)) => Err(format!(
+                "W&B runs {} and {} were open at the same time: which of them goes on is not known",
+                clip(&a.id, 60),
+                clip(&b.id, 60)
+            )),
+            None => Ok(newest.map(|run| run.id.clone()).or_else(|| by_log(one))),
+        },
+    }
+}
+
+/// Two runs of the newest attempt that were open at the same time.
+fn side_by_side<'r>(one: &Evidence, runs: &[&'r Run]) -> Option<(&'r Run, &'r Run)> {
+    let newest = runs.iter().map(|run| one.attempt_of(run)).max()?;
+    let own: Vec<&Run> = runs.iter().copied().filter(|run| one.attempt_of(run) == newest).collect();
+    let span = |run: &Run| -> Option<(Time, Time)> { Some((run.started?, run.last_sign.as_ref()?.time)) };
+    let meet = |a: &Run, b: &Run| {
+        a.id != b.id && span(a).zip(span(b)).is_some_and(|(a, b)| a.0 <= b.1 && b.0 <= a.1)
+    };
+    own.iter().enumerate().find_map(|(at, a)| {
+        let b = own[at + 1..].iter().find(|b| meet(a, b))?;
+        Some((*a, *b))
+    })
+}
+
+/// The run that the log named last, where its folder is not to be seen.
+fn by_log(one: &Evidence) -> Option<String> {
+    let mentions = one.log()?.reading.mentions.iter().rev();
+    mentions.into_iter().find_map(|mention| match mention {
+        Mention::WandbRun { id } => Some(id.clone()),
+        _ => None,
+    })
+}
+
+fn two_ids(one: Option<&IdSeen>, other: &str) -> String {
+    let (name, id) = one.map_or_else(
+        || ("a file".to_owned(), "another one".to_owned()),
+        |one| (one.path.file_name().unwrap_or_default().to_string_lossy().into_owned(), one.id.clone()),
+    );
+    format!("W&B run: {name} says {id}, {other}")
 }
 
 fn words(difference: &Difference) -> String {
     let value = |value: &Option<serde_json::Value>| {
-        value
-            .as_ref()
-            .map_or_else(|| "nothing".to_owned(), |value| crate::safety::clip(&value.to_string(), 60))
+        value.as_ref().map_or_else(|| "nothing".to_owned(), |value| clip(&value.to_string(), 60))
     };
     format!("{}: {}, intended {}", difference.name, value(&difference.saved), value(&difference.intended))
 }

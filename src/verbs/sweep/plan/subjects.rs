@@ -77,7 +77,8 @@ fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root:
     };
     let progress = one.log().and_then(|log| log.reading.progress.as_ref()).and_then(|progress| progress.step);
     let refused = survey.known().map(|survey| refused(survey, root)).unwrap_or_default();
-    let tracked = one.runs().iter().rev().find_map(|run| run.last_step);
+    let events = one.events().iter().filter_map(|events| events.last_step).max();
+    let tracked = one.runs().iter().rev().find_map(|run| run.last_step).max(events);
     let of_refused = survey.known().and_then(|survey| survey.refused.iter().filter_map(|one| one.step).max());
     let mut spoilt = judgement.contradictions.iter().filter(|found| found.kind.spoils_result());
     let suspect = spoilt.find(|found| found.tasks.0.contains(one.member)).map(|found| found.sentence.clone());
@@ -99,7 +100,6 @@ fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root:
         last_step: progress.into_iter().chain(tracked).chain(of_refused).max(),
         checkpoint: survey.map(best),
         run_dir: one.run_dir().cloned(),
-        wandb: one.runs().last().map(|run| run.id.clone()),
         parameters: own(one, parameters),
         differences: Vec::new(),
         suspect: suspect.filter(|_| one.state == State::Completed),
