@@ -62,6 +62,8 @@ pub fn add(
             };
         }
     }
+    // A further look begins anew.
+    tasks.keys().for_each(|at| gathered.evidence[*at].looked_mut().events.clear());
     for (file, at) in events.into_iter().zip(owners.events) {
         if let Some(at) = at.filter(|at| tasks.contains_key(at)) {
             gathered.evidence[at].looked_mut().events.push(file);
