@@ -6,9 +6,7 @@ use super::list;
 use crate::report::lines::Lines;
 use crate::report::{Style, View, paint};
 use crate::safety::{clip, escape, one_line};
-use crate::sweep::{
-    self, CauseGroup, Contradiction, Decision, Health, Judgement, Learning, Line, RecordGap,
-};
+use crate::sweep::{self, CauseGroup, Contradiction, Decision, Health, Judgement, Learning, Line, RecordGap};
 
 /// So many causes are shown; JSON has them all.
 const MOST_CAUSES: usize = 12;

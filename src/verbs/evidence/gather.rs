@@ -113,7 +113,7 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
     gathered.read(ground, &places, &chosen, &who, None);
     let known = chosen.iter().copied().zip(&who).collect::<BTreeMap<_, _>>();
     tracked::add(ground, snapshot, &mut gathered, &known);
-    recorded::add(&mut gathered, &known);
+    recorded::add(ground, &mut gathered, &known);
     gathered
 }
 

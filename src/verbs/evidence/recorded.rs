@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::gather::Gathered;
+use super::gather::{Gathered, Ground};
 use super::threads::side_by_side;
 use crate::joblog::Identity;
 use crate::sweep::Evidence;
@@ -12,7 +12,7 @@ use crate::tracker::{self, Reproducibility};
 const MOST: usize = 2_000;
 
 /// Looks for it in the folders of the tasks' runs, and in the trackers' records.
-pub fn add(gathered: &mut Gathered, tasks: &BTreeMap<usize, &Identity>) {
+pub fn add(ground: &Ground, gathered: &mut Gathered, tasks: &BTreeMap<usize, &Identity>) {
     let has_any = |at: &usize| {
         let task = &gathered.evidence[*at];
         task.run_dir().is_some() || !task.runs().is_empty()
@@ -26,7 +26,7 @@ pub fn add(gathered: &mut Gathered, tasks: &BTreeMap<usize, &Identity>) {
             .not_read
             .push(format!("what is recorded of the runs: {looked} of {count} looked at as a sample"));
     }
-    let found = side_by_side(&chosen, |at| of(&gathered.evidence[*at]));
+    let found = side_by_side(&chosen, |at| if ground.is_over() { None } else { of(&gathered.evidence[*at]) });
     let found: Vec<(usize, Option<Reproducibility>)> =
         found.into_iter().map(|(at, read)| (*at, read)).collect();
     for (at, found) in found {
