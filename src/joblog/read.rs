@@ -31,7 +31,8 @@ const MOST_OTHERS: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// For thousands of files: the last 8 KiB and the first 2 KiB; as much as
-    /// [`Extent::Triage`] where those show an end without its cause.
+    /// [`Extent::Triage`] where those show an end without its cause, or steps
+    /// after a cause.
     Glance,
     /// The last 256 KiB, the first 64 KiB, and 8 places of 16 KiB between.
     Triage,
@@ -193,6 +194,9 @@ impl Worker<'_> {
     ) -> io::Result<Reading> {
         let parts = extent.parts(size);
         let mut scan = Scan::new(self.reader.table, &self.reader.matcher);
+        if extent == Extent::Glance && parts.len() > 1 {
+            scan.glance();
+        }
         let mut unread = Vec::new();
         let mut at = 0;
         for (from, to) in parts {
@@ -208,7 +212,12 @@ impl Worker<'_> {
         let shows_an_end = |role| matches!(role, Role::Cascade | Role::Teardown | Role::Evidence);
         let is_open = reading.root.as_ref().is_none_or(|root| root.role != Role::Root)
             && reading.findings().any(|finding| shows_an_end(finding.role));
-        if extent == Extent::Glance && is_open && !reading.unread.is_empty() {
+        // Whether the run went on after its cause a glance cannot tell.
+        let goes_on = match (&reading.root, &reading.progress) {
+            (Some(root), Some(progress)) => progress.offset > root.offset,
+            _ => false,
+        };
+        if extent == Extent::Glance && (is_open || goes_on) && !reading.unread.is_empty() {
             return self.read_source(source, size, Extent::Triage, job);
         }
         Ok(reading)

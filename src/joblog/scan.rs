@@ -33,6 +33,9 @@ const PROBES: usize = 8;
 const PROBE: usize = 512;
 /// After so many blocks one place of each, and less of its end, is enough.
 const MANY_BLOCKS: u32 = 16;
+/// A glance reads backwards from the end until so many lines tell progress, and so many in all.
+const GLANCE: usize = 3;
+const GLANCE_LINES: usize = 24;
 /// Smaller blocks are looked at for progress as a whole.
 const SMALL: usize = 12 * 1024;
 
@@ -48,6 +51,8 @@ pub(super) struct Scan<'t> {
     /// Where the block holds literals.
     places: Vec<usize>,
     stripped: Stripped,
+    /// True if the last lines must do for progress.
+    is_glance: bool,
     /// How many blocks were looked at.
     blocks: u32,
     /// Newlines before the block; `None` where that is not known.
@@ -105,6 +110,7 @@ impl<'t> Scan<'t> {
             hits: Hits::default(),
             places: Vec::new(),
             stripped: Stripped::default(),
+            is_glance: false,
             blocks: 0,
             newlines: Some(0),
             head: Head::default(),
@@ -112,6 +118,11 @@ impl<'t> Scan<'t> {
             life: 0,
             done: 0,
         }
+    }
+
+    /// Only the last lines are looked at for progress: it costs more than all the rest.
+    pub fn glance(&mut self) {
+        self.is_glance = true;
     }
 
     /// What follows does not follow what was read last.
@@ -393,6 +404,12 @@ impl<'t> Scan<'t> {
     /// places of a large one, and always its end.
     fn probe(&mut self, block: &Block, stripped: &Stripped) {
         let bytes = block.bytes;
+        if self.is_glance {
+            if block.base > 0 {
+                self.probe_end(block, stripped);
+            }
+            return;
+        }
         if bytes.len() <= SMALL {
             return self.probe_lines(block, stripped, 0, bytes.len());
         }
@@ -407,6 +424,22 @@ impl<'t> Scan<'t> {
             self.probe_lines(block, stripped, start, (start + PROBE).min(tail));
         }
         self.probe_lines(block, stripped, tail, bytes.len());
+    }
+
+    fn probe_end(&mut self, block: &Block, stripped: &Stripped) {
+        let (mut end, mut told) = (block.bytes.len(), 0);
+        for _ in 0..GLANCE_LINES {
+            let start = memrchr2(b'\n', b'\r', &block.bytes[..end]).map_or(0, |found| found + 1);
+            let line = label::message(&block.bytes[start..end]);
+            if let Some(sample) = progress::sample(line, block.origin(stripped, start)) {
+                self.samples.push(sample);
+                told += 1;
+            }
+            if start == 0 || told == GLANCE {
+                break;
+            }
+            end = start - 1;
+        }
     }
 
     fn probe_lines(&mut self, block: &Block, stripped: &Stripped, from: usize, to: usize) {

@@ -192,6 +192,20 @@ fn triage_says_what_it_did_not_read() {
 }
 
 #[test]
+fn a_glance_knows_the_last_step_and_what_was_survived() {
+    let steps = |from: u32, to: u32| -> String {
+        (from..to).map(|step| format!("epoch 1 step {step} loss 0.5 lr 3e-4\n")).collect()
+    };
+    let error = "ValueError: shard 3 is empty\n";
+    let glance = |text: &str| reader().worker().read_bytes(text.as_bytes(), Extent::Glance, None);
+    let ended = glance(&(steps(0, 3000) + error));
+    assert_eq!(ended.root.map(|root| root.class), Some("code".to_owned()));
+    assert_eq!(ended.progress.unwrap().step, Some(2999));
+    let survived = glance(&(steps(0, 3000) + error + &steps(3000, 3020)));
+    assert_eq!((survived.root, survived.progress.unwrap().step), (None, Some(3019)));
+}
+
+#[test]
 fn line_numbers_are_those_of_grep_across_blocks() {
     let mut text = String::new();
     let mut wanted = Vec::new();
