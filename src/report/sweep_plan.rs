@@ -75,9 +75,14 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
         lines.add("plan", &paint(Style::Strong, hash));
         let count = plan.runnable().count();
         let what = if count == 1 { "the line".to_owned() } else { format!("the {count} lines") };
+        let keep = if outcome.keep_running { " --keep-running" } else { "" };
+        let options = format!("{keep}{}", if outcome.full { " --full" } else { "" });
         lines.add(
             "",
-            &format!("runs {what}: handover sweep plan {} --submit {hash}", one_line(&plan.sweep, 60)),
+            &format!(
+                "runs {what}: handover sweep plan {}{options} --submit {hash}",
+                one_line(&plan.sweep, 60)
+            ),
         );
     }
     out

@@ -230,16 +230,10 @@ impl Gathered {
         }
         let key = self.array.map_or_else(|| self.name.clone(), |array| array.to_string());
         let look = self.look(key.clone(), &waiting);
-        let mut failed_tasks = Members::default();
-        for (_, tasks) in look.tasks.iter().filter(|(outcome, _)| outcome.state.is_failure()) {
-            failed_tasks.0 = failed_tasks.0.union(&tasks.0);
-        }
+        let failed_tasks = failed(&look);
         let all = look.all();
         let seen = all.len();
-        let states = look.tasks.iter().fold(BTreeMap::new(), |mut states, (outcome, members)| {
-            *states.entry(outcome.state).or_default() += members.len();
-            states
-        });
+        let states = states(&look);
         let failures = failures(&look);
         let pick = |wanted: &dyn Fn(&Task) -> bool| {
             let mut members = Members::default();
@@ -250,7 +244,7 @@ impl Gathered {
             kind: if self.array.is_some() { Kind::Array } else { Kind::SharedName },
             total: self.unknown.is_empty().then_some(seen),
             seen,
-            finished: states.iter().filter(|(state, _)| state.is_finished()).map(|(_, count)| count).sum(),
+            finished: finished(&states),
             failed_tasks,
             failures,
             elapsed: Elapsed::of(self.times(&|task| task.state == State::Completed)),
@@ -385,6 +379,22 @@ fn rank(sorted: &[u32], quarters: usize) -> u32 {
     sorted.get(at).copied().unwrap_or_default()
 }
 
+fn states(look: &Look) -> BTreeMap<State, usize> {
+    look.tasks.iter().fold(BTreeMap::new(), |mut states, (outcome, members)| {
+        *states.entry(outcome.state).or_default() += members.len();
+        states
+    })
+}
+
+fn finished(states: &BTreeMap<State, usize>) -> usize {
+    states.iter().filter(|(state, _)| state.is_finished()).map(|(_, count)| count).sum()
+}
+
+fn failed(look: &Look) -> Members {
+    let those = look.tasks.iter().filter(|(outcome, _)| outcome.state.is_failure());
+    Members(those.fold(TaskIds::default(), |all, (_, tasks)| all.union(&tasks.0)))
+}
+
 fn failures(look: &Look) -> Vec<Failures> {
     let mut failures: Vec<Failures> = look
         .tasks
@@ -397,6 +407,16 @@ fn failures(look: &Look) -> Vec<Failures> {
 }
 
 impl Sweep {
+    /// Counts the tasks anew after some of them changed in `look`.
+    pub(super) fn recount(&mut self) {
+        self.states = states(&self.look);
+        self.finished = finished(&self.states);
+        self.failed_tasks = failed(&self.look);
+        self.failures = failures(&self.look);
+        let still = |members: &Members| Members(members.0.intersection(&self.failed_tasks.0));
+        self.out_of_memory_steps = still(&self.out_of_memory_steps);
+    }
+
     /// The largest job id of the sweep, as far as it tells its age.
     pub(super) fn newest_id(&self) -> u32 {
         let members = || self.look.all().ranges().last().map(|range| range.1);

@@ -26,6 +26,7 @@ mod parameters;
 pub mod plan;
 mod progress;
 mod records;
+mod resubmitted;
 mod tasks;
 pub mod vital;
 
@@ -45,6 +46,7 @@ pub use parameter_file::ParameterFile;
 pub use parameters::Parameters;
 pub use progress::{TaskProgress, progress};
 pub use records::{Gap, Record, RecordGap};
+pub use resubmitted::take_over;
 pub use tasks::tasks;
 
 #[cfg(test)]

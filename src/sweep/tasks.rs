@@ -1,6 +1,6 @@
 //! What queue and accounting say of each task of one sweep.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::evidence::{AttemptSeen, Evidence, Shared};
 use super::group::{Runs, plain};
@@ -110,6 +110,38 @@ impl Texts<'_> {
         evidence.node_list = self.shared(newest.node_list);
         Some(evidence)
     }
+}
+
+/// Jobs by their ids, as accounting and queue have them; those that neither
+/// has seen are left out.
+pub(super) fn of_jobs(snapshot: &Snapshot, wanted: &BTreeSet<JobId>) -> BTreeMap<JobId, Evidence> {
+    let mut found: BTreeMap<JobId, Evidence> = BTreeMap::new();
+    if let Some(accounting) = snapshot.accounting.known() {
+        let mut own: Vec<&Attempt> =
+            accounting.attempts().iter().filter(|attempt| wanted.contains(&attempt.id)).collect();
+        own.sort_by_key(|attempt| (attempt.id, attempt.order()));
+        let mut texts = Texts { accounting, known: HashMap::new(), last: None };
+        let runs = own.chunk_by(|one, other| one.id == other.id);
+        found.extend(runs.filter_map(|run| texts.evidence(run)).map(|one| (one.id, one)));
+    }
+    for job in snapshot.jobs.known().map_or(&[][..], Vec::as_slice) {
+        let waits = |id: &&JobId| match (&job.pending_tasks, id.part) {
+            (Some(waiting), Part::Task(index)) => id.base == job.id.base && waiting.contains(index),
+            _ => false,
+        };
+        for id in wanted.iter().filter(waits) {
+            let task = found.entry(*id).or_insert_with(|| Evidence::of(member(*id), *id));
+            task.requeue();
+            task.state = State::Pending;
+            task.reason = job.reason.as_str().into();
+        }
+        if job.pending_tasks.is_none() && wanted.contains(&job.id) {
+            found.entry(job.id).or_insert_with(|| Evidence::of(member(job.id), job.id)).queued(job);
+        }
+    }
+    let printed = Printed::by_sacct_of(snapshot.slurm.as_deref());
+    found.values_mut().for_each(|task| task.printed = printed);
+    found
 }
 
 /// Puts what the queue says over what accounting says.

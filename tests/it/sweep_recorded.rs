@@ -37,7 +37,7 @@ fn every_task_of_the_recorded_sweep_has_its_state_and_exit_code() {
 #[test]
 fn causes_spread_decision_and_contradictions_of_the_recorded_sweep_are_those_that_were_planted() {
     let recorded = Recorded::new();
-    let place = Place { truth: &recorded.truth, project: &recorded.project, array: "2" };
+    let place = Place { truth: &recorded.truth, project: &recorded.project, array: "2", full: false };
     let data = of_recording(&recorded, &["sweep", "2", "--json"]).data();
     place.board_is_as_planted(&data);
 }
@@ -45,11 +45,16 @@ fn causes_spread_decision_and_contradictions_of_the_recorded_sweep_are_those_tha
 #[test]
 fn the_plan_of_the_recorded_sweep_has_every_task_and_every_line_that_was_planted() {
     let recorded = Recorded::new();
-    let place = Place { truth: &recorded.truth, project: &recorded.project, array: "2" };
-    let plan = of_recording(&recorded, &["sweep", "plan", "2", "--json"]).expect(1).data();
-    place.plan_is_as_planted(&plan, None);
-    let text = of_recording(&recorded, &["sweep", "plan", "2"]).expect(1);
-    place.text_has_the_lines(&plan, text.stdout());
+    for full in [false, true] {
+        let place = Place { truth: &recorded.truth, project: &recorded.project, array: "2", full };
+        let words = |more: &[&'static str]| {
+            [&["sweep", "plan", "2"][..], more, if full { &["--full"][..] } else { &[] }].concat()
+        };
+        let plan = of_recording(&recorded, &words(&["--json"])).expect(1).data();
+        place.plan_is_as_planted(&plan, None);
+        let text = of_recording(&recorded, &words(&[])).expect(1);
+        place.text_has_the_lines(&plan, text.stdout());
+    }
 }
 
 /// Compares what `handover WORD...` says of checkpoints with what was planted,

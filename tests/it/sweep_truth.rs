@@ -15,6 +15,8 @@ pub struct Place<'p> {
     pub truth: &'p Truth,
     pub project: &'p Path,
     pub array: &'p str,
+    /// True if every byte of the checkpoints is read.
+    pub full: bool,
 }
 
 /// What ends a task from outside leaves its run of W&B open.
@@ -264,7 +266,7 @@ impl Place<'_> {
         let may = if memory.is_some() { "-" } else { changed };
         let unless = |fates: &[&str], without: &str| {
             let all = self.truth.lists(|task| {
-                (fates.contains(&task["fate"].as_str()) && (task["best"] == "-") == (without == "-"))
+                (fates.contains(&task["fate"].as_str()) && (self.best(task) == "-") == (without == "-"))
                     .then(String::new)
             });
             all[""].clone()
@@ -311,7 +313,7 @@ impl Place<'_> {
     /// All lines, in order; those that must wait for a change too.
     fn lines(&self, memory: Option<&str>) -> Vec<String> {
         let memory = memory.map(|option| format!(" {option}")).unwrap_or_default();
-        let oom = |task: &Task| task["fate"] == "cuda-oom" && task["best"] == "-";
+        let oom = |task: &Task| task["fate"] == "cuda-oom" && self.best(task) == "-";
         let oom = self.truth.lists(|task| oom(task).then(String::new));
         let killed = ["host-kill", "host-kill-bare"];
         [
@@ -331,23 +333,28 @@ impl Place<'_> {
     fn resumed(&self, fates: &[&str], before: &str, behind: &str) -> Vec<String> {
         let tasks = self.truth.0.iter().filter(|task| fates.contains(&task["fate"].as_str()));
         let line = |task: &Task| {
-            let (index, best) = (&task["task"], &task["best"]);
+            let (index, best) = (&task["task"], self.best(task));
             let tracker = format!("WANDB_RUN_ID=lr{index:0>4}a0 WANDB_RESUME=must");
             let checkpoint = self.checkpoint(index, best);
             format!("{tracker} sbatch{before} --array={index}{behind} train.sh --resume {checkpoint}")
         };
-        tasks.filter(|task| task["best"] != "-").map(line).collect()
+        tasks.filter(|task| self.best(task) != "-").map(line).collect()
     }
 
     /// Lines for the tasks that have nothing to go on from.
     fn started(&self, fates: &[&str], options: &str) -> Vec<String> {
         let tasks = self.truth.0.iter().filter(|task| fates.contains(&task["fate"].as_str()));
         let line = |task: &Task| format!("sbatch --array={}{options} train.sh", task["task"]);
-        tasks.filter(|task| task["best"] == "-").map(line).collect()
+        tasks.filter(|task| self.best(task) == "-").map(line).collect()
+    }
+
+    /// The step to go on from.
+    pub fn best<'t>(&self, task: &'t Task) -> &'t str {
+        &task[if self.full { "best-full" } else { "best" }]
     }
 
     /// The checkpoint of a step, by the numbers at the end of the names.
-    fn checkpoint(&self, task: &str, step: &str) -> String {
+    pub fn checkpoint(&self, task: &str, step: &str) -> String {
         let dir = format!("runs/{task}/checkpoints");
         let names = std::fs::read_dir(self.project.join(&dir)).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -371,7 +378,7 @@ impl Place<'_> {
                 told.insert(task["task"].as_u64().unwrap() as u32, (at, refused, differs));
             }
         }
-        let planted = self.truth.checkpoints(false).into_iter().filter_map(|(task, (best, refused))| {
+        let planted = self.truth.checkpoints(self.full).into_iter().filter_map(|(task, (best, refused))| {
             let row = &self.truth.0[task as usize];
             if row["state"] == "COMPLETED" {
                 return None;
@@ -403,6 +410,54 @@ impl Place<'_> {
             .map(|(waits, line)| if waits { format!("# {line}") } else { line })
             .collect();
         assert_eq!(shown, told);
+    }
+}
+
+/// After the plan was submitted, and what it cancelled is gone.
+impl Place<'_> {
+    /// Those that were submitted again and completed count as completed.
+    #[track_caller]
+    pub fn second_board_says_so(&self, data: &Value, is_submitted: impl Fn(&Task) -> bool) {
+        let examined = &data["sweeps"][0]["examined"];
+        let judgement =
+            if examined.is_null() { &data["examined"]["judgement"] } else { &examined["judgement"] };
+        let told = |name: &str| -> Vec<Value> {
+            let groups = judgement[name].as_array().unwrap().iter();
+            groups.map(|group| json!([group["cause"]["class"], group["tasks"]])).collect()
+        };
+        let failed = |class: &str| {
+            let those = |task: &Task| task["class"] == class && !is_submitted(task);
+            json!([class, self.truth.lists(|task| those(task).then(String::new))[""]])
+        };
+        assert_eq!(told("groups"), ["cuda-oom", "missing-module", "time-limit"].map(failed));
+        // Those that ran and those that waited, each in a group.
+        let (ran, waited) = (self.of(&["running", "preempted-running"]), self.of(&["never"]));
+        assert_eq!(told("aside"), [waited, ran].map(|tasks| json!(["cancelled", tasks])));
+        assert_eq!([&judgement["finished"], &judgement["counted"], &judgement["failed"]], [200, 186, 49]);
+        let again = self.truth.0.iter().filter(|task| is_submitted(task)).count();
+        assert_eq!(again, 67 - 49);
+        let states = &data["sweeps"][0]["states"];
+        assert_eq!(*states, json!({ "CANCELLED": 14, "COMPLETED": 119 + again, "FAILED": 48, "TIMEOUT": 1 }));
+    }
+
+    /// The next plan has nothing to run, and says of each task where it went.
+    #[track_caller]
+    pub fn second_plan_leaves_them(&self, plan: &Value, ids: &BTreeMap<String, u64>) {
+        let ready: Vec<String> =
+            lines(plan).into_iter().filter(|(waits, _)| !waits).map(|(_, line)| line).collect();
+        assert_eq!(ready, [""; 0]);
+        assert_eq!(plan["hash"], Value::Null);
+        let mut told = BTreeMap::new();
+        for step in plan["steps"].as_array().unwrap().iter().filter(|step| step["kind"] == "leave") {
+            let why = step["why"].as_str().unwrap();
+            if why.starts_with("submitted again as") {
+                told.insert(step["tasks"].as_str().unwrap().to_owned(), why.to_owned());
+            }
+        }
+        let wanted = ids
+            .iter()
+            .map(|(task, id)| (task.clone(), format!("submitted again as {id}_{task}, which is COMPLETED")));
+        assert_eq!(told, wanted.collect());
     }
 }
 

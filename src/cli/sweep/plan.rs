@@ -1,5 +1,6 @@
 use clap::Args;
 
+use crate::checkpoint::Depth;
 use crate::cli::cluster_source::ClusterArgs;
 use crate::cli::{Exit, Failure, Session};
 use crate::report;
@@ -28,6 +29,10 @@ pub struct PlanArgs {
     /// Leave what is alive running, even if somebody must intervene
     #[arg(long)]
     keep_running: bool,
+    /// Read every byte of the checkpoints that are resumed from, not their structure alone: finds
+    /// flipped bits, and takes as long as reading them
+    #[arg(long)]
+    full: bool,
     /// Run exactly the lines of the plan with this hash, if a fresh look gives the same plan
     #[arg(long, value_name = "PLAN-HASH")]
     submit: Option<String>,
@@ -39,6 +44,7 @@ pub fn run(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         wanted: args.wanted.clone(),
         cluster: args.cluster.source(session),
         keep_running: args.keep_running,
+        depth: if args.full { Depth::Full } else { Depth::Structure },
     };
     if let Some(hash) = &args.submit {
         submit::check(&context, hash)?;

@@ -4,7 +4,7 @@ mod curves;
 mod heat;
 mod judgement;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lines::Lines;
 use super::style::width;
@@ -159,6 +159,9 @@ fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
         let what = format!("{} in {attempts} attempts: {}", tasks_of(sweep, tasks), list(tasks));
         lines.add("requeued", &what);
     }
+    for (label, what) in judged.map(again).unwrap_or_default() {
+        lines.add(label, &what);
+    }
     match judged {
         Some(judged) => {
             judgement::contradictions(&mut lines, view, &judged.judgement.contradictions);
@@ -168,6 +171,26 @@ fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
         None => look_at(&mut lines, sweep),
     }
     out
+}
+
+/// What became of the tasks that plans submitted again, by state.
+fn again(judged: &Findings) -> Vec<(&'static str, String)> {
+    let mut groups: BTreeMap<String, Members> = BTreeMap::new();
+    for one in &judged.submitted_again {
+        let state = match (one.id, one.state) {
+            (None, _) => "under an id that is not known".to_owned(),
+            (_, None) => "not seen yet".to_owned(),
+            (_, Some(state)) => state.to_string(),
+        };
+        groups.entry(state).or_default().0.push(one.task);
+    }
+    let total = judged.submitted_again.len();
+    let words = |(state, tasks): (String, Members)| format!("{} {state}: {}", tasks.len(), list(&tasks));
+    let mut lines: Vec<(&str, String)> = groups.into_iter().map(|group| ("", words(group))).collect();
+    if let Some(first) = lines.first_mut() {
+        *first = ("again", format!("{total} submitted again, counted as the new jobs: {}", first.1));
+    }
+    lines
 }
 
 fn tasks(lines: &mut Lines, sweep: &Sweep) {

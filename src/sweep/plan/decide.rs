@@ -134,7 +134,7 @@ fn ended(setup: &Setup, subject: &Subject) -> Decision {
         return match subject.state {
             State::Cancelled => asked("cancelled"),
             State::Preempted => again(setup, subject, "preempted and not requeued", "", false),
-            _ => canary(setup, subject, "failed, and no cause was found", ""),
+            _ => canary(setup, subject, NO_CAUSE, ""),
         };
     };
     let (why, action) = (cause.sentence.as_str(), cause.action.as_str());
@@ -240,6 +240,9 @@ fn again(setup: &Setup, subject: &Subject, why: &str, action: &str, elsewhere: b
 /// The condition of a line that names no checkpoint although there is one.
 const NEEDS_COMMAND: &str = "it is sure that the script goes on from its newest checkpoint by itself; to let this \
                              program name the checkpoint, set `resume` below `sweeps`";
+
+/// What is said of a task that failed and whose cause nobody knows.
+pub(super) const NO_CAUSE: &str = "failed, and no cause was found";
 
 /// The condition of a line that would fail again as it is.
 pub(super) const CHANGE_FIRST: &str = "the change is made";

@@ -207,6 +207,12 @@ impl Plan {
         self.steps.iter().filter(|step| step.is_runnable()).flat_map(|step| &step.lines)
     }
 
+    /// The same, each with the sentence of its step on the cause.
+    pub fn runnable_with_why(&self) -> impl Iterator<Item = (&str, &Line)> {
+        let steps = self.steps.iter().filter(|step| step.is_runnable());
+        steps.flat_map(|step| step.lines.iter().map(|line| (step.why.as_str(), line)))
+    }
+
     /// The tasks of all steps of one kind.
     pub fn tasks(&self, kind: Kind) -> TaskIds {
         let steps = self.steps.iter().filter(|step| step.kind == kind);
@@ -223,11 +229,7 @@ impl Step {
 
 /// Makes the plan of a sweep; the subjects in rising order.
 pub fn plan(setup: &Setup, subjects: &[Subject]) -> Plan {
-    let went_well = |one: &&Subject| {
-        let again = setup.again.get(&one.member);
-        again.is_some_and(|again| again.state == Some(State::Completed)) && one.state != State::Completed
-    };
-    let tried = subjects.iter().filter(went_well).map(|one| one.cause).collect();
+    let tried = tried(setup, subjects);
     let setup = &Setup { tried, ..setup.clone() };
     let mut notes = Vec::new();
     let mut groups: Vec<(Decision, Option<usize>, Vec<&Subject>)> = Vec::new();
@@ -276,6 +278,21 @@ pub fn plan(setup: &Setup, subjects: &[Subject]) -> Plan {
     };
     plan.hash = hash(&plan);
     plan
+}
+
+/// The causes of which a task was submitted again and completed.
+fn tried(setup: &Setup, subjects: &[Subject]) -> Vec<Option<usize>> {
+    let went_well = setup.again.iter().filter(|(_, again)| again.state == Some(State::Completed));
+    let cause = |(member, again): (&u32, &Again)| {
+        let at = subjects.binary_search_by_key(member, |one| one.member).ok();
+        match at.and_then(|at| subjects.get(at)).filter(|one| one.state != State::Completed) {
+            Some(subject) => Some(subject.cause),
+            // Its evidence is that of the new job: what it failed of before, the plan of then says.
+            None if again.why == decide::NO_CAUSE => Some(None),
+            None => setup.causes.iter().position(|cause| cause.sentence == again.why).map(Some),
+        }
+    };
+    went_well.filter_map(cause).collect()
 }
 
 /// The digest over what would run, so that a yes to one plan is none to another.

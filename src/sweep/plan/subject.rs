@@ -104,6 +104,8 @@ pub struct Again {
     pub sure: bool,
     /// The hash of the plan that did it.
     pub hash: String,
+    /// The sentence on its cause that stood in that plan; empty if none did.
+    pub why: String,
 }
 
 /// The circumstances of a plan.

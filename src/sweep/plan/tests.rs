@@ -170,8 +170,13 @@ fn what_is_alive_under_its_old_id_is_left_alone_whatever_accounting_says() {
 
 #[test]
 fn tasks_that_were_submitted_again_are_left_alone() {
-    let again =
-        |state| Again { id: Some(JobId::task(50000, 3)), state, sure: true, hash: "0123456789ab".to_owned() };
+    let again = |state| Again {
+        id: Some(JobId::task(50000, 3)),
+        state,
+        sure: true,
+        hash: "0123456789ab".to_owned(),
+        why: String::new(),
+    };
     for (state, why) in [
         (Some(State::Running), "submitted again as 50000_3, which is RUNNING"),
         (None, "submitted again as 50000_3, which is not seen yet"),
@@ -241,7 +246,13 @@ fn an_unknown_cause_is_tried_with_one_task() {
     assert_eq!(texts(&made), ["sbatch --array=4 train.sh"]);
 
     let id = Some(JobId::task(50000, 4));
-    let again = Again { id, state: Some(State::Completed), sure: true, hash: "0123456789ab".to_owned() };
+    let again = Again {
+        id,
+        state: Some(State::Completed),
+        sure: true,
+        hash: "0123456789ab".to_owned(),
+        why: String::new(),
+    };
     let made = plan(&Setup { again: [(4, again)].into(), ..setup }, &subjects);
     assert_eq!(texts(&made), ["sbatch --array=0-3,5-8 train.sh"], "the one that was tried went well");
 }

@@ -30,6 +30,8 @@ pub struct Ground<'g> {
     pub roots: Vec<PathBuf>,
     /// How to ask Slurm where files are; `None` if it is not to be asked.
     pub look: Option<Look>,
+    /// How far checkpoints are checked.
+    pub depth: checkpoint::Depth,
     /// The moment of the look.
     pub now: Time,
     /// When to begin with no further file; `None` reads to the end.
@@ -61,6 +63,14 @@ impl Ground<'_> {
     }
 }
 
+/// A sweep, and which of its tasks were submitted again.
+pub struct Wanted<'w> {
+    /// The sweep; its counts are those of the newest jobs afterwards.
+    pub sweep: &'w mut Sweep,
+    /// The tasks that go on under other ids.
+    pub again: &'w BTreeMap<u32, sweep::plan::Again>,
+}
+
 /// Everything that was read of a sweep.
 pub struct Gathered {
     /// Every task that was seen one by one, in rising order.
@@ -88,8 +98,11 @@ const SAMPLE: usize = 256;
 ///
 /// Failed, cancelled, suspicious and running tasks are looked at, and a sample
 /// of the completed ones; what was left out is said.
-pub fn gather(ground: &Ground, snapshot: &Snapshot, sweep: &Sweep) -> Gathered {
-    let mut gathered = Gathered::of(sweep::tasks(snapshot, sweep));
+pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathered {
+    let mut evidence = sweep::tasks(snapshot, wanted.sweep);
+    sweep::take_over(&mut evidence, wanted.sweep, snapshot, wanted.again);
+    let sweep = &*wanted.sweep;
+    let mut gathered = Gathered::of(evidence);
     let file = parameters::read(ground.sweeps, &ground.roots);
     gathered.parameters = file.parameters;
     gathered.not_read.extend(file.problems.iter().take(5).cloned());
@@ -359,7 +372,7 @@ impl Reader<'_, '_> {
                     threads: 1,
                     ..checkpoint::Limits::default()
                 };
-                Known::Known(checkpoint::survey(dir, checkpoint::Depth::Structure, &limits))
+                Known::Known(checkpoint::survey(dir, self.ground.depth, &limits))
             }
             (Known::Unknown(why) | Known::NotApplicable(why), _) => Known::Unknown(why.clone()),
         };

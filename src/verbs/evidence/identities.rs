@@ -1,6 +1,6 @@
 //! Who each task is to its log and its run: ids, name, files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::gather::Ground;
 use crate::cluster::{self, Job, Origin, Snapshot};
@@ -36,7 +36,11 @@ pub fn of(
     let tasks = || chosen.iter().filter_map(|at| evidence.get(*at));
     let is_unknown = |task: &Evidence| !task.in_queue && !known.contains_key(&task.id);
     let left: Vec<u32> = match sweep.kind {
-        Kind::Array => sweep.key.parse().ok().filter(|_| tasks().any(is_unknown)).into_iter().collect(),
+        // Its own id, and those under which tasks were submitted again.
+        Kind::Array => {
+            let gone = tasks().filter(|task| is_unknown(task)).map(|task| task.id.base);
+            gone.collect::<BTreeSet<u32>>().into_iter().collect()
+        }
         Kind::SharedName => tasks().filter(|task| is_unknown(task)).map(|task| task.id.base).collect(),
     };
     if let (Some(look), Origin::Local, false) = (&ground.look, &snapshot.origin, left.is_empty()) {

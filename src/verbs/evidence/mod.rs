@@ -12,7 +12,7 @@ mod threads;
 mod tracked;
 
 pub use again::Again;
-pub use gather::{Gathered, Ground, gather, gather_again, track};
+pub use gather::{Gathered, Ground, Wanted, gather, gather_again, track};
 pub use identities::known as identity;
 pub use parameters::read as parameters;
 pub use places::{Places, filled};

@@ -1,17 +1,21 @@
 //! One sweep with everything that can be read of it, and the judgement.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Glance, Named, find, look};
-use crate::cluster::{Origin, Snapshot};
+use super::records::Record;
+use super::{Glance, Named, again, find, look, records};
+use crate::checkpoint::Depth;
+use crate::cluster::{Origin, Snapshot, State};
 use crate::config::{Config, Source};
 use crate::joblog::Table;
+use crate::sweep::plan::Again;
 use crate::sweep::{self, Cause, Evidence, Judgement, Rules, Sweep, TaskCause, TaskProgress};
 use crate::sys::{Deadline, World};
-use crate::terms::Time;
-use crate::verbs::evidence::{Gathered, Ground, Results, gather};
+use crate::terms::{JobId, Time};
+use crate::verbs::evidence::{Gathered, Ground, Results, Wanted, gather};
 use crate::verbs::{Context, Error, snapshot};
 
 /// A sweep that was looked into.
@@ -22,6 +26,9 @@ pub struct Examined {
     pub sweep: Sweep,
     /// Older sweeps that the asked name fits too.
     pub others: Vec<Named>,
+    /// The tasks that were submitted again, with their new ids; the evidence of
+    /// those is that of the new jobs.
+    pub again: BTreeMap<u32, Again>,
     /// What was read beside queue and accounting.
     pub gathered: Gathered,
     /// The patterns that the logs were read with.
@@ -38,6 +45,9 @@ pub struct Examined {
 pub struct Findings {
     /// Causes, health, decision, and what led there.
     pub judgement: Judgement,
+    /// The tasks that a plan submitted again, in rising order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub submitted_again: Vec<SubmittedAgain>,
     /// Why each of the tasks failed that were looked at, in rising order.
     pub causes: Vec<TaskCause>,
     /// The tasks of which more than queue and accounting was looked at.
@@ -52,6 +62,21 @@ pub struct Findings {
     pub not_read: Vec<String>,
     /// What was looked at: commands and files, in words.
     pub sources: Vec<String>,
+}
+
+/// A task that goes on under another id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SubmittedAgain {
+    /// The task.
+    pub task: u32,
+    /// The plan that did it.
+    pub plan: String,
+    /// The new job; `None` if its id is not known: then the task counts as it
+    /// ended under its old one.
+    pub id: Option<JobId>,
+    /// What that does now; `None` if it was not seen.
+    pub state: Option<State>,
 }
 
 impl From<Examined> for Findings {
@@ -73,6 +98,7 @@ impl From<Examined> for Findings {
             })
         };
         Findings {
+            submitted_again: examined.again.iter().map(submitted_again).collect(),
             causes: tasks.iter().filter_map(cause).collect(),
             judgement: examined.judgement,
             tasks,
@@ -89,7 +115,20 @@ impl From<Examined> for Findings {
 /// # Errors
 /// As for [`look`] and [`find`]; a pattern of the settings cannot be used.
 pub fn one(context: &Context, source: Option<&Source>, wanted: &str) -> Result<Examined, Error> {
-    let place = Place::of(context);
+    one_to(context, source, wanted, Depth::Structure)
+}
+
+/// The same, with checkpoints checked as far as that.
+///
+/// # Errors
+/// As for [`one`].
+pub fn one_to(
+    context: &Context,
+    source: Option<&Source>,
+    wanted: &str,
+    depth: Depth,
+) -> Result<Examined, Error> {
+    let place = Place { depth, ..Place::of(context) };
     let table = place.table()?;
     let snapshot = look(context, source, Some(wanted))?;
     let found = find(&snapshot, Some(wanted))?;
@@ -101,12 +140,18 @@ pub fn one(context: &Context, source: Option<&Source>, wanted: &str) -> Result<E
     Ok(Examined { others: found.others, ..examined })
 }
 
+fn submitted_again((task, again): (&u32, &Again)) -> SubmittedAgain {
+    SubmittedAgain { task: *task, plan: again.hash.clone(), id: again.id, state: again.state }
+}
+
 /// Where a look into a sweep begins.
 pub struct Place<'p> {
     world: &'p World,
     config: &'p Config,
     roots: Vec<PathBuf>,
     look: Option<crate::cluster::Look>,
+    home: Option<PathBuf>,
+    depth: Depth,
     now: Time,
     until: Option<Deadline>,
     within: Vec<PathBuf>,
@@ -120,6 +165,8 @@ impl<'p> Place<'p> {
             config: &context.config,
             roots: context.roots(),
             look: Some(snapshot::here(context)),
+            home: Some(context.home()),
+            depth: Depth::Structure,
             now: context.now,
             until: None,
             within: Vec::new(),
@@ -133,6 +180,8 @@ impl<'p> Place<'p> {
             config,
             roots: vec![dir],
             look: None,
+            home: None,
+            depth: Depth::Structure,
             now: world.clock.now(),
             until: None,
             within: Vec::new(),
@@ -151,7 +200,17 @@ impl<'p> Place<'p> {
         until: Deadline,
         within: Vec<PathBuf>,
     ) -> Place<'p> {
-        Place { world, config, roots, now: look.now, look: Some(look), until: Some(until), within }
+        Place {
+            world,
+            config,
+            roots,
+            now: look.now,
+            look: Some(look),
+            home: None,
+            depth: Depth::Structure,
+            until: Some(until),
+            within,
+        }
     }
 
     /// The patterns of causes, the project's own among them.
@@ -195,13 +254,40 @@ impl Place<'_> {
 }
 
 /// Looks into one sweep of a snapshot.
-pub fn into(place: &Place, table: Table, snapshot: Snapshot, sweep: Sweep) -> Examined {
-    let LookedInto { gathered, judgement, progress } = look_into(place, &table, &snapshot, &sweep);
-    Examined { snapshot, sweep, others: Vec::new(), gathered, table, judgement, progress }
+pub fn into(place: &Place, table: Table, mut snapshot: Snapshot, mut sweep: Sweep) -> Examined {
+    let (records, unread) = submitted(place, &sweep);
+    if let Some(look) = place.look.as_ref().filter(|_| snapshot.origin == Origin::Local) {
+        again::ask(place.world, look, &mut snapshot, &records);
+    }
+    let again = again::again(&records, &snapshot);
+    let wanted = Wanted { sweep: &mut sweep, again: &again };
+    let LookedInto { mut gathered, judgement, progress } = looked_into(place, &table, &snapshot, wanted);
+    gathered.not_read.extend(unread);
+    Examined { snapshot, sweep, others: Vec::new(), again, gathered, table, judgement, progress }
 }
 
-/// The same for whoever goes on with the snapshot.
+/// The same for whoever goes on with the snapshot; jobs that were submitted
+/// again are not asked for where the snapshot lacks them.
 pub fn look_into(place: &Place, table: &Table, snapshot: &Snapshot, sweep: &Sweep) -> LookedInto {
+    let (records, unread) = submitted(place, sweep);
+    let again = again::again(&records, snapshot);
+    let mut sweep = sweep.clone();
+    let mut looked = looked_into(place, table, snapshot, Wanted { sweep: &mut sweep, again: &again });
+    looked.gathered.not_read.extend(unread);
+    looked
+}
+
+/// What plans have submitted of a sweep, and why that is not known.
+fn submitted(place: &Place, sweep: &Sweep) -> (Vec<Record>, Option<String>) {
+    let records = place.home.as_deref().map(|home| records::of_sweep(home, &sweep.key));
+    match records {
+        Some(Err(error)) => (Vec::new(), Some(format!("which tasks were submitted again: {error}"))),
+        records => (records.and_then(Result::ok).unwrap_or_default(), None),
+    }
+}
+
+fn looked_into(place: &Place, table: &Table, snapshot: &Snapshot, wanted: Wanted<'_>) -> LookedInto {
+    let Wanted { sweep, again } = wanted;
     let ground = Ground {
         world: place.world,
         sweeps: &place.config.sweeps,
@@ -209,11 +295,12 @@ pub fn look_into(place: &Place, table: &Table, snapshot: &Snapshot, sweep: &Swee
         table,
         roots: place.roots.clone(),
         look: place.look.clone().filter(|_| snapshot.origin == Origin::Local),
+        depth: place.depth,
         now: place.now,
         until: place.until,
         within: place.within.clone(),
     };
-    let gathered = gather(&ground, snapshot, sweep);
+    let gathered = gather(&ground, snapshot, Wanted { sweep: &mut *sweep, again });
     let rules = Rules {
         settings: &place.config.sweeps,
         table,

@@ -1,5 +1,6 @@
 //! The sweeps that the cluster knows: counts, failures, run times.
 
+mod again;
 pub mod checkpoints;
 pub mod clean;
 pub mod examine;
@@ -185,8 +186,10 @@ pub fn table(place: &Place, snapshot: &Snapshot) -> Result<Outcome, Error> {
 /// As for [`find`]; a pattern of the settings cannot be used.
 pub fn board(place: &Place, snapshot: Snapshot, wanted: &str) -> Result<Outcome, Error> {
     let mut outcome = find(&snapshot, Some(wanted))?;
-    if let Some(sweep) = outcome.sweeps.first() {
+    if let Some(sweep) = outcome.sweeps.first_mut() {
         let examined = examine::into(place, place.table()?, snapshot, sweep.clone());
+        // With the tasks that were submitted again.
+        *sweep = examined.sweep.clone();
         outcome.examined = Some(examined.into());
     }
     Ok(outcome)

@@ -1,7 +1,6 @@
 //! What to do about a sweep: one fresh look, all the evidence, the judgement,
 //! and the plan that follows.
 
-mod again;
 mod continuity;
 mod subjects;
 
@@ -14,9 +13,10 @@ use serde::Serialize;
 
 use super::examine::{self, Examined};
 use super::records::{self, Record};
+use crate::checkpoint::Depth;
 use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
 use crate::config::{Source, Sweeps};
-use crate::sweep::plan::{self, Again, Plan, Setup, Subject, Template};
+use crate::sweep::plan::{self, Again, Plan, Purpose, Setup, Subject, Template};
 use crate::sweep::{Decision, Health, Kind, Sweep};
 use crate::terms::{Known, Part, TaskIds, Time};
 use crate::verbs::{Context, Error, snapshot};
@@ -31,6 +31,8 @@ pub struct Options {
     pub cluster: Option<Source>,
     /// True if what runs is to go on although somebody must intervene.
     pub keep_running: bool,
+    /// How far checkpoints are checked.
+    pub depth: Depth,
 }
 
 /// The plan, and what it rests on.
@@ -48,6 +50,10 @@ pub struct Outcome {
     /// The plan.
     #[serde(flatten)]
     pub plan: Plan,
+    /// True if what runs is left running, as asked.
+    pub keep_running: bool,
+    /// True if every byte of the checkpoints was read, as asked.
+    pub full: bool,
     /// The directory in which the lines are to run.
     pub directory: PathBuf,
     /// Plans of this sweep that were submitted before, oldest first.
@@ -87,7 +93,7 @@ pub struct Made {
 pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let settings = &context.config.sweeps;
     let template = settings.resume.as_deref().map(Template::read).transpose().map_err(unusable)?;
-    let examined = examine::one(context, options.cluster.as_ref(), &options.wanted)?;
+    let examined = examine::one_to(context, options.cluster.as_ref(), &options.wanted, options.depth)?;
     let Examined { snapshot, sweep, gathered, judgement, .. } = &examined;
     let submitted = records::of_sweep(&context.home(), &sweep.key)?;
     let root = context.repository.worktree().to_owned();
@@ -110,7 +116,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         script,
         submission,
         root: root.clone(),
-        again: again::again(&submitted, snapshot),
+        again: examined.again.clone(),
         nodes: snapshot.nodes.clone(),
         partitions: request.partitions.clone(),
         gpus: request.gpus.or_else(|| gpus(snapshot, sweep)),
@@ -136,6 +142,13 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     if let Known::Unknown(why) | Known::NotApplicable(why) = &request.limits {
         plan.notes.push(format!("MaxArraySize is not known ({why}); Slurm's default of 1001 is taken"));
     }
+    let resumes = plan.runnable().any(|line| line.purpose == Purpose::Resume);
+    if resumes && options.depth == Depth::Structure {
+        plan.notes.push(
+            "checkpoints were checked by their structure; --full reads every byte, and finds flipped bits"
+                .to_owned(),
+        );
+    }
     let mut problems = snapshot.problems.clone();
     problems.extend(request.problems);
     let mut not_read = gathered.not_read.clone();
@@ -147,6 +160,8 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         health: judgement.health,
         decision: judgement.decision,
         plan,
+        keep_running: options.keep_running,
+        full: options.depth == Depth::Full,
         directory: root,
         submitted,
         not_read,

@@ -50,6 +50,9 @@ pub struct Done {
     pub tasks: Members,
     /// What it does with them.
     pub purpose: Purpose,
+    /// Why, as the plan said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
     /// How far it came.
     pub state: Progress,
     /// Its exit code; 128 and the signal where one ended it.
@@ -81,7 +84,8 @@ pub enum Progress {
 impl Record {
     /// A record of a plan of which nothing has run.
     pub fn of(plan: &Plan, kind: Kind, hash: &str, at: Time, by: String) -> Record {
-        let lines = plan.runnable().map(|line| Done {
+        let lines = plan.runnable_with_why().map(|(why, line)| Done {
+            why: why.to_owned(),
             text: line.text.clone(),
             tasks: line.tasks.clone(),
             purpose: line.purpose,

@@ -244,6 +244,7 @@ impl Watch<'_> {
     fn ground(&self, snapshot: &Snapshot) -> Ground<'_> {
         let look = crate::verbs::snapshot::here(&self.context);
         Ground {
+            depth: crate::checkpoint::Depth::Structure,
             world: self.context.world,
             sweeps: &self.context.config.sweeps,
             logs: &self.context.config.logs,

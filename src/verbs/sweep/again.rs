@@ -1,16 +1,43 @@
 //! Tasks that were submitted again before, and what became of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Snapshot, State};
+use crate::cluster::{self, Look, Problem, Snapshot, State};
 use crate::sweep::Kind;
 use crate::sweep::plan::{Again, Purpose};
-use crate::terms::{JobId, Part};
+use crate::sys::World;
+use crate::terms::{JobId, Known, Part};
 use crate::verbs::sweep::records::{Progress, Record};
+
+/// So many new jobs are asked for by their ids.
+const MOST_ASKED: usize = 1000;
+
+/// Asks accounting for the new jobs that it has not told of: they may be of
+/// other days than the window that was asked for.
+pub fn ask(world: &World, look: &Look, snapshot: &mut Snapshot, records: &[Record]) {
+    let Known::Known(accounting) = &mut snapshot.accounting else { return };
+    let seen: BTreeSet<u32> = accounting.attempts().iter().map(|attempt| attempt.id.base).collect();
+    let queued: BTreeSet<u32> = snapshot.jobs.known().into_iter().flatten().map(|job| job.id.base).collect();
+    let new = records.iter().flat_map(Record::ids).filter(|id| !seen.contains(id) && !queued.contains(id));
+    let new: Vec<JobId> = new.take(MOST_ASKED).map(JobId::whole).collect();
+    if new.is_empty() {
+        return;
+    }
+    match cluster::accounting_of(world, look, &new) {
+        Known::Known(mut answer) => {
+            snapshot.problems.append(&mut answer.problems);
+            accounting.take_over(&new, &answer);
+        }
+        Known::Unknown(why) | Known::NotApplicable(why) => {
+            let what = format!("jobs that were submitted again were not asked for: {why}");
+            snapshot.problems.push(Problem { about: "sacct".to_owned(), what });
+        }
+    }
+}
 
 /// The tasks of the sweep that a line has submitted, or may have, with the
 /// newest id.
-pub(super) fn again(records: &[Record], snapshot: &Snapshot) -> BTreeMap<u32, Again> {
+pub fn again(records: &[Record], snapshot: &Snapshot) -> BTreeMap<u32, Again> {
     let mut all = BTreeMap::new();
     let lines = records.iter().flat_map(|record| record.lines.iter().map(move |line| (record, line)));
     for (record, line) in lines.filter(|(_, line)| line.purpose != Purpose::Cancel) {
@@ -36,7 +63,13 @@ pub(super) fn again(records: &[Record], snapshot: &Snapshot) -> BTreeMap<u32, Ag
             let sure = line.state == Progress::Done || !line.ids.is_empty();
             all.insert(
                 task,
-                Again { id, state: id.and_then(|id| state(snapshot, id)), sure, hash: record.hash.clone() },
+                Again {
+                    id,
+                    state: id.and_then(|id| state(snapshot, id)),
+                    sure,
+                    hash: record.hash.clone(),
+                    why: line.why.clone(),
+                },
             );
         }
     }
