@@ -413,8 +413,8 @@ impl Sweep {
         self.finished = finished(&self.states);
         self.failed_tasks = failed(&self.look);
         self.failures = failures(&self.look);
-        let still = |members: &Members| Members(members.0.intersection(&self.failed_tasks.0));
-        self.out_of_memory_steps = still(&self.out_of_memory_steps);
+        let still = self.out_of_memory_steps.0.intersection(&self.failed_tasks.0);
+        self.out_of_memory_steps = Members(still);
     }
 
     /// The largest job id of the sweep, as far as it tells its age.

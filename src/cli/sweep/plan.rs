@@ -1,6 +1,5 @@
 use clap::Args;
 
-use crate::checkpoint::Depth;
 use crate::cli::cluster_source::ClusterArgs;
 use crate::cli::{Exit, Failure, Session};
 use crate::report;
@@ -44,7 +43,7 @@ pub fn run(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         wanted: args.wanted.clone(),
         cluster: args.cluster.source(session),
         keep_running: args.keep_running,
-        depth: if args.full { Depth::Full } else { Depth::Structure },
+        full: args.full,
     };
     if let Some(hash) = &args.submit {
         submit::check(&context, hash)?;

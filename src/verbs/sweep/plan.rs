@@ -31,8 +31,8 @@ pub struct Options {
     pub cluster: Option<Source>,
     /// True if what runs is to go on although somebody must intervene.
     pub keep_running: bool,
-    /// How far checkpoints are checked.
-    pub depth: Depth,
+    /// True if every byte of the checkpoints is to be read, not their structure alone.
+    pub full: bool,
 }
 
 /// The plan, and what it rests on.
@@ -93,7 +93,8 @@ pub struct Made {
 pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let settings = &context.config.sweeps;
     let template = settings.resume.as_deref().map(Template::read).transpose().map_err(unusable)?;
-    let examined = examine::one_to(context, options.cluster.as_ref(), &options.wanted, options.depth)?;
+    let depth = if options.full { Depth::Full } else { Depth::Structure };
+    let examined = examine::one_to(context, options.cluster.as_ref(), &options.wanted, depth)?;
     let Examined { snapshot, sweep, gathered, judgement, .. } = &examined;
     let submitted = records::of_sweep(&context.home(), &sweep.key)?;
     let root = context.repository.worktree().to_owned();
@@ -143,7 +144,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         plan.notes.push(format!("MaxArraySize is not known ({why}); Slurm's default of 1001 is taken"));
     }
     let resumes = plan.runnable().any(|line| line.purpose == Purpose::Resume);
-    if resumes && options.depth == Depth::Structure {
+    if resumes && !options.full {
         plan.notes.push(
             "checkpoints were checked by their structure; --full reads every byte, and finds flipped bits"
                 .to_owned(),
@@ -161,7 +162,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         decision: judgement.decision,
         plan,
         keep_running: options.keep_running,
-        full: options.depth == Depth::Full,
+        full: options.full,
         directory: root,
         submitted,
         not_read,

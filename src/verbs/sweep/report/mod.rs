@@ -27,7 +27,6 @@ pub use timeline::{Entry, Moment, Timeline, Watched};
 
 use super::examine::Examined;
 use super::plan::{self, Made};
-use crate::checkpoint::Depth;
 use crate::cluster::Problem;
 use crate::config::{Source, Sweeps};
 use crate::sweep::plan::Choice;
@@ -153,7 +152,7 @@ pub struct Rationale {
 /// As for [`plan::make`]; a note of the trash cannot be read.
 pub fn make(context: &Context, options: &Options) -> Result<Report, Error> {
     let options = plan::Options {
-        depth: Depth::Structure,
+        full: false,
         wanted: options.wanted.clone(),
         cluster: options.cluster.clone(),
         keep_running: false,
