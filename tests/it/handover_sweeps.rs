@@ -159,6 +159,7 @@ fn what_was_submitted_again_since_is_told_with_its_new_id() {
     let quiet = handover(&recorded, &["verify", &key, "--json"], &state(&recorded)).expect(0).data();
     assert_eq!(quiet["moved"], Value::Array(Vec::new()));
     let line = |tasks: &str, state: Progress, purpose: Purpose, ids: &[u32]| Done {
+        why: String::new(),
         text: "sbatch x".into(),
         tasks: Members(tasks.parse().unwrap()),
         purpose,
