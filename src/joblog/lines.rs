@@ -1,6 +1,6 @@
 //! Lines as they are: escapes dropped, split at `\n` and `\r`.
 
-use memchr::{memchr, memchr2, memrchr2};
+use memchr::{memchr, memchr2};
 
 /// A block without terminal escapes, and where its bytes stood.
 #[derive(Debug, Default)]
@@ -63,14 +63,6 @@ fn escape_length(text: &[u8]) -> usize {
         Some(0x20..=0x7e) => 2,
         _ => 1,
     }
-}
-
-/// The bounds of the line around a position; a line ends at `\n` or `\r`.
-pub(super) fn bounds(block: &[u8], at: usize) -> (usize, usize) {
-    let at = at.min(block.len());
-    let start = memrchr2(b'\n', b'\r', &block[..at]).map_or(0, |found| found + 1);
-    let end = memchr2(b'\n', b'\r', &block[at..]).map_or(block.len(), |found| at + found);
-    (start, end)
 }
 
 #[cfg(test)]

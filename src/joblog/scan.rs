@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use super::attempts::{Attempts, Event};
 use super::finding::{Fingerprint, Mention, Role};
 use super::label;
-use super::lines::{self, Stripped};
+use super::lines::Stripped;
 use super::matcher::{Hits, Mark, Matcher};
 use super::mentions::Mentions;
 use super::normal::normal;
@@ -148,16 +148,19 @@ impl<'t> Scan<'t> {
         if !self.matcher.looks_at_every_line() {
             self.matcher.places(bytes, &mut places);
         }
-        let mut at = 0;
+        // The end of the line that was looked at last: a very long one is looked for once.
+        let (mut at, mut line_end) = (0, 0);
         while at < bytes.len() {
-            let (start, end) = if self.looks_at_each() {
-                let end = memchr2(b'\n', b'\r', &bytes[at..]).map_or(bytes.len(), |found| at + found);
-                (at, end)
+            let (start, hit) = if self.looks_at_each() {
+                (at, at)
             } else {
                 let Some(hit) = from_on(&places, at) else { break };
-                let (start, end) = lines::bounds(bytes, hit);
-                (start.max(at), end)
+                (memrchr2(b'\n', b'\r', &bytes[at..hit]).map_or(at, |found| at + found + 1), hit)
             };
+            if hit >= line_end {
+                line_end = memchr2(b'\n', b'\r', &bytes[hit..]).map_or(bytes.len(), |found| hit + found);
+            }
+            let end = line_end;
             // A window of a very long line; the rest is looked at in the next turn.
             let (from, to) = if end - start <= 2 * AROUND {
                 (start, end)
