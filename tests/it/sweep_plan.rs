@@ -287,6 +287,11 @@ fn submit_stops_at_the_line_that_fails_and_what_was_done_is_never_done_again() {
     assert_eq!(lines.len(), 2, "{plan:#}");
     let hash = plan["hash"].as_str().unwrap();
     let submit = [&words[..5], &["--submit", hash]].concat();
+    // The same lines over another script are another plan.
+    sandbox.write("train.sh", "#!/bin/bash\nrm -rf runs\n");
+    sandbox.handover(&submit).expect(5);
+    assert!(sbatch.calls().is_empty());
+    sandbox.write("train.sh", "#!/bin/bash\n");
     let partial = sandbox.handover([&submit[..], &["--json"]].concat()).expect(6).data();
     let wrong = schema::check(&schema::load("sweep-submit"), &partial);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -300,6 +305,16 @@ fn submit_stops_at_the_line_that_fails_and_what_was_done_is_never_done_again() {
     let twice = sandbox.handover(&submit).expect(5);
     assert!(twice.stderr().contains("was submitted") && twice.stderr().contains("91"), "{twice:?}");
     assert_eq!(sbatch.calls().len(), 2);
+    // Its new job may write into its folder: nothing of it is cleaned away.
+    for task in [1, 2] {
+        let left = sandbox.project().join(format!("runs/{task}/checkpoints/step_200.safetensors.tmp"));
+        std::fs::write(&left, b"cut").unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        std::fs::File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
+    }
+    let clean = sandbox.handover(["sweep", "clean", "8", "--cluster", "local", "--dry-run", "--json"]).data();
+    assert_eq!(clean["items"].as_array().unwrap().len(), 1, "{clean:#}");
+    assert!(clean.to_string().contains("runs/2/checkpoints/step_200"), "{clean:#}");
     // The one that failed is planned anew, the other one is not.
     let anew = sandbox.handover(words).data();
     assert_eq!(runnable(&anew), lines[1..], "{anew:#}");

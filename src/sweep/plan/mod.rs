@@ -31,7 +31,7 @@ use lines::{Extra, Lines};
 
 use super::Members;
 use crate::cluster::State;
-use crate::terms::{Hasher, Known, TaskIds};
+use crate::terms::{Digest, Hasher, Known, TaskIds};
 
 /// The longest line that is written: what a terminal takes at once in its
 /// plainest mode, with room to spare.
@@ -276,7 +276,7 @@ pub fn plan(setup: &Setup, subjects: &[Subject]) -> Plan {
         recommendation,
         notes,
     };
-    plan.hash = hash(&plan);
+    plan.hash = hash(&plan, setup.script_bytes.as_ref());
     plan
 }
 
@@ -296,9 +296,12 @@ fn tried(setup: &Setup, subjects: &[Subject]) -> Vec<Option<usize>> {
 }
 
 /// The digest over what would run, so that a yes to one plan is none to another.
-fn hash(plan: &Plan) -> Option<String> {
+fn hash(plan: &Plan, script: Option<&Digest>) -> Option<String> {
     let mut hasher = Hasher::default();
     hasher.field(plan.sweep.as_bytes());
+    if let Some(script) = script {
+        hasher.field(script.to_string().as_bytes());
+    }
     let mut any = false;
     for line in plan.runnable() {
         any = true;

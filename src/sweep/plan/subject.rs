@@ -7,7 +7,7 @@ use super::template::Template;
 use crate::cluster::{ArrayLimits, Node, State, Submission};
 use crate::joblog::Retry;
 use crate::sweep::Kind;
-use crate::terms::{Bytes, JobId, Known, TaskIds};
+use crate::terms::{Bytes, Digest, JobId, Known, TaskIds};
 
 /// One task as a plan sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,6 +137,9 @@ pub struct Setup {
     pub template: Option<Template>,
     /// The batch script, as a line names it.
     pub script: Option<String>,
+    /// The digest of the batch script's bytes, where they could be read: the same
+    /// line over another script does another thing.
+    pub script_bytes: Option<Digest>,
     /// How the sweep was submitted, if that could be read and its script is there.
     pub submission: Option<Submission>,
     /// The directory in which the lines are to run.
@@ -172,6 +175,7 @@ impl Setup {
             longest_line: super::LONGEST_LINE,
             template: None,
             script: None,
+            script_bytes: None,
             submission: None,
             root: PathBuf::new(),
             again: BTreeMap::new(),

@@ -78,6 +78,12 @@ pub enum TemplateError {
         /// The name.
         name: String,
     },
+    /// A shell reads the line, or a part of it, a second time.
+    #[error(
+        "the resume command has `...`, $(...), ${{...}} with more than a name, <(...), eval or -c beside a placeholder: \
+         a shell would read its value a second time"
+    )]
+    ReadTwice,
     /// Characters that no line of a shell should have.
     #[error(
         "the resume command has characters that cannot be shown, more than one line, or quotes that do not close"
@@ -133,7 +139,14 @@ impl Template {
             }
             (rest, before) = (&rest[c.len_utf8()..], c);
         }
-        if quote.is_open() { Err(TemplateError::Shape) } else { Ok(Template { pieces }) }
+        let has_values = pieces.iter().any(|piece| matches!(piece, Piece::Value(_)));
+        if quote.is_open() {
+            Err(TemplateError::Shape)
+        } else if has_values && reads_twice(text) {
+            Err(TemplateError::ReadTwice)
+        } else {
+            Ok(Template { pieces })
+        }
     }
 
     /// What it asks for.
@@ -232,6 +245,21 @@ fn name_of(text: &str) -> Option<(&str, &str)> {
     is_name.then_some((name, after))
 }
 
+/// True if a shell would begin to read anew within the line: there quotes nest,
+/// and what protects a value outside does not protect it inside.
+fn reads_twice(text: &str) -> bool {
+    let is_plain_name = |rest: &str| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        end > 0 && rest[end..].starts_with('}')
+    };
+    let word =
+        |word: &str| matches!(word.trim_matches(['"', '\'', '\\']), "eval" | "-c" | "--command" | "--wrap");
+    text.contains(['`'])
+        || ["$(", "<(", ">(", "<<"].iter().any(|begin| text.contains(begin))
+        || text.match_indices("${").any(|(at, _)| !is_plain_name(&text[at + 2..]))
+        || text.split([' ', '\t', ';', '&', '|', '(', '=']).any(word)
+}
+
 /// Where in quotes a shell would be.
 #[derive(Default)]
 struct Quote {
@@ -286,6 +314,17 @@ mod tests {
         for template in [r#"sh -c "train {run}""#, "sh -c 'train {run}'", r"train \{run}", "x `y {run}`"] {
             let error = Template::read(template).unwrap_err();
             assert_eq!(error, TemplateError::Quoted { name: "run".into() }, "{template}");
+        }
+        for template in [
+            r#"sbatch --comment="$(basename "{run}")" x"#,
+            r#"sbatch --comment="`basename "{run}"`" x"#,
+            r#"sbatch --comment="${X:-"{run}"}" x"#,
+            "eval sbatch {run}",
+            "bash -c {run}",
+            "sbatch --wrap={run}",
+            "diff <(ls {run}) x",
+        ] {
+            assert_eq!(Template::read(template), Err(TemplateError::ReadTwice), "{template}");
         }
         for template in ["", "two\nlines", "un'closed", "red \u{1b}[31m"] {
             assert_eq!(Template::read(template), Err(TemplateError::Shape), "{template:?}");

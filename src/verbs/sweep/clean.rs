@@ -1,6 +1,6 @@
 //! What failed and cancelled tasks left behind that is good for nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,11 +10,13 @@ use walkdir::WalkDir;
 use super::examine::{self, Examined};
 use super::plan::alive;
 use crate::checkpoint::{Survey, Verdict};
+use crate::cluster::{Job, Snapshot, State};
 use crate::config::Source;
 use crate::safety::escape_path;
-use crate::sweep::{Evidence, Members};
+use crate::sweep::plan::Again;
+use crate::sweep::{Evidence, Kind, Members, Sweep};
 use crate::sys::Glob;
-use crate::terms::{Bytes, Known, Seconds, TaskIds, Time};
+use crate::terms::{Bytes, Known, Part, Seconds, TaskIds, Time};
 use crate::verbs::{Context, Error};
 pub use crate::worktree::put_aside::{self, PutAside};
 
@@ -106,10 +108,11 @@ pub struct Settled {
 /// # Errors
 /// There is no such sweep; a pattern of the settings makes no sense.
 pub fn plan(context: &Context, source: Option<&Source>, wanted: &str) -> Result<Plan, Error> {
-    let Examined { snapshot, sweep, gathered, .. } = examine::one(context, source, wanted)?;
+    let Examined { snapshot, sweep, gathered, again, .. } = examine::one(context, source, wanted)?;
     let globs = globs(&context.config.sweeps.partial)?;
     let alive = alive(&snapshot, &sweep);
     let live = live_dirs(&gathered.evidence, alive.known());
+    let elsewhere = elsewhere(&snapshot, &sweep, &again);
     let mut plan = Plan {
         sweep: sweep.key.clone(),
         name: sweep.name.clone(),
@@ -119,8 +122,12 @@ pub fn plan(context: &Context, source: Option<&Source>, wanted: &str) -> Result<
         not_read: gathered.not_read,
     };
     for one in &gathered.evidence {
-        let is_over = one.state.is_failure() || one.state == crate::cluster::State::Cancelled;
+        let is_over = one.state.is_failure() || one.state == State::Cancelled;
         if !is_over {
+            continue;
+        }
+        if elsewhere.as_ref().is_none_or(|tasks| tasks.contains(one.member)) {
+            keep(&mut plan.kept, one.member, "a job under another id may write into its folder".to_owned());
             continue;
         }
         match of_task(one, &alive, &live, &globs, context.now) {
@@ -155,6 +162,28 @@ fn globs(patterns: &[String]) -> Result<Vec<Glob>, Error> {
     let mut all: Vec<Glob> = own.collect::<Result<_, _>>()?;
     all.extend(TEMPORARY.iter().filter_map(|pattern| Glob::read(pattern)));
     Ok(all)
+}
+
+/// The tasks into whose folders a job under another id may write: what a plan
+/// submitted again and is not seen to be over, and live jobs of other arrays
+/// that have the same name. `None` if that may be any task.
+fn elsewhere(snapshot: &Snapshot, sweep: &Sweep, again: &BTreeMap<u32, Again>) -> Option<TaskIds> {
+    let is_open = |again: &Again| !again.state.is_some_and(State::is_finished);
+    let mut tasks: TaskIds =
+        again.iter().filter(|(_, again)| is_open(again)).map(|(task, _)| *task).collect();
+    let jobs = snapshot.jobs.known().map_or(&[][..], Vec::as_slice);
+    let is_other = |job: &&Job| {
+        sweep.kind == Kind::Array && job.name == sweep.name && job.id.base.to_string() != sweep.key
+    };
+    for job in jobs.iter().filter(is_other).filter(|job| job.state.is_live()) {
+        match (&job.pending_tasks, job.id.part) {
+            (Some(_), _) if job.tasks_cut => return None,
+            (Some(pending), _) => pending.iter().for_each(|task| tasks.push(task)),
+            (None, Part::Task(task)) => tasks.push(task),
+            (None, _) => return None,
+        }
+    }
+    Some(tasks)
 }
 
 /// The folders of everything that may still write.

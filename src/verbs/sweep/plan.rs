@@ -18,7 +18,7 @@ use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
 use crate::config::{Source, Sweeps};
 use crate::sweep::plan::{self, Again, Plan, Purpose, Setup, Subject, Template};
 use crate::sweep::{Decision, Health, Kind, Sweep};
-use crate::terms::{Known, Part, TaskIds, Time};
+use crate::terms::{Digest, Known, Part, TaskIds, Time};
 use crate::verbs::{Context, Error, snapshot};
 use continuity::Intended;
 
@@ -71,6 +71,9 @@ impl Outcome {
     }
 }
 
+/// A larger batch script is not read for its digest, in bytes.
+const LARGEST_SCRIPT: usize = 4 << 20;
+
 /// A plan with what else is needed to run it.
 pub struct Made {
     /// What is shown.
@@ -114,6 +117,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         keep_running: options.keep_running,
         limits,
         template,
+        script_bytes: script.as_deref().and_then(|script| digest(&root.join(script))),
         script,
         submission,
         root: root.clone(),
@@ -214,6 +218,13 @@ fn script(
     });
     let script = named.map(str::to_owned).or_else(|| submission.map(|one| one.script.clone()));
     (script, submission.cloned())
+}
+
+/// The digest of a file's bytes; `None` if it cannot be read, or is far too
+/// large for a script.
+fn digest(path: &Path) -> Option<Digest> {
+    let bytes = crate::sys::read_regular(path, LARGEST_SCRIPT).ok()??;
+    Some(Digest::of(&bytes))
 }
 
 /// The throttle that it was submitted with, which the queue forgets with the

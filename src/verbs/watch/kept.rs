@@ -123,7 +123,7 @@ impl Kept {
         match self.periods.last_mut() {
             Some(last) if last.saw_the_same(&period) => {
                 last.to = period.to;
-                last.looks += 1;
+                last.looks = last.looks.saturating_add(1);
             }
             _ => self.periods.push(period),
         }
@@ -136,7 +136,7 @@ impl Kept {
         let at = memory.at;
         self.add_period(Period::of(&memory));
         self.memory = memory;
-        self.looks += 1;
+        self.looks = self.looks.saturating_add(1);
         self.transitions.extend(changes.iter().cloned().map(|change| Transition { at, change }));
         let over = self.transitions.len().saturating_sub(MOST_TRANSITIONS);
         self.transitions.drain(..over);
