@@ -182,7 +182,7 @@ fn look_at_the_cluster(tour: &Tour, project: &Path, state: &str) {
     tour.visit(project, &["snapshot", "--cluster", "local"], 7, "snapshot");
     let sweeps = tour.visit(project, &["sweep", "--cluster", state], 0, "sweep");
     assert!(sweeps["sweeps"].as_array().is_some_and(|all| !all.is_empty()), "{sweeps}");
-    let told = tour.visit_lines(project, &["watch", "sweep_lr", "--cluster", state], 1, "watch");
+    let told = tour.visit_lines(project, &["watch", "sweep_lr", "--once", "--cluster", state], 0, "watch");
     let events: Vec<&str> = told.iter().filter_map(|told| told["event"].as_str()).collect();
     assert_eq!((events.first(), events.last()), (Some(&"contract"), Some(&"end")), "{events:?}");
     for release in ["22.05", "23.02.8", "26.05.3"] {

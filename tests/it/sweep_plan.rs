@@ -289,7 +289,7 @@ fn submit_stops_at_the_line_that_fails_and_what_was_done_is_never_done_again() {
     let submit = [&words[..5], &["--submit", hash]].concat();
     // The same lines over another script are another plan.
     sandbox.write("train.sh", "#!/bin/bash\nrm -rf runs\n");
-    sandbox.handover(&submit).expect(5);
+    let _refused = sandbox.handover(&submit).expect(5);
     assert!(sbatch.calls().is_empty());
     sandbox.write("train.sh", "#!/bin/bash\n");
     let partial = sandbox.handover([&submit[..], &["--json"]].concat()).expect(6).data();
