@@ -90,12 +90,28 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::StateFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             (Exit::NotFound, hint("--cluster takes auto, local, none, or the path of a state file"))
         }
+        Error::StateFile { source, .. } if is_other_thing(source) => (
+            Exit::Usage,
+            vec![
+                "the cluster side writes one: handover snapshot --script".to_owned(),
+                "what sacct printed is read by: handover sweep --accounting FILE".to_owned(),
+            ],
+        ),
         Error::StateFile { .. } => (Exit::Outside, Vec::new()),
         Error::Accounting { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             (Exit::NotFound, hint("save one: sacct -P -D -S now-7days --format=ALL > FILE"))
         }
+        Error::Accounting { source, .. } if is_other_thing(source) => {
+            (Exit::Usage, hint("save one: sacct -P -D -S now-7days --format=ALL > FILE"))
+        }
         Error::Accounting { .. } => (Exit::Outside, Vec::new()),
         Error::NoSweep { .. } => (Exit::NotFound, hint("see which there are: handover sweep")),
+        Error::Unseen { .. } => (
+            Exit::Outside,
+            hint(
+                "name a state file, --cluster FILE, or what sacct printed: handover sweep --accounting FILE",
+            ),
+        ),
         Error::SeveralSweeps { .. } => {
             (Exit::NotFound, hint("give the whole name, or an id: handover sweep"))
         }
@@ -106,6 +122,12 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Submit(refusal) => (Exit::Refused, judge_submit(refusal)),
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
     }
+}
+
+/// True if a file was named that is something else than what it should be.
+fn is_other_thing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, IsADirectory};
+    matches!(error.kind(), FileTooLarge | InvalidData | InvalidInput | IsADirectory)
 }
 
 fn judge_submit(refusal: &Refusal) -> Vec<String> {

@@ -54,15 +54,22 @@ pub(super) fn without_unknown(fields: &str, complaint: &str) -> Option<String> {
 /// Reads to the end, in blocks.
 ///
 /// # Errors
-/// The source cannot be read. Text that is not understood is no error: it is
+/// The source cannot be read, or is nothing that `sacct` printed: no line of it
+/// is a header, or none below that is a row ([`io::ErrorKind::InvalidData`], with the
+/// number of the line). A line here and there that is not understood is no error: it is
 /// counted, and said in [`Accounting::problems`].
 pub fn read(mut from: impl Read) -> io::Result<Accounting> {
     const BLOCK: usize = 256 * 1024;
+    const LONGEST: usize = 64 << 20;
     let mut reader = Reader::default();
     let mut buffer = vec![0; BLOCK];
     let mut held = 0;
     loop {
         if held == buffer.len() {
+            if held >= LONGEST {
+                let what = format!("line {} is longer than {} MiB", reader.lines + 1, LONGEST >> 20);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
             buffer.resize(held * 2, 0);
         }
         let read = match from.read(&mut buffer[held..]) {
@@ -72,18 +79,21 @@ pub fn read(mut from: impl Read) -> io::Result<Accounting> {
             Err(e) => return Err(e),
         };
         let end = held + read;
-        let used = reader.lines(&buffer[..end]);
+        let used = reader.whole_lines(&buffer[..end]);
         buffer.copy_within(used..end, 0);
         held = end - used;
     }
     reader.line(&buffer[..held]);
-    Ok(reader.finish())
+    match reader.nothing() {
+        Some(why) => Err(io::Error::new(io::ErrorKind::InvalidData, why)),
+        None => Ok(reader.finish()),
+    }
 }
 
 /// Reads text that is in memory.
 pub fn read_bytes(text: &[u8]) -> Accounting {
     let mut reader = Reader::default();
-    let used = reader.lines(text);
+    let used = reader.whole_lines(text);
     reader.line(&text[used..]);
     reader.finish()
 }
@@ -95,6 +105,8 @@ const MOST_LINES: u32 = 64;
 struct Reader {
     accounting: Accounting,
     layout: Option<Layout>,
+    /// How many lines were read.
+    lines: u64,
     /// The start of a record whose fields go on in the next line.
     open: Vec<u8>,
     open_lines: u32,
@@ -116,6 +128,8 @@ struct Last {
 #[derive(Default)]
 struct Said {
     not_understood: u64,
+    /// The first line of those, by its number.
+    first: Option<(u64, String)>,
     examples: Vec<String>,
     realigned: u64,
     orphans: u64,
@@ -129,7 +143,7 @@ struct Said {
 
 impl Reader {
     /// Takes all whole lines; returns how many bytes they were.
-    fn lines(&mut self, text: &[u8]) -> usize {
+    fn whole_lines(&mut self, text: &[u8]) -> usize {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', text) {
             self.line(&text[start..end]);
@@ -139,6 +153,7 @@ impl Reader {
     }
 
     fn line(&mut self, line: &[u8]) {
+        self.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Some(mut layout) = self.layout.take() else {
             return self.before_header(line);
@@ -331,15 +346,41 @@ impl Reader {
         self.said.not_understood += 1;
         if self.said.examples.len() < EXAMPLES {
             let start = &line[..line.len().min(400)];
-            self.said.examples.push(one_line(&String::from_utf8_lossy(start), 60));
+            let shown = one_line(&String::from_utf8_lossy(start), 60);
+            self.said.first.get_or_insert_with(|| (self.lines, shown.clone()));
+            self.said.examples.push(shown);
         }
     }
 
-    fn finish(mut self) -> Accounting {
+    /// Why this is nothing that `sacct` printed, if so. A header alone is what
+    /// it prints where there was no job.
+    fn nothing(&mut self) -> Option<String> {
+        self.close();
+        let has_rows = !self.accounting.attempts().is_empty()
+            || !self.accounting.waiting.is_empty()
+            || self.said.ids_cut > 0;
+        match (&self.layout, &self.said.first) {
+            (None, None) => Some("it is empty".to_owned()),
+            (None, Some((line, text))) => Some(format!(
+                "line {line} is no header of sacct, which has JobID and State: \u{201c}{text}\u{201d}"
+            )),
+            (Some(_), Some((line, text))) if !has_rows => {
+                Some(format!("line {line} is no row of sacct: \u{201c}{text}\u{201d}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Gives up a record that never became whole.
+    fn close(&mut self) {
         if !self.open.is_empty() {
             let open = std::mem::take(&mut self.open);
             self.not_understood(&open);
         }
+    }
+
+    fn finish(mut self) -> Accounting {
+        self.close();
         self.accounting.zone_unknown = self.said.times_local;
         let columns = self.layout.as_ref().map(Layout::missing);
         for what in self.said.in_words(columns) {

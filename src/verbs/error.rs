@@ -72,6 +72,14 @@ pub enum Error {
         /// What was asked for.
         wanted: String,
     },
+    /// A sweep was asked for where nothing, or not all, could be seen.
+    #[error("cannot look for a sweep {}: {}", safety::one_line(wanted, 80), safety::one_line(why, 300))]
+    Unseen {
+        /// What was asked for.
+        wanted: String,
+        /// Why it was not seen.
+        why: String,
+    },
     /// The start of a name fits several.
     #[error("{} is the start of several names: {}", safety::one_line(wanted, 80), safety::one_line(&names.join(", "), 200))]
     SeveralSweeps {

@@ -2,6 +2,7 @@
 
 mod candidates;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -188,9 +189,13 @@ fn scope(context: &Context) -> Scope {
 /// Reads a state file that was named; a relative path counts from the worktree.
 fn read(context: &Context, path: &Path) -> Result<StateFile, Error> {
     let path: PathBuf = context.repository.worktree().join(path);
-    match candidates::bytes(&path) {
-        Ok(bytes) => Ok(candidates::of_disk(context, &path, bytes)),
-        Err(error) => Err(Error::StateFile { path, source: error }),
+    let file = match candidates::bytes(&path) {
+        Ok(bytes) => candidates::of_disk(context, &path, bytes),
+        Err(error) => return Err(Error::StateFile { path, source: error }),
+    };
+    match file.defect() {
+        Some(why) => Err(Error::StateFile { path, source: io::Error::new(io::ErrorKind::InvalidData, why) }),
+        None => Ok(file),
     }
 }
 

@@ -187,8 +187,54 @@ fn a_cluster_that_gives_no_answer_is_no_empty_list() {
     }
     let answer = sandbox.handover(["sweep", "--cluster", "local"]).expect(7);
     assert!(answer.stdout().contains("Unable to contact slurm controller"), "{answer}");
-    let answer = sandbox.handover(["sweep", "--cluster", "none"]).expect(0);
+    let answer = sandbox.handover(["sweep", "--cluster", "none"]).expect(7);
     insta::assert_snapshot!(answer);
+    for words in [["9", "--cluster", "none"], ["9", "--cluster", "local"]] {
+        let answer = sandbox.handover(["sweep"].iter().chain(&words)).expect(7);
+        assert!(answer.stderr().contains("cannot look for a sweep 9"), "{answer}");
+        assert!(answer.stderr().contains("--cluster FILE"), "{answer}");
+    }
+}
+
+#[test]
+fn where_nothing_was_asked_no_list_is_shown() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!(sandbox.handover(["sweep"]).expect(7));
+    insta::assert_snapshot!(sandbox.handover(["sweep", "lr"]).expect(7));
+}
+
+#[test]
+fn a_file_that_is_nothing_of_slurms_is_refused_by_name_and_line() {
+    let sandbox = Sandbox::new();
+    sandbox.write("dir/x", "");
+    let bytes: Vec<u8> = (0..5000u32).map(|i| (i * i % 251) as u8).collect();
+    for (name, content) in [
+        ("words", b"\n  \nepoch 3: loss \x1b[31m0.4\nmore\n".to_vec()),
+        ("empty", Vec::new()),
+        ("binary", bytes),
+        ("rows", b"JobID|State|JobName\nhello\nthere\n".to_vec()),
+    ] {
+        sandbox.write(name, content);
+    }
+    let told = |option: &str, file: &str| {
+        let answer = sandbox.handover(["sweep", option, file]).expect(2);
+        assert_eq!(answer.stdout(), "");
+        sandbox.normalise(&answer.stderr())
+    };
+    let mut all = String::new();
+    for option in ["--accounting", "--cluster"] {
+        for file in ["words", "empty", "binary", "rows", "dir"] {
+            all.push_str(&format!("{option} {file}\n{}", told(option, file)));
+        }
+    }
+    insta::assert_snapshot!(all);
+    // A header alone is what sacct prints when there was nothing.
+    let nothing = of_text(&sandbox, "JobID|State|JobName\n", &[]).expect(0);
+    assert!(nothing.stdout().starts_with("No sweep was seen."), "{nothing}");
+    // A state file that somebody's settings name is no slip of this call.
+    sandbox.write(".handover.yaml", "cluster:\n  source: words\n");
+    let answer = sandbox.handover(["sweep"]).expect(7);
+    assert!(answer.stdout().contains("line 3"), "{answer}");
 }
 
 /// Each sweep of the planted truth, counted from it: array, tasks by state and

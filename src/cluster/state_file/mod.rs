@@ -39,6 +39,26 @@ impl StateFile {
         when(self, written.or_else(|| written::find(sections.preamble).0))
     }
 
+    /// Why this is no state file at all, in words; `None` for one that has at least one
+    /// section that is known, whatever is in it.
+    pub fn defect(&self) -> Option<String> {
+        let text = text(&self.bytes);
+        if Sections::split(&text).has_known() {
+            return None;
+        }
+        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        Some(match lines.next() {
+            None => "it is empty".to_owned(),
+            Some((index, line)) => {
+                let shown = safety::one_line(line, 60);
+                format!(
+                    "no line is a heading such as === MY JOBS ===, line {} is \u{201c}{shown}\u{201d}",
+                    index + 1
+                )
+            }
+        })
+    }
+
     /// Reads the file; what is missing, cut or not understood is said in the
     /// snapshot.
     ///

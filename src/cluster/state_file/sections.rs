@@ -62,6 +62,11 @@ impl<'t> Sections<'t> {
         self.all.iter().filter_map(|section| Some((partition(section.title)?, section)))
     }
 
+    /// True if at least one section has a title that is known.
+    pub fn has_known(&self) -> bool {
+        self.all.iter().any(|section| is_known(section.title) || super::machine::is_machine(section))
+    }
+
     /// Says what is wrong with the file as a whole.
     pub fn complain(&self, problems: &mut Problems) {
         if self.all.is_empty() {
@@ -75,13 +80,17 @@ impl<'t> Sections<'t> {
             if self.all[..index].iter().any(|before| before.title == title) {
                 problems.say(title, "the section stands more than once; the first one is read");
             }
-            let known = ["MY JOBS", "GPU AVAILABILITY", "RECENT JOB HISTORY"];
             let machine = super::machine::is_machine(section) && index + 1 == self.all.len();
-            if !known.iter().any(|known| begins(title, known)) && partition(title).is_none() && !machine {
+            if !is_known(title) && !machine {
                 problems.say(title, "the section is not known and not read");
             }
         }
     }
+}
+
+fn is_known(title: &str) -> bool {
+    ["MY JOBS", "GPU AVAILABILITY", "RECENT JOB HISTORY"].iter().any(|known| begins(title, known))
+        || partition(title).is_some()
 }
 
 fn begins(title: &str, start: &str) -> bool {

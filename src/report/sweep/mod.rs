@@ -25,9 +25,22 @@ const LONGEST_LIST: usize = 480;
 pub fn text(view: &View, outcome: &Outcome) -> String {
     let mut out = match outcome.sweeps.as_slice() {
         [sweep] if sweep.per_task.is_some() => board(view, sweep, outcome.examined.as_ref()),
+        [] if outcome.blind => blind(view, outcome),
         sweeps => table(view, sweeps, &outcome.glances),
     };
     out.push_str(&foot(view, outcome));
+    out
+}
+
+/// No list, since none was seen: that is not an empty one.
+fn blind(view: &View, outcome: &Outcome) -> String {
+    let what = match outcome.was_asked {
+        true => "No answer: which sweeps there are is not known.",
+        false => "Nothing was asked: which sweeps there are is not known.",
+    };
+    let mut out = format!("{}\n", paint(Style::Bad, what));
+    let hint = "read a state file, handover sweep --cluster FILE, or what sacct printed, handover sweep --accounting FILE";
+    Lines { out: &mut out, width: view.width }.add("hint", hint);
     out
 }
 
@@ -277,11 +290,13 @@ fn foot(view: &View, outcome: &Outcome) -> String {
         lines.add("same name", &format!("also in {}", others.join(", ")));
     }
     let source = match &outcome.origin {
+        Origin::Local if outcome.blind && !outcome.was_asked => "none".to_owned(),
         Origin::Nothing => "none".to_owned(),
         Origin::Local => "Slurm's commands on this machine".to_owned(),
         Origin::File { name } => escape(name),
     };
-    let taken = outcome.taken_at.map(|time| format!(", taken {}", view.time(time))).unwrap_or_default();
+    let was_taken = outcome.taken_at.filter(|_| outcome.was_asked);
+    let taken = was_taken.map(|time| format!(", taken {}", view.time(time))).unwrap_or_default();
     lines.add("source", &format!("{source}{taken}"));
     if outcome.single_jobs > 0 {
         let jobs = if outcome.single_jobs == 1 { "job belongs" } else { "jobs belong" };

@@ -51,9 +51,12 @@ pub struct Outcome {
     pub examined: Option<examine::Findings>,
     /// Everything that could not be seen, was cut, or was not understood.
     pub problems: Vec<Problem>,
-    /// True if neither queue nor accounting gave an answer although one was due.
+    /// True if neither queue nor accounting gave an answer: no sweep here is not none.
     #[serde(skip)]
     pub blind: bool,
+    /// False if there is nothing here that could be asked.
+    #[serde(skip)]
+    pub was_asked: bool,
 }
 
 impl Outcome {
@@ -132,7 +135,8 @@ fn of_saved(name: String, mut read: Accounting) -> Snapshot {
 /// an array or of one of its jobs, the name, or the start of a name.
 ///
 /// # Errors
-/// [`Error::NoSweep`] and [`Error::SeveralSweeps`] for what `wanted` names.
+/// [`Error::NoSweep`] and [`Error::SeveralSweeps`] for what `wanted` names;
+/// [`Error::Unseen`] if it may be where nothing was seen.
 pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error> {
     let found = sweep::sweeps(snapshot);
     let mut problems = snapshot.problems.clone();
@@ -147,7 +151,7 @@ pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error>
     match wanted {
         None => sweeps.iter_mut().for_each(|sweep| sweep.per_task = None),
         Some(wanted) => {
-            let fitting = fitting(&sweeps, wanted)?;
+            let fitting = fitting(&sweeps, wanted).map_err(|error| unseen(snapshot, error))?;
             others = fitting[1..].iter().map(|at| named(&sweeps[*at])).collect();
             sweeps = vec![sweeps.swap_remove(fitting[0])];
         }
@@ -162,10 +166,26 @@ pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error>
         glances: Vec::new(),
         examined: None,
         problems,
-        blind: snapshot.jobs.known().is_none()
-            && snapshot.accounting.known().is_none()
-            && (snapshot.jobs.is_unknown() || snapshot.accounting.is_unknown()),
+        blind: is_blind(snapshot),
+        was_asked: !(is_blind(snapshot) && !snapshot.jobs.is_unknown() && !snapshot.accounting.is_unknown()),
     })
+}
+
+fn is_blind(snapshot: &Snapshot) -> bool {
+    snapshot.jobs.known().is_none() && snapshot.accounting.known().is_none()
+}
+
+/// What is not among the answers may be where no answer came from.
+fn unseen(snapshot: &Snapshot, error: Error) -> Error {
+    let Error::NoSweep { wanted } = error else { return error };
+    let blind = is_blind(snapshot);
+    let why = match (&snapshot.jobs, &snapshot.accounting) {
+        (Known::Unknown(why), _) => format!("the queue is not known: {why}"),
+        (_, Known::Unknown(why)) => format!("accounting is not known: {why}"),
+        (Known::NotApplicable(why), _) if blind => format!("nothing was asked: {why}"),
+        _ => return Error::NoSweep { wanted },
+    };
+    Error::Unseen { wanted, why }
 }
 
 /// All sweeps, and what queue and accounting alone make of the newest ones.
