@@ -1,5 +1,7 @@
 //! The option of every verb that looks at the cluster.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::Session;
@@ -23,5 +25,12 @@ impl ClusterArgs {
             Source::File(path) => Some(Source::File(session.dir().join(path))),
             source => Some(source),
         }
+    }
+
+    /// The option as it was given, for a command that goes on from this one: ` --cluster FILE`,
+    /// or nothing. With `-C` before it, if that was given.
+    pub fn again(&self, session: &Session) -> String {
+        let source = self.source.as_deref().map(Path::new);
+        session.again("-C", session.globals.dir.as_deref()) + &session.again("--cluster", source)
     }
 }

@@ -39,6 +39,13 @@ impl Failure {
         self
     }
 
+    /// Lets the hints that are commands about sweeps end with these options of the call that failed.
+    pub fn keeping(mut self, options: &str) -> Failure {
+        let is_command = |hint: &&mut String| hint.contains("handover sweep") && !hint.contains("FILE");
+        self.hints.iter_mut().filter(is_command).for_each(|hint| hint.push_str(options));
+        self
+    }
+
     /// The failure as lines for standard error.
     pub fn text(&self) -> String {
         let mut out = format!("error: {}\n", self.messages.join(": "));
@@ -106,6 +113,16 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         }
         Error::Accounting { .. } => (Exit::Outside, Vec::new()),
         Error::NoSweep { .. } => (Exit::NotFound, hint("see which there are: handover sweep")),
+        Error::SingleJob { wanted, .. } => {
+            let id = crate::safety::one_line(wanted, 40);
+            (
+                Exit::NotFound,
+                vec![
+                    format!("watch it alone: handover watch {id}"),
+                    "causes in its log: handover logs".to_owned(),
+                ],
+            )
+        }
         Error::Unseen { .. } => (
             Exit::Outside,
             hint(

@@ -31,7 +31,7 @@ pub use failure::Failure;
 pub use output::Output;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -140,6 +140,13 @@ impl<'w> Session<'w> {
     pub fn dir(&self) -> PathBuf {
         let here = self.world.environment.current_dir();
         self.globals.dir.as_ref().map_or_else(|| here.clone(), |dir| here.join(dir))
+    }
+
+    /// An option of this call, for a command that goes on from it: with a blank before it,
+    /// empty if it was not given or cannot stand in a shell's line.
+    pub fn again(&self, option: &str, value: Option<&Path>) -> String {
+        let word = value.and_then(|value| crate::safety::shell_path(value).ok());
+        word.map(|word| format!(" {option} {word}")).unwrap_or_default()
     }
 
     /// A sign of life while something slow goes on; ends when it is dropped.

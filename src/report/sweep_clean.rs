@@ -7,8 +7,8 @@ use crate::verbs::sweep::clean::{Plan, Receipt, Settled, Trash};
 /// So many files are shown; JSON has all.
 const MOST: usize = 200;
 
-/// What could go.
-pub fn plan(view: &View, plan: &Plan) -> String {
+/// What could go; `again` are the options that the next command must repeat.
+pub fn plan(view: &View, plan: &Plan, again: &str) -> String {
     let sweep = one_line(&plan.sweep, 60);
     let mut out = match plan.items.len() {
         0 => format!("nothing of sweep {sweep} could go\n"),
@@ -33,7 +33,7 @@ pub fn plan(view: &View, plan: &Plan) -> String {
         out.push_str(&format!("not read: {}\n", escape(what)));
     }
     if !plan.items.is_empty() {
-        out.push_str(&format!("to put it into the trash: handover sweep clean {sweep} --remove\n"));
+        out.push_str(&format!("to put it into the trash: handover sweep clean {sweep} --remove{again}\n"));
     }
     out
 }

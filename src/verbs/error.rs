@@ -72,6 +72,18 @@ pub enum Error {
         /// What was asked for.
         wanted: String,
     },
+    /// The id is that of a job that is in no sweep.
+    #[error(
+        "job {} ({}) is in no sweep: it is no array, and too few jobs share its name",
+        safety::one_line(wanted, 80),
+        safety::one_line(name, 60)
+    )]
+    SingleJob {
+        /// What was asked for.
+        wanted: String,
+        /// The job's name.
+        name: String,
+    },
     /// A sweep was asked for where nothing, or not all, could be seen.
     #[error("cannot look for a sweep {}: {}", safety::one_line(wanted, 80), safety::one_line(why, 300))]
     Unseen {

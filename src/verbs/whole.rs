@@ -1,5 +1,6 @@
 //! One array asked for by its id: what a window of time leaves out.
 
+use super::sweep::which;
 use super::{Context, snapshot};
 use crate::cluster::{self, Origin, Problem, Snapshot};
 use crate::sweep::{self, Kind, Sweep};
@@ -12,18 +13,27 @@ pub(super) fn ask(context: &Context, snapshot: &mut Snapshot, wanted: &str) {
     if snapshot.origin != Origin::Local || snapshot.accounting.known().is_none() {
         return;
     }
-    let Some(array) = array(snapshot, wanted) else { return };
-    let array = JobId::whole(array);
+    let Some(asked) = array(snapshot, wanted) else { return };
+    if let Some(array) = by_id(context, snapshot, asked).filter(|array| *array != asked) {
+        by_id(context, snapshot, array);
+    }
+}
+
+/// Asks for one array; the other array that the number is a task of, by its raw id.
+fn by_id(context: &Context, snapshot: &mut Snapshot, number: u32) -> Option<u32> {
+    let array = JobId::whole(number);
     match cluster::accounting_of(context.world, &snapshot::here(context), &[array]) {
         Known::Known(mut answer) => {
             snapshot.problems.append(&mut answer.problems);
             if let Known::Known(accounting) = &mut snapshot.accounting {
                 accounting.take_over(&[array], &answer);
             }
+            which::task_of(&answer, number).map(|task| task.base)
         }
         Known::Unknown(why) | Known::NotApplicable(why) => {
             let what = format!("array {array} was not asked for by its id: {why}");
             snapshot.problems.push(Problem { about: "sacct".to_owned(), what });
+            None
         }
     }
 }
@@ -33,11 +43,9 @@ pub(super) fn ask(context: &Context, snapshot: &mut Snapshot, wanted: &str) {
 fn array(snapshot: &Snapshot, wanted: &str) -> Option<u32> {
     let id = |sweep: &Sweep| (sweep.kind == Kind::Array).then(|| sweep.key.parse().ok()).flatten();
     let found = sweep::sweeps(snapshot).sweeps;
-    if let Ok(job) = wanted.parse::<JobId>() {
-        let of_name = |sweep: &Sweep| sweep.kind == Kind::SharedName && sweep.look.all().contains(job.base);
-        return (!found.iter().any(of_name)).then_some(job.base);
+    match (which::meant(snapshot, &found, wanted), wanted.parse::<JobId>()) {
+        (Ok(meant), _) => found.get(meant.newest).and_then(id),
+        (Err(_), Ok(job)) => Some(job.base),
+        (Err(_), Err(_)) => None,
     }
-    // Newest first, as the one that will be shown.
-    let fitting = found.iter().find(|sweep| sweep.name == wanted);
-    fitting.or_else(|| found.iter().find(|sweep| sweep.name.starts_with(wanted))).and_then(id)
 }

@@ -112,6 +112,25 @@ fn a_sweep_is_found_by_its_id_a_task_a_job_its_name_or_the_start_of_it() {
         assert_eq!(key(wanted), "900", "{wanted}");
     }
     assert!(key("720").starts_with("eval"));
+    // The raw id of a task, which logs and trackers have, and a task: of which sweep, and how it is.
+    let asked = |wanted: &str| {
+        let answer = of_text(&sandbox, odd_text(), &[wanted, "--quick"]).expect(0);
+        let text = answer.stdout();
+        text.lines().find_map(|line| line.strip_prefix("asked for")).unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(asked("1027"), "1027 is the raw id of task 13 of array 900: FAILED 9:0");
+    assert_eq!(asked("900_17"), "task 17: COMPLETED 0:0");
+    assert_eq!(asked("900_99"), "task 99: not seen");
+    assert_eq!(asked("900"), "");
+    assert_eq!(asked("720"), "job 720: COMPLETED 0:0");
+    let data = of_text(&sandbox, odd_text(), &["1027", "--json"]).expect(0).data();
+    assert_eq!(data["asked"], json!({"id": "1027", "is_raw": true, "member": 13, "outcome": "FAILED 9:0"}));
+    // A name comes before an id, and an id before the beginning of a name.
+    let named =
+        odd_text().replace("|alone", "|900").replace("800", "801") + &odd_text().replace("|alone", "|900");
+    let named = named + "803|803|ann|ai|FAILED|1:0|0:0|5|1440|1795200000|1795200600|1795230000||gpu01|900\n";
+    let data = of_text(&sandbox, named, &["900", "--json"]).expect(0).data();
+    assert_eq!(data["sweeps"][0]["kind"], "shared_name");
 
     let lost = of_text(&sandbox, odd_text(), &["800"]).expect(4);
     insta::assert_snapshot!(lost);
@@ -123,6 +142,45 @@ fn a_sweep_is_found_by_its_id_a_task_a_job_its_name_or_the_start_of_it() {
     insta::assert_snapshot!(
         sandbox.handover_in(sandbox.root(), ["sweep", "--accounting", "nowhere"]).expect(4)
     );
+}
+
+#[test]
+fn a_suggested_command_names_the_same_files_again() {
+    let sandbox = Sandbox::new();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/cluster_state.txt");
+    sandbox.write("the state.txt", std::fs::read(example).unwrap());
+    sandbox.write("sacct.psv", odd_text());
+    let of_state = sandbox.handover(["sweep", "--cluster", "the state.txt"]).expect(0);
+    let text = of_state.stdout().replace('\n', " ");
+    assert!(text.contains("handover sweep NAME --cluster 'the state.txt'"), "{of_state}");
+    let lost = sandbox.handover(["sweep", "x", "--cluster", "the state.txt"]).expect(4);
+    assert!(lost.stderr().contains("hint: see which there are: handover sweep --cluster 'the state.txt'\n"));
+    let lost = sandbox.handover(["sweep", "clean", "x", "--cluster", "the state.txt"]).expect(4);
+    assert!(lost.stderr().contains("handover sweep --cluster 'the state.txt'\n"), "{lost}");
+    let lost =
+        sandbox.handover_in(sandbox.root(), ["-C", "project", "sweep", "x", "--accounting", "sacct.psv"]);
+    assert!(lost.stderr().contains("handover sweep -C project --accounting sacct.psv\n"), "{lost}");
+}
+
+#[test]
+fn a_task_older_than_the_window_is_asked_for_with_its_whole_array() {
+    let sandbox = Sandbox::new();
+    drop(sandbox.fake("squeue").answers(""));
+    drop(sandbox.fake("scontrol").answers(""));
+    let task = |index: u32| {
+        format!(
+            "8_{index}|{}|ann|ai|FAILED|1:0|0:0|70|600|1795230000|1795230010|1795230080||gpu01|lr",
+            20 + index
+        )
+    };
+    let (one, two) = (task(1), task(2));
+    let _sacct = sandbox
+        .fake("sacct")
+        .answers_to("*-j?22?*", own_form(&[&two]))
+        .answers_to("*-j?8?*", own_form(&[&one, &two]))
+        .answers(own_form(&[]));
+    let data = sandbox.handover(["sweep", "22", "--cluster", "local", "--quick", "--json"]).expect(0).data();
+    assert_eq!((&data["sweeps"][0]["seen"], &data["asked"]["member"]), (&json!(2), &json!(2)), "{data:#}");
 }
 
 #[test]

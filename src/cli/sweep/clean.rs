@@ -40,6 +40,11 @@ pub struct CleanArgs {
 }
 
 pub fn run(session: &Session, args: &CleanArgs) -> Result<Exit, Failure> {
+    let again = args.cluster.again(session);
+    clean(session, args, &again).map_err(|failure| failure.keeping(&again))
+}
+
+fn clean(session: &Session, args: &CleanArgs, again: &str) -> Result<Exit, Failure> {
     let context = session.context()?;
     if args.list_trash {
         session.output.answer("sweep-trash", &clean::trash(&context)?, report::sweep_clean::trash)?;
@@ -59,7 +64,9 @@ pub fn run(session: &Session, args: &CleanArgs) -> Result<Exit, Failure> {
         clean::plan(&context, args.cluster.source(session).as_ref(), wanted)?
     };
     if !args.remove || plan.items.is_empty() {
-        session.output.answer("sweep-clean-plan", &plan, report::sweep_clean::plan)?;
+        session
+            .output
+            .answer("sweep-clean-plan", &plan, |view, plan| report::sweep_clean::plan(view, plan, again))?;
         return Ok(Exit::Done);
     }
     session.confirm(&clean::warning(&plan), "Put it into the trash?")?;

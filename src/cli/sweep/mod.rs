@@ -70,6 +70,11 @@ pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
 }
 
 fn board(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
+    let again = args.cluster.again(session) + &session.again("--accounting", args.accounting.as_deref());
+    look(session, args, &again).map_err(|failure| failure.keeping(&again))
+}
+
+fn look(session: &Session, args: &SweepArgs, again: &str) -> Result<Exit, Failure> {
     let wanted = args.wanted.as_deref();
     // A saved text can be read outside of any repository, too.
     let context = match &args.accounting {
@@ -95,7 +100,7 @@ fn board(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
         None if wanted.is_none() && !args.quick => sweep::table(&place, &snapshot)?,
         None => sweep::find(&snapshot, wanted)?,
     };
-    session.output.answer("sweep", &outcome, text::sweep::text)?;
+    session.output.answer("sweep", &outcome, |view, outcome| text::sweep::text(view, outcome, again))?;
     Ok(match outcome.says_intervene() {
         _ if outcome.blind => Exit::Outside,
         true => Exit::No,

@@ -148,7 +148,7 @@ pub fn not_read(lines: &mut Lines<'_>, what: &[String]) {
 }
 
 /// A line of evidence with its place: `logs/7.out:40: text`.
-fn evidence(view: &View, line: &Line) -> String {
+pub fn evidence(view: &View, line: &Line) -> String {
     let place = line.file.as_ref().map(|file| {
         let at = match (line.line, line.offset) {
             (Some(number), _) => format!(":{number}"),

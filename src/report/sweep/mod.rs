@@ -6,7 +6,7 @@ mod judgement;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::lines::Lines;
+use super::lines::{Lines, wrapped};
 use super::style::width;
 use super::{Align, Style, Table, View, paint};
 use crate::cluster::{Origin, Outlook, Reason, State};
@@ -14,6 +14,7 @@ use crate::safety::{clip, escape, one_line};
 use crate::sweep::{Elapsed, Kind, Members, SHARED_NAME_AT_LEAST, Sweep};
 use crate::terms::Seconds;
 use crate::verbs::sweep::examine::Findings;
+use crate::verbs::sweep::which::Asked;
 use crate::verbs::sweep::{Glance, Outcome};
 
 /// How many sweeps the table shows; JSON has them all.
@@ -21,12 +22,13 @@ const MOST: usize = 40;
 /// How many characters of a list of tasks are shown; JSON has them all.
 const LONGEST_LIST: usize = 480;
 
-/// All sweeps in a table, or the one that was asked for.
-pub fn text(view: &View, outcome: &Outcome) -> String {
+/// All sweeps in a table, or the one that was asked for; `again` are the options that a
+/// command must repeat that goes on from this one.
+pub fn text(view: &View, outcome: &Outcome, again: &str) -> String {
     let mut out = match outcome.sweeps.as_slice() {
-        [sweep] if sweep.per_task.is_some() => board(view, sweep, outcome.examined.as_ref()),
+        [sweep] if sweep.per_task.is_some() => board(view, sweep, outcome),
         [] if outcome.blind => blind(view, outcome),
-        sweeps => table(view, sweeps, &outcome.glances),
+        sweeps => table(view, sweeps, &outcome.glances, again),
     };
     out.push_str(&foot(view, outcome));
     out
@@ -44,7 +46,7 @@ fn blind(view: &View, outcome: &Outcome) -> String {
     out
 }
 
-fn table(view: &View, sweeps: &[Sweep], glances: &[Glance]) -> String {
+fn table(view: &View, sweeps: &[Sweep], glances: &[Glance], again: &str) -> String {
     if sweeps.is_empty() {
         return "No sweep was seen.\n".to_owned();
     }
@@ -80,8 +82,12 @@ fn table(view: &View, sweeps: &[Sweep], glances: &[Glance]) -> String {
         out.push_str(&format!("{}\n", paint(Style::Faint, &note)));
     }
     if shown_health {
-        let note = "health: by queue and accounting alone; `handover sweep NAME` reads the logs, too";
-        out.push_str(&format!("{}\n", paint(Style::Faint, note)));
+        let note = format!(
+            "health: by queue and accounting alone; `handover sweep NAME{again}` reads the logs, too"
+        );
+        for line in wrapped(&note, view.width) {
+            out.push_str(&format!("{}\n", paint(Style::Faint, line.trim_end())));
+        }
     }
     let mut lines = Lines { out: &mut out, width: view.width };
     for sweep in shown {
@@ -119,7 +125,8 @@ fn cells((sweep, glance): (&Sweep, Option<&Glance>)) -> [String; 7] {
     ]
 }
 
-fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
+fn board(view: &View, sweep: &Sweep, outcome: &Outcome) -> String {
+    let judged = outcome.examined.as_ref();
     let what = match sweep.kind {
         Kind::Array => format!("array job {}", sweep.key),
         Kind::SharedName => format!("{} jobs that share this name", sweep.seen),
@@ -127,6 +134,10 @@ fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
     let user = sweep.user.as_deref().map(|user| format!(", user {}", one_line(user, 40))).unwrap_or_default();
     let mut out = format!("{}  {what}{user}\n", paint(Style::Strong, &name(sweep, view.width / 2)));
     let mut lines = Lines { out: &mut out, width: view.width };
+    if let Some(asked) = &outcome.asked {
+        lines.add("asked for", &asked_for(sweep, asked));
+        task(&mut lines, view, judged, asked.member);
+    }
     if let Some(judged) = judged {
         judgement::health(&mut lines, view, &judged.judgement);
     }
@@ -184,6 +195,31 @@ fn board(view: &View, sweep: &Sweep, judged: Option<&Findings>) -> String {
         None => look_at(&mut lines, sweep),
     }
     out
+}
+
+/// Which task it is that was asked for, and how it is.
+fn asked_for(sweep: &Sweep, asked: &Asked) -> String {
+    let member = asked.member;
+    let what = match (sweep.kind, asked.is_raw) {
+        (Kind::Array, true) => {
+            format!("{} is the raw id of task {member} of array {}", one_line(&asked.id, 20), sweep.key)
+        }
+        (Kind::Array, false) => format!("task {member}"),
+        (Kind::SharedName, _) => format!("job {member}"),
+    };
+    match asked.outcome {
+        Some(outcome) => format!("{what}: {outcome}"),
+        None => format!("{what}: not seen"),
+    }
+}
+
+/// Why one task failed, as far as it was looked into.
+fn task(lines: &mut Lines, view: &View, judged: Option<&Findings>, member: u32) {
+    let Some(judged) = judged else { return };
+    if let Some(cause) = judged.causes.iter().find(|cause| cause.task == member) {
+        lines.add_in("", &format!("{}: {}", one_line(&cause.class, 40), cause.retry.words()), 2);
+        cause.evidence.iter().for_each(|line| lines.add_in("", &judgement::evidence(view, line), 2));
+    }
 }
 
 /// What became of the tasks that plans submitted again, by state.

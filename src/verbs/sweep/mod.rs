@@ -10,6 +10,7 @@ pub mod preflight;
 pub mod records;
 pub mod report;
 pub mod submit;
+pub mod which;
 
 use std::io;
 use std::path::Path;
@@ -20,8 +21,8 @@ use super::{Context, Error, snapshot, whole};
 use crate::cluster::{Accounting, Nothing, Origin, Problem, Scope, Snapshot, sacct};
 use crate::config::Source;
 use crate::safety;
-use crate::sweep::{self, Decision, Health, Kind, Sweep};
-use crate::terms::{JobId, Known, Time};
+use crate::sweep::{self, Decision, Health, Sweep};
+use crate::terms::{Known, Time};
 use examine::Place;
 
 /// What `sweep` found.
@@ -40,6 +41,9 @@ pub struct Outcome {
     /// Older sweeps that the asked name fits too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Named>,
+    /// The one task or job of it that was asked for by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<which::Asked>,
     /// Jobs that belong to no sweep.
     pub single_jobs: usize,
     /// Of the newest sweeps, in their order, what accounting and queue alone make
@@ -148,12 +152,14 @@ pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error>
     }
     let mut sweeps = found.sweeps;
     let mut others = Vec::new();
+    let mut asked = None;
     match wanted {
         None => sweeps.iter_mut().for_each(|sweep| sweep.per_task = None),
         Some(wanted) => {
-            let fitting = fitting(&sweeps, wanted).map_err(|error| unseen(snapshot, error))?;
-            others = fitting[1..].iter().map(|at| named(&sweeps[*at])).collect();
-            sweeps = vec![sweeps.swap_remove(fitting[0])];
+            let meant = which::meant(snapshot, &sweeps, wanted)?;
+            others = meant.older.iter().map(|at| named(&sweeps[*at])).collect();
+            asked = meant.asked(&sweeps, wanted);
+            sweeps = vec![sweeps.swap_remove(meant.newest)];
         }
     }
     Ok(Outcome {
@@ -162,30 +168,16 @@ pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error>
         scope: snapshot.scope.clone(),
         sweeps,
         others,
+        asked,
         single_jobs: found.single_jobs,
         glances: Vec::new(),
         examined: None,
         problems,
-        blind: is_blind(snapshot),
-        was_asked: !(is_blind(snapshot) && !snapshot.jobs.is_unknown() && !snapshot.accounting.is_unknown()),
+        blind: which::is_blind(snapshot),
+        was_asked: !which::is_blind(snapshot)
+            || snapshot.jobs.is_unknown()
+            || snapshot.accounting.is_unknown(),
     })
-}
-
-fn is_blind(snapshot: &Snapshot) -> bool {
-    snapshot.jobs.known().is_none() && snapshot.accounting.known().is_none()
-}
-
-/// What is not among the answers may be where no answer came from.
-fn unseen(snapshot: &Snapshot, error: Error) -> Error {
-    let Error::NoSweep { wanted } = error else { return error };
-    let blind = is_blind(snapshot);
-    let why = match (&snapshot.jobs, &snapshot.accounting) {
-        (Known::Unknown(why), _) => format!("the queue is not known: {why}"),
-        (_, Known::Unknown(why)) => format!("accounting is not known: {why}"),
-        (Known::NotApplicable(why), _) if blind => format!("nothing was asked: {why}"),
-        _ => return Error::NoSweep { wanted },
-    };
-    Error::Unseen { wanted, why }
 }
 
 /// All sweeps, and what queue and accounting alone make of the newest ones.
@@ -220,39 +212,6 @@ fn why_not<T>(answer: &Known<T>) -> Option<String> {
         Known::Known(_) => None,
         Known::Unknown(why) => Some(format!("not known: {why}")),
         Known::NotApplicable(why) => Some(format!("not asked: {why}")),
-    }
-}
-
-/// The sweeps that `wanted` fits, newest first; never none.
-pub(super) fn fitting(sweeps: &[Sweep], wanted: &str) -> Result<Vec<usize>, Error> {
-    let which = |fits: &dyn Fn(&Sweep) -> bool| -> Vec<usize> {
-        (0..sweeps.len()).filter(|at| fits(&sweeps[*at])).collect()
-    };
-    if let Ok(id) = wanted.parse::<JobId>() {
-        let array = which(&|sweep| sweep.kind == Kind::Array && sweep.key == id.base.to_string());
-        if !array.is_empty() {
-            return Ok(array);
-        }
-        let holding = which(&|sweep| sweep.kind == Kind::SharedName && sweep.look.all().contains(id.base));
-        if !holding.is_empty() {
-            return Ok(holding);
-        }
-    }
-    let named_so = which(&|sweep| sweep.name == wanted);
-    if !named_so.is_empty() {
-        return Ok(named_so);
-    }
-    let started_so = which(&|sweep| sweep.name.starts_with(wanted));
-    let mut names: Vec<&str> = started_so.iter().map(|at| sweeps[*at].name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    match names.len() {
-        0 => Err(Error::NoSweep { wanted: wanted.to_owned() }),
-        1 => Ok(started_so),
-        _ => Err(Error::SeveralSweeps {
-            wanted: wanted.to_owned(),
-            names: names.into_iter().map(str::to_owned).collect(),
-        }),
     }
 }
 

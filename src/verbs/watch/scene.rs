@@ -80,19 +80,19 @@ impl Scene {
         let least = if wanted.is_empty() { SHARED_NAME_AT_LEAST } else { 1 };
         let kept = kept::read_all(&context.home());
         let mut found = sweep::sweeps_of(&scene.snapshot, least).sweeps;
-        let mut chosen = chosen(&found, &kept, wanted);
+        let mut chosen = chosen(&scene.snapshot, &found, &kept, wanted);
         if chosen.is_err() && scene.questions.shared > 0 {
             // Submitted after another watch asked.
             scene.look(context, Seconds(0))?;
             found = sweep::sweeps_of(&scene.snapshot, least).sweeps;
-            chosen = self::chosen(&found, &kept, wanted);
+            chosen = self::chosen(&scene.snapshot, &found, &kept, wanted);
         }
         let needs_names = |(_, kind): &(String, Kind)| *kind == Kind::SharedName;
         if scene.is_live && (chosen.is_err() || chosen.iter().flatten().any(needs_names)) {
             scene.questions.sacct += 1;
             scene.snapshot.accounting = cluster::history(context.world, &look_of(context));
             found = sweep::sweeps_of(&scene.snapshot, least).sweeps;
-            chosen = self::chosen(&found, &kept, wanted);
+            chosen = self::chosen(&scene.snapshot, &found, &kept, wanted);
         }
         let window = scene.snapshot.accounting.known().is_some();
         let mut kept = kept;
@@ -359,7 +359,12 @@ fn look_of(context: &Context) -> cluster::Look {
 
 /// Which sweeps are meant: what was found, what is kept, or an error that
 /// names what is neither.
-fn chosen(found: &[Sweep], kept: &[Kept], wanted: &[String]) -> Result<Vec<(String, Kind)>, Error> {
+fn chosen(
+    snapshot: &Snapshot,
+    found: &[Sweep],
+    kept: &[Kept],
+    wanted: &[String],
+) -> Result<Vec<(String, Kind)>, Error> {
     let mut chosen: Vec<(String, Kind)> = Vec::new();
     let mut add = |key: &str, kind: Kind| {
         if !chosen.iter().any(|(known, of)| known == key && *of == kind) {
@@ -373,9 +378,9 @@ fn chosen(found: &[Sweep], kept: &[Kept], wanted: &[String]) -> Result<Vec<(Stri
         open.for_each(|kept| add(&kept.memory.look.key, kept.memory.kind));
     }
     for wanted in wanted {
-        match crate::verbs::sweep::fitting(found, wanted) {
-            Ok(fitting) => {
-                if let Some(sweep) = fitting.first().and_then(|at| found.get(*at)) {
+        match crate::verbs::sweep::which::meant(snapshot, found, wanted) {
+            Ok(meant) => {
+                if let Some(sweep) = found.get(meant.newest) {
                     add(&sweep.key, sweep.kind);
                 }
             }
