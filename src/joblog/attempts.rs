@@ -2,7 +2,9 @@
 //!
 //! Files are appended to by requeues and by jobs that reuse a name. An event
 //! belongs to the attempt of the job that its own text names; if it names none,
-//! to the attempt in which it stands.
+//! to the attempt in which it stands. Any program can print a line of Slurm's:
+//! where it is known whose log it is, one that names a job which is neither
+//! that one nor says its id in the file counts for nothing, and begins nothing.
 
 use std::collections::HashMap;
 
@@ -32,6 +34,10 @@ pub(super) struct Event {
     pub fingerprint: Fingerprint,
     /// The last line of a traceback.
     pub raised: bool,
+    /// How many lines that traceback has before its last.
+    pub lines_before: u64,
+    /// What a launcher put before its line: whose it is.
+    pub label: Vec<u8>,
     /// Its own line says that it was dealt with, or it stands aside of the run.
     pub hedged: bool,
     /// It ended a thread.
@@ -40,6 +46,8 @@ pub(super) struct Event {
     pub link: Option<Link>,
     /// The end of the whole job, not of a step.
     pub ends_job: bool,
+    /// It names a job that has no part in the file.
+    pub is_foreign: bool,
     pub count: u64,
     /// Where the last one of its kind stands.
     pub last: u64,
@@ -85,11 +93,14 @@ pub(super) struct Attempts {
     pub all: Vec<Attempt>,
     /// Attempts whose events are forgotten.
     pub forgotten: u64,
+    /// The raw id of the job whose log it should be, if that is known.
+    wanted: Option<u32>,
 }
 
 impl Attempts {
-    pub fn new() -> Attempts {
-        Attempts { all: vec![Attempt::default()], forgotten: 0 }
+    /// Of the log of a job, if it is known whose it should be.
+    pub fn of(wanted: Option<u32>) -> Attempts {
+        Attempts { all: vec![Attempt::default()], forgotten: 0, wanted }
     }
 
     /// The attempt that is being read.
@@ -146,9 +157,15 @@ impl Attempts {
         self.current().number = Some(number);
     }
 
-    /// Puts an event where it belongs. `end` is the end of its line.
-    pub fn push(&mut self, event: Event, end: u64) {
-        let at = match event.job {
+    /// Puts an event where it belongs. `end` is the end of its line. True if it
+    /// ends a job that has a part in the file.
+    pub fn push(&mut self, mut event: Event, end: u64) -> bool {
+        if event.job.is_some_and(|job| self.is_foreign(job)) {
+            event.is_foreign = true;
+            event.ends_job = false;
+            event.role = Role::Noise;
+        }
+        let at = match event.job.filter(|_| !event.is_foreign) {
             None => self.all.len().saturating_sub(1),
             Some(job) => self.of_job(job, &event),
         };
@@ -159,6 +176,14 @@ impl Attempts {
             }
             attempt.push(event);
         }
+        ends_job
+    }
+
+    /// True for a job that is not the one that is wanted, and of which no part
+    /// of the file says that it is its own.
+    fn is_foreign(&self, job: u32) -> bool {
+        self.wanted.is_some_and(|wanted| wanted != job)
+            && !self.all.iter().any(|attempt| attempt.job == Some(job))
     }
 
     /// The newest attempt of a job; a new one if the file has none.

@@ -159,6 +159,10 @@ pub struct Finding {
     /// True if the job went on after it, or its line says that it was dealt with.
     #[serde(default, skip_serializing_if = "is_false")]
     pub survived: bool,
+    /// Why it does not count, if it does not: a line of Slurm's that names
+    /// another job may have been printed by the program itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<String>,
     /// What makes similar failures similar.
     pub fingerprint: Fingerprint,
     /// The text without numbers, paths, ids and hosts.
@@ -204,6 +208,11 @@ pub struct Reading {
     pub modified: Option<Time>,
     /// The earliest cause of the newest attempt; `None` if there is none.
     pub root: Option<Finding>,
+    /// A cause in another part of the file, if the newest attempt of the job that
+    /// was asked for has none, and nothing says that the part is an earlier
+    /// attempt of that job: then the cause is not certain. It is among `others`, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Box<Finding>>,
     /// Everything else that was found, noise aside, in the order of the file.
     pub others: Vec<Finding>,
     /// How many more kinds of events there were than `others` holds.
@@ -371,11 +380,17 @@ pub struct Identity {
     pub stdout: Option<PathBuf>,
     /// The first node.
     pub node: Option<String>,
+    /// True for a heterogeneous job, whose components have ids of their own and
+    /// may write to one log.
+    pub is_heterogeneous: bool,
 }
 
 impl Identity {
-    /// The id that the job's own messages carry, if it is known.
+    /// The id that the job's own messages carry, if it is known and the only one.
     pub fn raw_id(&self) -> Option<u32> {
+        if self.is_heterogeneous {
+            return None;
+        }
         self.raw.or_else(|| self.task.is_none().then_some(self.base))
     }
 }

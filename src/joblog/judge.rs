@@ -13,6 +13,13 @@ const SURVIVED: [&str; 3] = ["tracker", "network-egress", "rate-limit"];
 /// Classes that say no more than that code raised something.
 const GENERIC: [&str; 4] = ["code", "exception", "missing-path", "permission"];
 
+/// Classes of exceptions that follow from no trouble of memory, disks or other ranks.
+const STANDS_ALONE: [&str; 4] = ["missing-module", "missing-lib", "config-error", "ckpt-mismatch"];
+/// So many lines between an error and the traceback that ends the program say
+/// that it lived on; more of them where the error may be another program's.
+const LIVED_ON: u64 = 3;
+const LIVED_LONG: u64 = 10;
+
 /// Steps that were made after an event, which the job must then have survived.
 const STEPS_AFTER: usize = 3;
 /// So many bytes of log must lie between, unless there were many steps: other
@@ -31,6 +38,7 @@ pub(super) fn root(events: &mut [Event], ended: Option<u64>, samples: &[Sample])
     }
     links(events);
     threads(events);
+    printed(events);
     let found = choose(events).map(|found| environment(events, found));
     for (at, event) in events.iter_mut().enumerate() {
         if event.hedged && event.role == Role::Root && Some(at) != found {
@@ -88,6 +96,33 @@ fn threads(events: &mut [Event]) {
             events[at].hedged = false;
             events[then].role = Role::Cascade;
         }
+    }
+}
+
+/// A line that looks like an error, and to which no traceback belongs, was only
+/// printed if the program then lived on until it ended with a traceback of its
+/// own. The last lines of tracebacks that others wrote, and those that Slurm or
+/// the kernel may have written, are spared if what came then may follow from them.
+fn printed(events: &mut [Event]) {
+    let ends = |event: &Event| event.raised && event.role == Role::Root && !event.hedged && !event.in_thread;
+    let Some(end) = events.iter().rposition(ends) else { return };
+    let (before, end) = events.split_at_mut(end);
+    let end = &end[0];
+    let stands_alone = STANDS_ALONE.contains(&end.class.as_str());
+    for event in before {
+        let may_be = event.role == Role::Root && !event.raised && event.job.is_none();
+        if !may_be || event.label != end.label || event.class == end.class {
+            continue;
+        }
+        // Behind a gap its traceback may have begun before.
+        let Some(line) = event.line else { continue };
+        let between = end
+            .line
+            .map_or(u64::MAX, |end_line| end_line.saturating_sub(line).saturating_sub(end.lines_before + 2));
+        event.hedged |= match event.exception.is_some() {
+            true => stands_alone || between >= LIVED_ON,
+            false => stands_alone && between >= LIVED_LONG,
+        };
     }
 }
 

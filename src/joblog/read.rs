@@ -193,7 +193,8 @@ impl Worker<'_> {
         job: Option<&Identity>,
     ) -> io::Result<Reading> {
         let parts = extent.parts(size);
-        let mut scan = Scan::new(self.reader.table, &self.reader.matcher);
+        let wanted = job.and_then(Identity::raw_id);
+        let mut scan = Scan::new(self.reader.table, &self.reader.matcher, wanted);
         if extent == Extent::Glance && parts.len() > 1 {
             scan.glance();
         }
@@ -208,7 +209,7 @@ impl Worker<'_> {
             at = to;
         }
         scan.finish();
-        let reading = assembled(self.reader.table, scan, size, unread, job);
+        let reading = assembled(self.reader.table, scan, size, unread, wanted);
         let shows_an_end = |role| matches!(role, Role::Cascade | Role::Teardown | Role::Evidence);
         let is_open = reading.root.as_ref().is_none_or(|root| root.role != Role::Root)
             && reading.findings().any(|finding| shows_an_end(finding.role));
@@ -272,6 +273,7 @@ fn empty(size: u64) -> Reading {
         size,
         modified: None,
         root: None,
+        elsewhere: None,
         others: Vec::new(),
         left_out: 0,
         attempts: Vec::new(),
@@ -282,20 +284,14 @@ fn empty(size: u64) -> Reading {
 }
 
 /// Puts together what the scan found.
-fn assembled(
-    table: &Table,
-    mut scan: Scan,
-    size: u64,
-    unread: Vec<Unread>,
-    job: Option<&Identity>,
-) -> Reading {
+fn assembled(table: &Table, mut scan: Scan, size: u64, unread: Vec<Unread>, wanted: Option<u32>) -> Reading {
     let samples = scan.take_samples();
     let spans = scan.attempts.spans(size);
-    let wanted = job.and_then(Identity::raw_id);
     let is_ours = |attempt: &Attempt| wanted.is_none() || attempt.job.is_none() || attempt.job == wanted;
     let newest = scan.attempts.all.iter().rposition(is_ours);
     let mut reading = Reading { unread, ..empty(size) };
     let mut nan = None;
+    let mut elsewhere = None;
     for (at, (attempt, span)) in scan.attempts.all.iter_mut().zip(&spans).enumerate() {
         let from = samples.partition_point(|sample| sample.offset < span.from);
         let to = samples.partition_point(|sample| sample.offset < span.to);
@@ -308,13 +304,17 @@ fn assembled(
             nan = events.iter().find(|event| event.class == "diverged").cloned();
         }
         for (number, event) in events.into_iter().enumerate() {
-            let is_root = Some(number) == root && Some(at) == newest;
+            let is_root = Some(number) == root;
             let finding = finding(table, event, span.number);
-            if is_root {
+            if is_root && Some(at) == newest {
                 reading.root = Some(finding);
-            } else {
-                reading.others.push(finding);
+                continue;
             }
+            // What names no other job's end may be the end of this one.
+            if is_root && finding.role == Role::Root && wanted.is_some() && span.job != wanted {
+                elsewhere = Some(finding.clone());
+            }
+            reading.others.push(finding);
         }
     }
     reading.others.sort_by_key(|finding| finding.offset);
@@ -330,6 +330,7 @@ fn assembled(
         let Event { text, line, offset, .. } = event;
         progress.findings.insert(0, Trouble::Nan { since_step: None, text, line, offset });
     }
+    reading.elsewhere = elsewhere.filter(|_| reading.root.is_none()).map(Box::new);
     reading.attempts = spans;
     reading.mentions = scan.take_mentions();
     reading
@@ -337,6 +338,7 @@ fn assembled(
 
 fn finding(table: &Table, event: Event, attempt: u32) -> Finding {
     let pattern = event.row.and_then(|row| table.rows().get(row));
+    let other = event.job.filter(|_| event.is_foreign);
     Finding {
         pattern: pattern.map_or_else(|| "exception".to_owned(), |pattern| pattern.id.clone()),
         class: event.class,
@@ -349,6 +351,7 @@ fn finding(table: &Table, event: Event, attempt: u32) -> Finding {
         exception: event.exception,
         frame: event.frame,
         survived: event.hedged,
+        set_aside: other.map(|job| format!("names job {job}, which is none of this task's")),
         fingerprint: event.fingerprint,
         normal: event.normal,
         count: event.count,

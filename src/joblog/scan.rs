@@ -99,11 +99,12 @@ struct Block<'b> {
 }
 
 impl<'t> Scan<'t> {
-    pub fn new(table: &'t Table, matcher: &'t Matcher) -> Scan<'t> {
+    /// `wanted` is the raw id of the job whose log it should be.
+    pub fn new(table: &'t Table, matcher: &'t Matcher, wanted: Option<u32>) -> Scan<'t> {
         Scan {
             table,
             matcher,
-            attempts: Attempts::new(),
+            attempts: Attempts::of(wanted),
             samples: Samples::default(),
             mentions: Mentions::default(),
             tracebacks: Tracebacks::default(),
@@ -336,13 +337,16 @@ impl<'t> Scan<'t> {
             weak,
             line: block.number(start).map(|newlines| newlines + 1),
             offset,
-            job: job_in(message),
+            job: job_in(message).filter(|_| raised.is_none()),
+            is_foreign: false,
             ends_job: memmem::find(message, b"*** JOB ").is_some(),
             in_thread: raised.is_some_and(|raised| raised.aside == Some(Aside::Thread)),
             hedged: raised.is_some_and(|raised| raised.aside.is_some())
                 || raised.is_none() && is_hedged(message, at),
             link: raised.and_then(|raised| raised.link),
             raised: raised.is_some(),
+            lines_before: raised.map_or(0, |raised| raised.lines.into()),
+            label: whole[..whole.len() - label::message(whole).len()].trim_ascii().to_vec(),
             text,
             normal,
             exception,
@@ -351,8 +355,7 @@ impl<'t> Scan<'t> {
             count: 1,
             last: offset,
         };
-        let ends_job = event.ends_job;
-        self.attempts.push(event, block.origin(stripped, to));
+        let ends_job = self.attempts.push(event, block.origin(stripped, to));
         if ends_job && self.watch == 0 {
             (self.watch, self.life) = (AFTER_THE_END, 0);
         }
@@ -514,11 +517,14 @@ fn own_number(line: &[u8]) -> Option<u32> {
     std::str::from_utf8(number.as_bytes()).ok()?.parse().ok()
 }
 
-/// The id in the text of Slurm's own messages.
+/// The id in the text of Slurm's own messages, and of its script's shell.
 fn job_in(message: &[u8]) -> Option<u32> {
     static OWN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?-u)(?:\*\*\* (?:JOB|STEP) |StepId=|JobId=|in step |/job0*)(\d{1,10})(?:\D|$)")
-            .expect("a constant")
+        Regex::new(concat!(
+            r"(?-u)(?:\*\*\* (?:JOB|STEP) |StepId=|JobId=)(\d{1,10})(?:\D|$)",
+            r"|in step (\d{1,10})\.(?:\d|batch|extern|interactive)|/job0*(\d{1,10})/slurm_script: ",
+        ))
+        .expect("a constant")
     });
     number_of(OWN.captures(message))
 }
@@ -533,7 +539,8 @@ fn own_id(line: &[u8]) -> Option<u32> {
 }
 
 fn number_of(found: Option<regex::bytes::Captures>) -> Option<u32> {
-    std::str::from_utf8(found?.get(1)?.as_bytes()).ok()?.parse().ok()
+    let number = found?.iter().skip(1).flatten().next()?.as_bytes().to_vec();
+    std::str::from_utf8(&number).ok()?.parse().ok()
 }
 
 /// The exception type at the start of a message: `torch.OutOfMemoryError: ..`.

@@ -250,3 +250,98 @@ fn a_script_that_counts_its_attempts_is_believed() {
     let text = text.replace("=== attempt 1 ===", "download attempt 2 of 5");
     assert_eq!(root(&text), Some(("code-or-hw".to_owned(), 2)));
 }
+
+/// The log of task 7 of an array, whose raw id is 4714.
+fn read_of_task(text: &str) -> Reading {
+    let task = Identity { base: 4707, task: Some(7), raw: Some(4714), ..Identity::default() };
+    reader().worker().read_bytes(text.as_bytes(), Extent::Full, Some(&task))
+}
+
+const MISSING: &str = "Traceback (most recent call last):\n  File \"/h/train.py\", line 3, in <module>\n    import einops\nModuleNotFoundError: No module named 'einops'\n";
+
+#[test]
+fn a_line_of_slurms_that_names_another_job_counts_for_nothing() {
+    for forged in [
+        "slurmstepd: error: *** JOB 999 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO TIME LIMIT ***\n",
+        "slurmstepd: error: *** STEP 999.0 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO PREEMPTION ***\n",
+        "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=999.0. Some of your processes may have been killed by the cgroup out-of-memory handler.\n",
+        "/var/spool/slurmd/job00999/slurm_script: line 9: 21733 Segmentation fault      (core dumped) python train.py\n",
+    ] {
+        let life: String = (0..12).map(|number| format!("module {number} is loaded\n")).collect();
+        for text in [
+            format!("begin\n{forged}{MISSING}"),
+            format!("begin\n{MISSING}{forged}"),
+            format!("begin\n{MISSING}{forged}{life}"),
+            format!("begin\n{forged}{life}{MISSING}{forged}"),
+        ] {
+            let reading = read_of_task(&text);
+            let root = reading.root.as_ref().unwrap_or_else(|| panic!("{text}{reading:#?}"));
+            assert_eq!((root.class.as_str(), reading.attempts.len()), ("missing-module", 1), "{text}");
+            assert_eq!(reading.elsewhere, None);
+            let set_aside = reading.others.iter().find(|other| other.job == Some(999)).unwrap();
+            assert_eq!(set_aside.role, Role::Noise);
+            assert_eq!(set_aside.set_aside.as_deref(), Some("names job 999, which is none of this task's"));
+        }
+        // Alone it is no cause; and where nobody knows whose log it is, it is believed.
+        assert_eq!(read_of_task(&format!("begin\n{forged}")).root, None);
+        assert!(root(&format!("begin\n{forged}")).is_some());
+        // Its own id it may name.
+        let own = forged.replace("999", "4714");
+        assert!(read_of_task(&format!("begin\n{own}")).root.is_some(), "{own}");
+    }
+}
+
+#[test]
+fn numbers_of_steps_and_folders_are_no_job_ids() {
+    for last in [
+        "FloatingPointError: nan in step 300 of job\n",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/scratch/job0012/x'\n",
+    ] {
+        let text = format!(
+            "Traceback (most recent call last):\n  File \"/h/train.py\", line 3, in f\n    g()\n{last}"
+        );
+        let root = read_of_task(&text).root.unwrap();
+        assert_eq!((root.job, root.line), (None, Some(4)), "{last}");
+    }
+}
+
+#[test]
+fn a_cause_in_a_part_that_may_be_another_jobs_is_said_to_stand_elsewhere() {
+    let text = format!("SLURM_JOB_ID=100\n{MISSING}SLURM_JOB_ID=4714\nbegin\nstep 1 loss 2\n");
+    let reading = read_of_task(&text);
+    assert_eq!((reading.root, reading.attempts.len()), (None, 2));
+    let elsewhere = reading.elsewhere.unwrap();
+    assert_eq!((elsewhere.class.as_str(), elsewhere.line, elsewhere.attempt), ("missing-module", Some(5), 0));
+    // A part that only says that it is another job's.
+    let reading = read_of_task(&format!("Job ID: 999\n{MISSING}"));
+    assert_eq!((reading.root, reading.elsewhere.map(|one| one.class)), (None, Some("missing-module".into())));
+    // Its own earlier attempt is nothing of the kind.
+    let text = format!(
+        "SLURM_JOB_ID=4714\n{MISSING}slurmstepd: error: *** JOB 4714 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO PREEMPTION ***\nSLURM_JOB_ID=4714\nstep 1 loss 2\n"
+    );
+    let reading = read_of_task(&text);
+    assert_eq!((reading.root, reading.elsewhere, reading.attempts.len()), (None, None, 2));
+}
+
+#[test]
+fn a_line_that_was_only_printed_is_not_how_the_program_ended() {
+    let printed = "torch.cuda.OutOfMemoryError: CUDA out of memory\n";
+    is(&format!("begin\n{printed}{MISSING}"), "missing-module", 6);
+    let own = "Traceback (most recent call last):\n  File \"/h/train.py\", line 3, in f\n    g()\nRuntimeError: the trial went wrong\n";
+    let lines = "loading\nloading more\nbuilding\nready\n";
+    is(&format!("begin\n{printed}{lines}{own}"), "exception", 10);
+    // What was raised right after what was printed may follow from it.
+    is(&format!("begin\n{printed}{own}"), "cuda-oom", 2);
+    // Of another rank it is the cause; so is what another program says shortly before.
+    is(
+        &format!("[rank3]: {printed}{lines}[rank0]: {}", own.trim_end().replace('\n', "\n[rank0]: ")),
+        "cuda-oom",
+        1,
+    );
+    is(&format!("cp: error writing 'x': No space left on device\n{MISSING}"), "disk-full", 1);
+    is(
+        &format!("cp: error writing 'x': No space left on device\n{}{MISSING}", lines.repeat(3)),
+        "missing-module",
+        17,
+    );
+}

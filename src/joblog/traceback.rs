@@ -40,6 +40,8 @@ pub(super) struct Raised {
     pub aside: Option<Aside>,
     /// The link to the one before it, from the same label.
     pub link: Option<Link>,
+    /// How many lines it has after its first.
+    pub lines: u32,
 }
 
 /// What a line is to the tracebacks that are open.
@@ -128,7 +130,8 @@ impl Tracebacks {
         }
         if let Some(exception) = exception_of(body) {
             let open = self.open.swap_remove(at);
-            return Part::End(Raised { exception, frame: open.frame, aside: open.aside, link: open.link });
+            let Open { frame, aside, link, lines, .. } = open;
+            return Part::End(Raised { exception, frame, aside, link, lines });
         }
         open.strangers += 1;
         if open.strangers > STRANGERS || open.lines > LONGEST {

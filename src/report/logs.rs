@@ -82,9 +82,14 @@ impl Page<'_> {
             "log",
             &format!("{} ({})", paint(Style::Strong, &self.view.path(&log.file)), about.join(", ")),
         );
-        match &log.root {
-            Some(root) => self.cause("cause", Style::Bad, "", root),
-            None => match log.headline() {
+        match (&log.root, &log.elsewhere) {
+            (Some(root), _) => self.cause("cause", Style::Bad, "", root),
+            (None, Some(elsewhere)) => {
+                self.lines
+                    .add("cause", "none in what is certainly this job's; another part of the file names one");
+                self.cause("uncertain", Style::Watch, "", elsewhere);
+            }
+            (None, None) => match log.headline() {
                 Some(_) => self.lines.add("cause", "none that is proven; what follows points to one"),
                 None => self.lines.add("cause", "none was found"),
             },
@@ -131,14 +136,21 @@ impl Page<'_> {
         let shown: Vec<&Finding> = log
             .others
             .iter()
-            .filter(|other| other.attempt == newest && !matches!(other.role, Role::Info | Role::Noise))
+            .filter(|other| other.attempt == newest && !matches!(other.role, Role::Info))
+            .filter(|other| other.role != Role::Noise || other.set_aside.is_some())
             .collect();
         for (number, other) in shown.iter().take(MOST_OTHERS).enumerate() {
             let times = if other.count > 1 { format!(" ({} times)", other.count) } else { String::new() };
-            let role = if other.survived { "survived" } else { role(other.role) };
+            let role = match other {
+                Finding { set_aside: Some(_), .. } => "set aside",
+                Finding { survived: true, .. } => "survived",
+                _ => role(other.role),
+            };
             let at =
                 other.line.map_or_else(|| format!("byte {}", other.offset), |line| format!("line {line}"));
-            let head = format!("{at}  {role} {}{times}: ", one_line(&other.class, 40));
+            let why =
+                other.set_aside.as_ref().map_or_else(String::new, |why| format!(" ({})", one_line(why, 80)));
+            let head = format!("{at}  {role} {}{times}{why}: ", one_line(&other.class, 40));
             let room = self.lines.room().saturating_sub(head.chars().count()).max(40);
             self.lines.add(
                 if number == 0 { "besides" } else { "" },

@@ -121,6 +121,7 @@ mod tests {
                 size: 9,
                 modified: None,
                 root: None,
+                elsewhere: None,
                 others: Vec::new(),
                 left_out: 0,
                 attempts: Vec::new(),

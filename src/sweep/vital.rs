@@ -171,6 +171,7 @@ mod tests {
                     size: 9,
                     modified: at(written),
                     root: None,
+                    elsewhere: None,
                     others: Vec::new(),
                     left_out: 0,
                     attempts: Vec::new(),

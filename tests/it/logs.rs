@@ -278,3 +278,30 @@ fn the_answers_of_shards_are_together_the_answer_of_one() {
     let command = format!("--full --job=7 -- {}", sandbox.project().join("logs").display());
     assert!(script.stdout().contains(&command), "{}", script.stdout());
 }
+
+#[test]
+fn what_names_another_job_is_shown_and_does_not_count() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.project().to_str().unwrap().to_owned();
+    let forged =
+        "slurmstepd: error: *** JOB 999 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO TIME LIMIT ***\n";
+    put(&sandbox, "out/lr-1.txt", format!("begin\n{forged}{}", out_of_memory(1)));
+    put(&sandbox, "out/lr-2.txt", format!("Job ID: 999\n{}", out_of_memory(1)));
+    let record = |task: u32| {
+        format!(
+            "JobId={} ArrayJobId=4800 ArrayTaskId={task} JobName=lr UserId=ann(1000) JobState=FAILED \
+             WorkDir={dir} StdErr={dir}/out/lr-{task}.txt StdOut={dir}/out/lr-{task}.txt Power= \n",
+            4800 + task
+        )
+    };
+    let _scontrol = sandbox.fake("scontrol").answers(record(1) + &record(2));
+    let told = logs(&sandbox, &["--job", "4800_1"]).expect(0);
+    insta::assert_snapshot!("names_another_job", sandbox.normalise(told.stdout()));
+    let told = logs(&sandbox, &["--job", "4800_2"]).expect(0);
+    insta::assert_snapshot!("elsewhere", sandbox.normalise(told.stdout()));
+    let data = logs(&sandbox, &["--job", "4800_2", "--json"]).expect(0).data();
+    assert_eq!(
+        (&data["logs"][0]["root"], &data["logs"][0]["elsewhere"]["class"]),
+        (&Value::Null, &"cuda-oom".into())
+    );
+}

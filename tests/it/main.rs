@@ -17,6 +17,7 @@ mod json;
 mod lifecycle;
 mod lock;
 mod logs;
+mod logs_recorded;
 mod naughty;
 mod preflight;
 mod readme;

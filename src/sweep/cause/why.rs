@@ -113,15 +113,20 @@ fn without_root<'a>(
     if let Some(killed) = killed {
         // The shell saw SIGKILL and its code says 137: Slurm's own kills and
         // people's would be in the state, so memory is what is left.
-        return if account.is_kill() {
-            Why {
+        if account.is_kill() {
+            return Why {
                 class: "host-oom",
                 confidence: Confidence::Likely,
                 ..of_log(task, account, killed, Confidence::Likely)
-            }
-        } else {
-            of_log(task, account, killed, Confidence::Open)
-        };
+            };
+        }
+    }
+    // Whose that part is nobody can tell, and nothing may run again on a guess.
+    if let Some(elsewhere) = log.and_then(|log| log.elsewhere.as_deref()) {
+        return Why { class: "uncertain", ..account_leads(Confidence::Open, Some(elsewhere)) };
+    }
+    if let Some(killed) = killed {
+        return of_log(task, account, killed, Confidence::Open);
     }
     if let Some(cascade) = log.and_then(|log| newest(log).find(|finding| finding.role == Role::Cascade)) {
         return of_log(task, account, cascade, Confidence::Likely);
@@ -155,11 +160,12 @@ pub fn is_stale(task: &Evidence, log: &Reading) -> bool {
 }
 
 /// What the log says of its newest attempt, in the order of the file; what was
-/// survived left out.
+/// survived and what names another job left out.
 pub fn newest(log: &Reading) -> impl Iterator<Item = &Finding> {
     let last = log.findings().map(|finding| finding.attempt).max().unwrap_or(0);
     let last = log.attempts.last().map_or(last, |attempt| attempt.number.max(last));
-    log.findings().filter(move |finding| finding.attempt == last && !finding.survived)
+    let counts = |finding: &Finding| !finding.survived && finding.set_aside.is_none();
+    log.findings().filter(move |finding| finding.attempt == last && counts(finding))
 }
 
 /// A shell's bare "Killed".
@@ -251,6 +257,9 @@ impl<'a> Why<'a> {
                 Some("its log was last written before this attempt began".to_owned())
             }
             Known::Known(log) if log.reading.size == 0 => Some("its log is empty".to_owned()),
+            Known::Known(log) if log.reading.elsewhere.is_some() => {
+                Some("the cause that its log names stands in a part that may be another job's".to_owned())
+            }
             Known::Known(log) => {
                 let unread: u64 = log
                     .reading

@@ -9,7 +9,7 @@ pub fn of_class(class: &str) -> (&'static str, &'static str, Retry) {
     (row.1, row.2, row.3)
 }
 
-const ROWS: [(&str, &str, &str, Retry); 15] = [
+const ROWS: [(&str, &str, &str, Retry); 16] = [
     (
         "host-oom",
         "main memory ran out, and the kernel killed a process",
@@ -73,6 +73,12 @@ const ROWS: [(&str, &str, &str, Retry); 15] = [
         "a command of the script was not found",
         "mend the script's environment",
         Retry::FixFirst,
+    ),
+    (
+        "uncertain",
+        "its log names a cause in a part that may be another job's, and none in its own",
+        "read that part of the log, and find out whose it is, before anything runs again",
+        Retry::Ask,
     ),
     (
         "unknown",

@@ -54,9 +54,10 @@ enum Treatment {
     Canary,
 }
 
-/// Classes that no second try mends: code, data, environment. What the table of
-/// causes says of retrying does not change that.
-pub const FIX_FIRST: [&str; 11] = [
+/// Classes that no second try mends: code, data, environment; and `uncertain`,
+/// where somebody has to look first. What the table of causes says of retrying
+/// does not change that.
+pub const FIX_FIRST: [&str; 12] = [
     "code",
     "code-or-data",
     "env-mismatch",
@@ -68,6 +69,7 @@ pub const FIX_FIRST: [&str; 11] = [
     "diverged",
     "submit-rejected",
     "config-error",
+    "uncertain",
 ];
 
 pub(super) fn decide(setup: &Setup, subject: &Subject) -> Decision {

@@ -89,5 +89,6 @@ pub fn known(task: &Evidence, sweep: &Sweep, job: Option<&Job>) -> Identity {
         work_dir: job.and_then(|job| job.work_dir.clone()),
         stdout: job.and_then(|job| job.stdout.clone()),
         node: Some(task.node_list.to_string()).filter(|nodes| !nodes.is_empty()),
+        is_heterogeneous: matches!(task.id.part, Part::Component(_)),
     }
 }

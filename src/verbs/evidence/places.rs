@@ -228,6 +228,7 @@ mod tests {
             size: 0,
             modified: None,
             root: None,
+            elsewhere: None,
             others: Vec::new(),
             left_out: 0,
             attempts: Vec::new(),

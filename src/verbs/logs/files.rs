@@ -198,5 +198,6 @@ fn identity(job: &Job) -> Identity {
         work_dir: job.work_dir.clone(),
         stdout: job.stdout.clone(),
         node: Some(job.node_list.clone()).filter(|nodes| !nodes.is_empty()),
+        is_heterogeneous: matches!(job.id.part, Part::Component(_)),
     }
 }

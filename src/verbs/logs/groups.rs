@@ -70,7 +70,8 @@ impl Outcome {
 }
 
 impl Log {
-    /// The cause; else the last that points to one, in the newest attempt.
+    /// The cause; else one that may be another job's; else the last that points to
+    /// one, in the newest attempt.
     pub fn headline(&self) -> Option<&Finding> {
         let newest = self.attempts.last().map_or(0, |attempt| attempt.number);
         let points = |finding: &&Finding| {
@@ -81,6 +82,7 @@ impl Log {
         };
         let found = self.others.iter().filter(points);
         let pointer = || found.max_by_key(|finding| (finding.role == Role::Evidence, finding.offset));
-        self.root.as_ref().map(|root| &root.finding).or_else(pointer)
+        let elsewhere = || self.elsewhere.as_ref().map(|root| &root.finding);
+        self.root.as_ref().map(|root| &root.finding).or_else(elsewhere).or_else(pointer)
     }
 }

@@ -66,6 +66,11 @@ impl<'p> Place<'p> {
 pub struct Log {
     /// The earliest cause of the newest attempt; `None` if there is none.
     pub root: Option<Root>,
+    /// A cause in another part of the file, if the newest attempt of the job that
+    /// was asked for has none, and nothing says whose that part is. It is among
+    /// `others`, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Box<Root>>,
     /// Everything else that was found, in the order of the file: what followed
     /// from the cause, warnings, causes of earlier attempts.
     pub others: Vec<Finding>,

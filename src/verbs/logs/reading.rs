@@ -117,8 +117,10 @@ impl Log {
     fn of(table: &Table, reading: Reading) -> Log {
         let file = reading.path;
         let root = reading.root.map(|finding| Root::of(table, &file, finding));
+        let elsewhere = reading.elsewhere.map(|finding| Box::new(Root::of(table, &file, *finding)));
         Log {
             root,
+            elsewhere,
             others: reading.others,
             file,
             job: None,

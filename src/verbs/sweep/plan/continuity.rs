@@ -157,5 +157,6 @@ fn identity(sweep: &Sweep, one: &Evidence) -> Identity {
         work_dir: None,
         stdout: None,
         node: None,
+        is_heterogeneous: matches!(one.id.part, Part::Component(_)),
     }
 }
