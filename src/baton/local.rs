@@ -44,6 +44,33 @@ pub enum PassedOn {
     HeldBy(Box<Claim>),
 }
 
+/// A baton that somebody holds, or of which nobody can tell.
+pub type Found = (AnyKey, Result<Claim, BatonError>);
+
+/// Every baton below `home` that somebody holds, by key, and every one of which
+/// that cannot be told.
+///
+/// # Errors
+/// The folder of batons cannot be listed.
+pub fn held(world: &World, home: &Path) -> Result<Vec<Found>, BatonError> {
+    let folder = home.join("batons");
+    let failed = |e| FileError::new("read", &folder, e);
+    let entries = match fs::read_dir(&folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        let Some(key) = name.to_str().and_then(|name| name.parse::<AnyKey>().ok()) else { continue };
+        if let Some(claim) = Baton::of(world, home, &key).holder().transpose() {
+            found.push((key, claim));
+        }
+    }
+    found.sort_by(|(one, _), (two, _)| one.cmp(two));
+    Ok(found)
+}
+
 /// The last claim and its number.
 type Last = Option<(u32, Claim)>;
 

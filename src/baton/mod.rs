@@ -8,7 +8,7 @@ mod claim;
 mod local;
 
 pub use claim::{Claim, Claimant, Kind};
-pub use local::{Baton, PassedOn, Taken};
+pub use local::{Baton, Found, PassedOn, Taken, held};
 
 use std::path::PathBuf;
 

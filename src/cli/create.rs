@@ -27,6 +27,10 @@ const MOST: u64 = (1 << 20) + 1;
   handover create --body notes.md
   handover create --cluster cluster_state.txt --json
 
+Where another session holds the baton of this worktree it refuses (exit code 5) and changes
+nothing: only the holder makes the next handover. What you have to say goes beside it:
+  handover create --side --focus 'a leak in the loader' --hazard 'workers grow by 1 GB per hour'
+
 The last two lines of the answer are the document's path and its key.")]
 pub struct CreateArgs {
     #[command(flatten)]
@@ -40,6 +44,12 @@ pub struct CreateArgs {
     /// Ask for whatever is not said, one question per section
     #[arg(short = 'i', long = "interactive")]
     ask: bool,
+    /// Stand beside the newest handover: listed, joined by the next one, never current
+    #[arg(long, conflicts_with_all = ["amend", "take_over"])]
+    side: bool,
+    /// Make the next handover although another session holds the baton; a person decides that
+    #[arg(long)]
+    take_over: bool,
     #[command(flatten)]
     context: Around,
     /// Print the document, write nothing
@@ -152,9 +162,9 @@ impl Around {
         Wish {
             body: said.body(),
             parent: self.parent,
-            amends: false,
             cluster: self.cluster.map(|text| source(session, &text)),
             quick: self.quick,
+            ..Wish::default()
         }
     }
 }
@@ -170,11 +180,19 @@ pub fn source(session: &Session, text: &str) -> Source {
 /// Runs `create`.
 pub fn run(session: &Session, args: CreateArgs) -> Result<Exit, Failure> {
     let context = session.context()?;
+    let manner = match (args.side, args.take_over) {
+        (true, _) => create::Manner::Side,
+        (false, true) => create::Manner::TakeOver,
+        (false, false) => create::Manner::Next,
+    };
+    if args.ask || args.body.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+        create::admit(&context, args.amend.as_ref(), manner)?;
+    }
     let file = args.body.as_deref().map(|path| read_body(&session.dir(), path)).transpose()?;
     let said = args.words.said();
     let said = if args.ask { questions::ask(said)? } else { said };
     let wish = args.context.wish(session, said);
-    let options = create::Options { wish, amend: args.amend, file };
+    let options = create::Options { wish, amend: args.amend, file, manner };
     let working = session.working("looking at git and the cluster");
     let plan = create::plan(&context, &options)?;
     drop(working);

@@ -12,9 +12,9 @@ use crate::document::StoreError;
 use crate::git::GitError;
 use crate::sys::lock::LockError;
 use crate::sys::{FileError, SpawnError};
-use crate::verbs::Error;
 use crate::verbs::shards::ShardError;
 use crate::verbs::sweep::submit::Refusal;
+use crate::verbs::{Error, Wanted};
 
 /// An error as it is shown: what was attempted, why it failed, what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +84,11 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::File(error) => judge_file(error),
         Error::Lock(error) => judge_lock(error),
         Error::Baton(error) => judge_baton(error),
+        Error::Held { wanted, holders, .. } => {
+            let claims = holders.iter().map(|claim| (claim.key.to_string(), claim.nonce.as_str()));
+            (Exit::Refused, judge_held(wanted, claims))
+        }
+        Error::NobodyHolds => (Exit::NotFound, hint("see which batons are held: handover status")),
         Error::Store(error) => judge_store(error),
         Error::Front(_) => {
             (Exit::Damaged, hint("look at it as it stands: handover show KEY, or less on its file"))
@@ -145,6 +150,29 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
 fn is_other_thing(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, IsADirectory};
     matches!(error.kind(), FileTooLarge | InvalidData | InvalidInput | IsADirectory)
+}
+
+/// What to do where another session holds the baton of the worktree.
+/// `claims` are keys and nonces.
+fn judge_held<'c>(wanted: &Wanted, claims: impl Iterator<Item = (String, &'c str)>) -> Vec<String> {
+    match wanted {
+        Wanted::Resume(key) => vec![
+            format!("read without taking it: handover show {key}"),
+            format!("if that session is over, a person may take it: handover resume {key} --take-over"),
+        ],
+        Wanted::Create => vec![
+            "say it beside the holder's, with the same options: handover create --side".to_owned(),
+            "if that session is over, a person may go on without it: handover create --take-over".to_owned(),
+        ],
+        Wanted::Release => claims
+            .map(|(key, nonce)| {
+                let nonce = crate::safety::shell_word(nonce).unwrap_or_else(|_| "NONCE".to_owned());
+                format!(
+                    "if that session is over, a person may free it: handover release {key} --nonce {nonce}"
+                )
+            })
+            .collect(),
+    }
 }
 
 fn judge_submit(refusal: &Refusal) -> Vec<String> {

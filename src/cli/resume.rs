@@ -31,15 +31,16 @@ pub struct ResumeArgs {
 
 /// Let the baton of a handover go
 ///
-/// Only the session that holds it may, or whoever names the claim.
+/// Only the session that holds it may, or whoever names the claim. Without a key it lets go
+/// whatever this session holds in this worktree, and nothing else.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   handover release
   handover release 7f3a9c2e")]
 pub struct ReleaseArgs {
-    /// The key, its start, or the start of its hash; by default the newest of this worktree
+    /// The key, its start, or the start of its hash; by default whatever you hold in this worktree
     key: Option<KeyPrefix>,
-    /// The nonce of another session's claim, as `resume --json` printed it
+    /// The nonce of another session's claim, as `status --json` prints it
     #[arg(long, value_name = "NONCE")]
     nonce: Option<String>,
 }

@@ -24,8 +24,8 @@ pub struct Facts {
     /// The document that this one continues or amends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
-    /// Other newest documents of the worktree that this one continues too: they
-    /// were made side by side.
+    /// Other documents of the worktree that this one continues too: side
+    /// handovers, and those that were made side by side.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joins: Vec<AnyKey>,
     /// When it was made.
@@ -88,14 +88,17 @@ pub struct Parent {
 }
 
 /// What a document is to its parent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
     /// It carries the work on.
+    #[default]
     Continues,
     /// It says the same again, corrected.
     Amends,
+    /// It stands beside it, and takes nothing from it: its maker did not hold the baton.
+    Beside,
 }
 
 /// The worktree that a document speaks of.

@@ -16,8 +16,8 @@ pub struct Entry {
     pub parent: Option<AnyKey>,
     /// Other documents that it continues too.
     pub joins: Vec<AnyKey>,
-    /// True if it says its parent again, corrected.
-    pub is_amendment: bool,
+    /// What it is to its parent, if it has one.
+    pub relation: Option<Relation>,
     /// The worktree that it speaks of; `None` for a document that cannot be read.
     pub worktree: Option<WorktreeFact>,
     /// The host on which it was made.
@@ -41,6 +41,7 @@ pub struct Entry {
 pub struct Lineage {
     entries: BTreeMap<AnyKey, Entry>,
     children: BTreeMap<AnyKey, BTreeSet<AnyKey>>,
+    sides: BTreeSet<AnyKey>,
 }
 
 impl Lineage {
@@ -67,6 +68,8 @@ impl Lineage {
             }
             lineage.entries.insert(entry.key.clone(), entry);
         }
+        let is_side = |entry: &&Entry| lineage.begins_beside(entry);
+        lineage.sides = lineage.entries.values().filter(is_side).map(|entry| entry.key.clone()).collect();
         lineage
     }
 
@@ -80,21 +83,72 @@ impl Lineage {
         self.entries.get(key)
     }
 
-    /// The documents that name this one as their parent.
-    pub fn children(&self, key: &AnyKey) -> impl Iterator<Item = &Entry> {
-        self.children.get(key).into_iter().flatten().filter_map(|child| self.entries.get(child))
+    /// True if it stands beside another, or corrects one that does: it is never
+    /// the newest of its worktree.
+    pub fn is_side(&self, key: &AnyKey) -> bool {
+        self.sides.contains(key)
+    }
+
+    /// The documents that follow this one: those that continue, amend or join it.
+    pub fn successors(&self, key: &AnyKey) -> impl Iterator<Item = &Entry> {
+        self.children(key)
+            .filter(move |child| child.relation != Some(Relation::Beside) || child.joins.contains(key))
+    }
+
+    /// The side handovers that stand beside this one, and that nothing follows.
+    pub fn beside<'l>(&'l self, key: &'l AnyKey) -> impl Iterator<Item = &'l Entry> {
+        let of_this = |side: &&Entry| self.stands_beside(side) == Some(key);
+        self.sides
+            .iter()
+            .filter_map(|side| self.entries.get(side))
+            .filter(move |side| of_this(side) && !self.is_superseded(&side.key))
     }
 
     /// True if another document follows this one.
     pub fn is_superseded(&self, key: &AnyKey) -> bool {
-        self.children(key).next().is_some()
+        self.successors(key).next().is_some()
     }
 
     /// The newest documents of a worktree: those that no document of the same
     /// worktree follows. Newest is by parent links, not by time.
     pub fn leaves(&self, here: &Here) -> Vec<&Entry> {
-        let is_followed = |entry: &&Entry| self.children(&entry.key).any(|child| child.is_of(here));
-        self.of_worktree(here).filter(|entry| !is_followed(entry)).collect()
+        self.open(here, false)
+    }
+
+    /// The side handovers of a worktree that no document of it has joined yet.
+    pub fn open_sides(&self, here: &Here) -> Vec<&Entry> {
+        self.open(here, true)
+    }
+
+    /// The documents of a worktree that no document of the same worktree follows.
+    fn open(&self, here: &Here, sides: bool) -> Vec<&Entry> {
+        let is_followed = |entry: &&Entry| self.successors(&entry.key).any(|child| child.is_of(here));
+        let all = self.of_worktree(here).filter(|entry| self.is_side(&entry.key) == sides);
+        all.filter(|entry| !is_followed(entry)).collect()
+    }
+
+    /// The documents that name this one, whatever they are to it.
+    fn children(&self, key: &AnyKey) -> impl Iterator<Item = &Entry> {
+        self.children.get(key).into_iter().flatten().filter_map(|child| self.entries.get(child))
+    }
+
+    fn begins_beside(&self, entry: &Entry) -> bool {
+        self.stands_beside(entry).is_some()
+    }
+
+    /// The document beside which this one stands, if it is a side handover: an
+    /// amendment stands where what it amends does.
+    fn stands_beside<'l>(&'l self, entry: &'l Entry) -> Option<&'l AnyKey> {
+        let mut entry = entry;
+        // A crafted circle of amendments must end as well.
+        for _ in 0..=self.entries.len() {
+            match entry.relation? {
+                Relation::Beside => return entry.parent.as_ref(),
+                Relation::Amends => entry = self.entries.get(entry.parent.as_ref()?)?,
+                Relation::Continues => return None,
+            }
+        }
+        None
     }
 
     /// Every document of a worktree, in the order of keys.
@@ -149,7 +203,7 @@ impl Entry {
             created: key.proving().map(|key| key.minute()),
             parent: None,
             joins: Vec::new(),
-            is_amendment: false,
+            relation: None,
             worktree: None,
             host: None,
             branch: None,
@@ -168,7 +222,7 @@ impl Entry {
         match front::peek(&text) {
             Ok((peek, has_live_jobs, body)) => Entry {
                 created: Some(peek.created),
-                is_amendment: peek.parent.as_ref().is_some_and(|parent| parent.relation == Relation::Amends),
+                relation: peek.parent.as_ref().map(|parent| parent.relation),
                 parent: peek.parent.map(|parent| parent.key),
                 joins: peek.joins,
                 worktree: Some(peek.worktree),
@@ -192,6 +246,7 @@ mod tests {
         let key: AnyKey = key.parse().unwrap();
         Entry {
             parent: parent.map(|key| key.parse().unwrap()),
+            relation: parent.map(|_| Relation::Continues),
             worktree: Some(WorktreeFact { path: path.into(), id: None, is_main: true }),
             host: Some("h".into()),
             ..Entry::unread(&key)
@@ -220,6 +275,30 @@ mod tests {
         assert!(matches!(lineage.leaf(&here), Err(StoreError::SeveralLeaves { keys }) if keys.len() == 2));
         let nobody = Here { path: Path::new("/r"), id: None, host: "other" };
         assert!(matches!(lineage.leaf(&nobody), Err(StoreError::None)));
+    }
+
+    #[test]
+    fn what_stands_beside_another_is_no_leaf_until_it_is_joined() {
+        let here = Here { path: Path::new("/r"), id: None, host: "h" };
+        let side = Entry { relation: Some(Relation::Beside), ..entry(B, Some(A), "/r") };
+        let amended = Entry { relation: Some(Relation::Amends), ..entry(C, Some(B), "/r") };
+        let keys =
+            |entries: Vec<&Entry>| entries.iter().map(|entry| entry.key.to_string()).collect::<Vec<_>>();
+        let lineage = Lineage::of(vec![entry(A, None, "/r"), side.clone(), amended.clone()]);
+        assert_eq!(lineage.leaf(&here).unwrap().key.to_string(), A);
+        assert_eq!(keys(lineage.open_sides(&here)), [C]);
+        assert_eq!(keys(lineage.beside(&A.parse().unwrap()).collect()), [C]);
+        assert!(!lineage.is_superseded(&A.parse().unwrap()));
+        const D: &str = "HO-20261121-0343-0000000d";
+        let joining = Entry { joins: vec![C.parse().unwrap()], ..entry(D, Some(A), "/r") };
+        let lineage = Lineage::of(vec![entry(A, None, "/r"), side, amended, joining]);
+        assert_eq!(lineage.leaf(&here).unwrap().key.to_string(), D);
+        assert!(lineage.open_sides(&here).is_empty());
+        assert_eq!(lineage.beside(&A.parse().unwrap()).count(), 0);
+        let turning =
+            |key, parent| Entry { relation: Some(Relation::Amends), ..entry(key, Some(parent), "/r") };
+        let lineage = Lineage::of(vec![turning(A, B), turning(B, A)]);
+        assert!(!lineage.is_side(&A.parse().unwrap()));
     }
 
     #[test]

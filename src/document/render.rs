@@ -3,7 +3,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::body::{OWN_BEGIN, OWN_END};
 use super::group::{Times, groups};
-use super::{Body, Facts, Lint, Section, front, sweep_lines};
+use super::{Body, Facts, Lint, Relation, Section, front, sweep_lines};
 use crate::safety::{clip, code_span, escape, json_line};
 use crate::terms::Seconds;
 
@@ -336,6 +336,18 @@ pub fn startup(facts: &Facts) -> String {
     };
     let head =
         facts.head.as_ref().map_or("no commit yet".to_owned(), |head| format!("commit {}", head.short()));
+    if let Some(parent) = facts.parent.as_ref().filter(|parent| parent.relation == Relation::Beside) {
+        return format!(
+            "A side handover is sealed. It stands beside {}, which stays the current one.\n\
+             The holder's next handover of {} joins it.\n\
+             `handover show {key}` prints it.\n\
+             Document: CLAUDE/{key}.md\n\
+             Key: {key}",
+            parent.key,
+            json_line(&facts.worktree.path.as_str().into()),
+            key = facts.key,
+        );
+    }
     format!(
         "The session before this one has ended and its handover is sealed.\n\
          Work on {} continues in {} on {place} at {head}.\n\

@@ -83,6 +83,7 @@ pub fn listed(view: &View, outcome: &list::Outcome) -> String {
             let (state, style) = match row.state {
                 list::RowState::Current => ("current", Style::Good),
                 list::RowState::Superseded => ("superseded", Style::Faint),
+                list::RowState::Side => ("side", Style::Watch),
                 list::RowState::Archived => ("archived", Style::Faint),
                 list::RowState::Unproved => ("unproved", Style::Watch),
             };

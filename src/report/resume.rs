@@ -15,7 +15,8 @@ pub fn resumed(view: &View, outcome: &resume::Outcome) -> String {
 
 /// Whose baton was let go.
 pub fn released(_: &View, outcome: &release::Outcome) -> String {
-    format!("released: {} is free to be resumed\n", outcome.key)
+    let one = |released: &release::Released| format!("released: {} is free to be resumed\n", released.key);
+    outcome.released.iter().map(one).collect()
 }
 
 /// What to do where the baton was not to be taken.

@@ -4,7 +4,7 @@ use super::{Align, Style, Table, View, paint};
 use crate::safety::{clip, escape, escape_path, one_line};
 use crate::sweep::Health;
 use crate::terms::Known;
-use crate::verbs::status::{Board, Handover, Jobs, Line, SweepWord};
+use crate::verbs::status::{Board, Held, Jobs, Line, SweepWord};
 use crate::worktree::board::{AheadBehind, Files, Row};
 use crate::worktree::landing::Landing;
 
@@ -27,13 +27,13 @@ pub fn text(view: &View, board: &Board) -> String {
             name(&line.row),
             commits(&line.row),
             files(&line.row),
-            handovers(view, &line.handovers),
+            handovers(view, line),
             line.jobs.map(jobs_cell).unwrap_or_default(),
         ]);
     }
     let mut out = table.render();
     for line in &board.worktrees {
-        for note in notes(line) {
+        for note in notes(view, line) {
             out.push_str(&format!("{}: {note}\n", clip(&escape(&line.row.name), NAME)));
         }
     }
@@ -89,12 +89,13 @@ fn files(row: &Row) -> String {
     operation.into_iter().chain([state]).collect::<Vec<_>>().join(" ")
 }
 
-fn handovers(view: &View, handovers: &[Handover]) -> String {
-    let [first, rest @ ..] = handovers else { return String::new() };
+/// The newest handover; `held` if somebody holds the baton, whichever handover it was taken with.
+fn handovers(view: &View, line: &Line) -> String {
+    let [first, rest @ ..] = line.handovers.as_slice() else { return String::new() };
     let key = first.key.to_string();
     let hash = key.rsplit('-').next().unwrap_or_default().to_owned();
     let age = first.created.map(|created| format!(", {} ago", created.age(view.now))).unwrap_or_default();
-    let held = if first.holder.is_some() { ", held" } else { "" };
+    let held = if line.batons.is_empty() { "" } else { ", held" };
     let more = if rest.is_empty() { String::new() } else { format!(", {} more", rest.len()) };
     format!("{hash}{age}{held}{more}")
 }
@@ -111,7 +112,7 @@ fn jobs_cell(jobs: Jobs) -> String {
 }
 
 /// What a table has no room for.
-fn notes(line: &Line) -> Vec<String> {
+fn notes(view: &View, line: &Line) -> Vec<String> {
     let row = &line.row;
     let mut notes = Vec::new();
     match (&row.branch, &row.head) {
@@ -134,10 +135,31 @@ fn notes(line: &Line) -> Vec<String> {
         notes.push(format!("{} ({})", one_line(why, 160), escape_path(&row.path)));
     }
     notes.extend(sweeps(&line.sweeps));
-    if let Some(holder) = line.handovers.iter().find_map(|handover| handover.holder.as_ref()) {
-        notes.push(format!("baton held by {}", escape(holder)));
+    for side in &line.sides {
+        notes.push(format!("side handover {side}, for the next one to join"));
+    }
+    notes.extend(line.batons.iter().map(|held| baton(view, line, held)));
+    if line.batons.len() > 1 {
+        notes.push(format!(
+            "a worktree has one baton, and {} are held: the holder's `handover release` frees all of his, `handover resume --take-over` settles the rest",
+            line.batons.len()
+        ));
     }
     notes
+}
+
+/// Who holds a baton; its key is named unless it is that of the handover in the table.
+fn baton(view: &View, line: &Line, held: &Held) -> String {
+    let is_shown = line.batons.len() == 1 && line.handovers.first().is_some_and(|one| one.key == held.key);
+    let of = if is_shown { String::new() } else { format!(" of {}", held.key) };
+    match &held.claim {
+        Known::Known(claim) => {
+            format!("baton{of} held by {}, for {}", escape(&claim.who.to_string()), claim.at.age(view.now))
+        }
+        Known::Unknown(why) | Known::NotApplicable(why) => {
+            format!("baton{of} held by nobody knows whom: {}", one_line(why, 200))
+        }
+    }
 }
 
 /// One word for each array: `sweeps 48120 lr healthy, 48131 wd systemic`.

@@ -205,8 +205,8 @@ fn current(context: &Context, lineage: &Lineage, trees: &[Tree]) -> Vec<AnyKey> 
 fn is_leaf_there(lineage: &Lineage, entry: &Entry) -> bool {
     let Some((worktree, host)) = entry.worktree.as_ref().zip(entry.host.as_deref()) else { return true };
     let there = Here { path: Path::new(&worktree.path), id: worktree.id.as_deref(), host };
-    let mut children = lineage.children(&entry.key);
-    !children.any(|child| child.worktree.as_ref().is_some_and(|of| there.is_of(of, child.host.as_deref())))
+    let mut successors = lineage.successors(&entry.key);
+    !successors.any(|child| child.worktree.as_ref().is_some_and(|of| there.is_of(of, child.host.as_deref())))
 }
 
 fn held(context: &Context, key: &AnyKey) -> Known<bool> {

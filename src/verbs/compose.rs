@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::{Context, Error, Identity, capture, cluster_facts, moved, snapshot, sweep_facts};
 use crate::config::Source;
 use crate::document::{
-    self, Body, Facts, Lineage, Lint, Parent, Relation, RepositoryFact, SCHEMA, Section, Since, Sizes,
-    StandingFact, StoreError, lint, placeholder,
+    self, Body, Facts, Lint, Parent, Relation, RepositoryFact, SCHEMA, Section, Since, Sizes, StandingFact,
+    StoreError, lint, placeholder,
 };
-use crate::safety::{Redactions, redact};
+use crate::safety::{Redactions, code_span, redact};
 use crate::terms::{AnyKey, KeyPrefix, Seconds, Time};
 
 /// What to put together.
@@ -21,7 +21,7 @@ pub struct Wish {
     /// The parent, if it is not the newest document of this worktree.
     pub parent: Option<KeyPrefix>,
     /// What the new document is to its parent.
-    pub amends: bool,
+    pub relation: Relation,
     /// Where to look for the cluster, if not where the settings say.
     pub cluster: Option<Source>,
     /// True if no logs, run folders or checkpoints are to be read.
@@ -110,7 +110,7 @@ pub struct Composed {
 /// Looks at everything and puts it together, dated `created`.
 pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> Result<Composed, Error> {
     let mut notes = Vec::new();
-    let (parent, joins) = parent(shelf, wish, &mut notes)?;
+    let Ancestry { parent, joins, sides } = ancestry(shelf, wish, &mut notes)?;
     // The cluster's answers take longest; git is asked meanwhile.
     let (place, snapshot) = std::thread::scope(|threads| {
         let snapshot = threads.spawn(|| snapshot::take(context, wish.cluster.as_ref()));
@@ -131,6 +131,10 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
         }
         None => None,
     };
+    let since = since.map(|mut since| {
+        since.lines.extend(sides);
+        since
+    });
     if body.focus.is_none() {
         body.focus = parent.as_ref().and_then(|parent| inherited_focus(shelf, &parent.key));
     }
@@ -171,34 +175,70 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
     Ok(Composed { facts, body, since, lint, notes })
 }
 
+/// What a document follows.
+struct Ancestry {
+    parent: Option<Parent>,
+    /// What else it continues.
+    joins: Vec<AnyKey>,
+    /// The side handovers among those, in a sentence each.
+    sides: Vec<String>,
+}
+
 /// The parent, and what else the document continues: several newest documents
-/// were made side by side, and the next one joins them.
-fn parent(
-    shelf: &Shelf,
-    wish: &Wish,
-    notes: &mut Vec<String>,
-) -> Result<(Option<Parent>, Vec<AnyKey>), Error> {
-    let relation = if wish.amends { Relation::Amends } else { Relation::Continues };
+/// were made side by side, or another session left a side handover, and the next one joins them.
+fn ancestry(shelf: &Shelf, wish: &Wish, notes: &mut Vec<String>) -> Result<Ancestry, Error> {
+    let relation = wish.relation;
+    let lineage = shelf.lineage()?;
+    let mut found = Ancestry { parent: None, joins: Vec::new(), sides: Vec::new() };
     if let Some(prefix) = &wish.parent {
-        return Ok((Some(Parent { key: shelf.find(Some(prefix))?, relation }), Vec::new()));
-    }
-    let lineage = Lineage::load(&shelf.store)?;
-    match lineage.leaf(&shelf.here()) {
-        Ok(leaf) => Ok((Some(Parent { key: leaf.key.clone(), relation }), Vec::new())),
-        Err(StoreError::None) => Ok((None, Vec::new())),
-        Err(StoreError::SeveralLeaves { keys }) => {
-            let newest =
-                keys.iter().max_by_key(|key| lineage.get(key).and_then(|entry| entry.created)).cloned();
-            if let Some(newest) = &newest {
-                notes.push(format!(
-                    "several handovers of this worktree had no successor; this one continues {newest} and joins the others"
-                ));
+        found.parent = Some(Parent { key: shelf.find(Some(prefix))?, relation });
+    } else {
+        match lineage.leaf(&shelf.here()) {
+            Ok(leaf) => found.parent = Some(Parent { key: leaf.key.clone(), relation }),
+            Err(StoreError::None) if relation == Relation::Beside => {
+                return Err(Error::Usage {
+                    what: "cannot create a side handover: this worktree has none yet to stand beside"
+                        .to_owned(),
+                    hint: "leave --side out: handover create".to_owned(),
+                });
             }
-            let joins = keys.into_iter().filter(|key| Some(key) != newest.as_ref()).collect();
-            Ok((newest.map(|key| Parent { key, relation }), joins))
+            Err(StoreError::None) => {}
+            Err(StoreError::SeveralLeaves { keys }) => {
+                let newest =
+                    keys.iter().max_by_key(|key| lineage.get(key).and_then(|entry| entry.created)).cloned();
+                if let (Some(newest), true) = (&newest, relation != Relation::Beside) {
+                    notes.push(format!(
+                        "several handovers of this worktree had no successor; this one continues {newest} and joins the others"
+                    ));
+                }
+                found.joins = keys.into_iter().filter(|key| Some(key) != newest.as_ref()).collect();
+                found.parent = newest.map(|key| Parent { key, relation });
+            }
+            Err(e) => return Err(e.into()),
         }
-        Err(e) => Err(e.into()),
     }
+    let is_side = match relation {
+        Relation::Beside => true,
+        Relation::Amends => found.parent.as_ref().is_some_and(|parent| lineage.is_side(&parent.key)),
+        Relation::Continues => false,
+    };
+    if is_side {
+        found.joins.clear();
+        return Ok(found);
+    }
+    for side in lineage.open_sides(&shelf.here()) {
+        if found.parent.as_ref().is_none_or(|parent| parent.key != side.key) {
+            let about =
+                side.focus.as_deref().map_or(String::new(), |focus| format!(", {}", code_span(focus)));
+            let key = &side.key;
+            found
+                .sides
+                .push(format!("a side handover was made: {key}{about}; read it: `handover show {key}`"));
+            found.joins.push(key.clone());
+        }
+    }
+    notes.extend(found.sides.iter().map(|side| format!("this document joins what was beside: {side}")));
+    Ok(found)
 }
 
 /// The cluster as the new document has it.

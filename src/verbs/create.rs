@@ -8,11 +8,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::batons::{self, Standing};
 use super::compose::{Composed, Wish, compose};
 use super::lookup::Shelf;
-use super::{Context, Error, Identity, pointer, resume};
-use crate::baton::{Baton, PassedOn};
-use crate::document::{self, Body, Facts, Lineage, Lint, Sealed, StoreError, render, seal, startup};
+use super::{Context, Error, Wanted, pointer};
+use crate::baton::PassedOn;
+use crate::document::{self, Body, Facts, Lint, Relation, Sealed, StoreError, render, seal, startup};
 use crate::safety::{Redactions, escape_path};
 use crate::terms::{AnyKey, Digest, Key, KeyPrefix, Seconds};
 use crate::worktree::{Block, context as block, registry};
@@ -29,6 +30,20 @@ pub struct Options {
     pub amend: Option<KeyPrefix>,
     /// A body from a file, which the options override; the draft then stays as it is.
     pub file: Option<Vec<u8>>,
+    /// What to do where another holds the baton of this worktree.
+    pub manner: Manner,
+}
+
+/// What a new handover is to the one whose baton another holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// Its successor, which only the holder makes.
+    #[default]
+    Next,
+    /// Its successor, because a person said so.
+    TakeOver,
+    /// No successor: it stands beside the newest one, which stays what it is.
+    Side,
 }
 
 /// A document that is ready to be written.
@@ -38,6 +53,7 @@ pub struct Plan {
     facts: Facts,
     composed: Composed,
     draft: Option<PathBuf>,
+    manner: Manner,
 }
 
 /// What was written, and where.
@@ -48,8 +64,10 @@ pub struct Outcome {
     pub key: Key,
     /// The full digest.
     pub digest: Digest,
-    /// The document that this one continues or amends.
+    /// The document that this one continues or amends, or beside which it stands.
     pub parent: Option<AnyKey>,
+    /// True if it is a side handover, and not the newest of its worktree.
+    pub side: bool,
     /// The copy that agents read, or the document itself if there is no copy.
     pub path: String,
     /// The sealed document, if it could be kept.
@@ -85,29 +103,80 @@ impl Plan {
     }
 }
 
+/// Looks whether this session may make the next handover: before anybody is
+/// asked questions, or types a text, in vain.
+///
+/// # Errors
+/// [`Error::Held`] if another holds a baton of this worktree.
+pub fn admit(context: &Context, amend: Option<&KeyPrefix>, manner: Manner) -> Result<(), Error> {
+    let shelf = Shelf::open(context)?;
+    let manner = actual(&shelf, amend, manner)?;
+    may(context, &shelf, manner).map(|_| ())
+}
+
+/// What correcting a side handover makes is one too.
+fn actual(shelf: &Shelf, amend: Option<&KeyPrefix>, manner: Manner) -> Result<Manner, Error> {
+    let Some(prefix) = amend else { return Ok(manner) };
+    let amends_side = shelf.lineage()?.is_side(&shelf.find(Some(prefix))?);
+    Ok(if amends_side { Manner::Side } else { manner })
+}
+
+/// The batons of this worktree, if they leave this manner open.
+fn may(context: &Context, shelf: &Shelf, manner: Manner) -> Result<Standing, Error> {
+    if manner == Manner::Side {
+        return Ok(Standing { mine: Vec::new(), others: Vec::new() });
+    }
+    let who = batons::claimant(context);
+    let standing = batons::standing(context, shelf, |holder| holder.may_end(&who))?;
+    if standing.others.is_empty() || manner == Manner::TakeOver {
+        return Ok(standing);
+    }
+    Err(Error::Held { wanted: Wanted::Create, holders: standing.others, now: context.now })
+}
+
 /// Looks at everything and makes the document; changes nothing.
 pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     let shelf = Shelf::open(context)?;
+    let manner = actual(&shelf, options.amend.as_ref(), options.manner)?;
+    let held = may(context, &shelf, manner)?;
     let mut wish = options.wish.clone();
     let mut draft = None;
+    let mut left_alone = false;
+    if manner == Manner::Side {
+        wish.relation = Relation::Beside;
+    }
     if let Some(prefix) = &options.amend {
         let key = shelf.find(Some(prefix))?;
         wish.body = edited(&shelf, &key)?.overridden_by(wish.body);
         wish.parent = Some(KeyPrefix::from(&key));
-        wish.amends = true;
+        wish.relation = Relation::Amends;
     } else if let Some(bytes) = &options.file {
         wish.body = Body::read(bytes)?.overridden_by(wish.body);
     } else {
+        // The draft may be the holder's: it is not taken along beside his handover.
         let path = shelf.copy.draft_path();
-        if let Some(bytes) = document::read_file(&path)? {
+        if manner == Manner::Side {
+            left_alone = path.exists();
+        } else if let Some(bytes) = document::read_file(&path)? {
             wish.body = Body::read(&bytes)?.overridden_by(wish.body);
             draft = Some(path);
         }
+    }
+    // The holder may have resumed a handover of a worktree that is gone: that one goes on here.
+    let newest = shelf.lineage()?.leaf(&shelf.here());
+    if let (None, Err(StoreError::None), Some(claim)) = (&wish.parent, newest, held.mine.last()) {
+        wish.parent = Some(KeyPrefix::from(&claim.key));
     }
     if wish.body.focus.is_none() {
         wish.body.focus = registry::entry_here(&context.repository)?.and_then(|entry| entry.focus);
     }
     let mut composed = compose(context, &shelf, &wish, context.now)?;
+    if left_alone {
+        composed.notes.push(
+            "the draft of this worktree stays as it is; if it is yours: handover create --side --body CLAUDE/DRAFT.md"
+                .to_owned(),
+        );
+    }
     // A key is taken if another document has the same minute and 32 bits; the
     // next second gives another digest.
     for _ in 0..TRIES {
@@ -116,7 +185,7 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
         let taken = shelf.store.load(&AnyKey::Proving(sealed.key))?;
         if taken.is_none_or(|stored| stored.bytes == sealed.text.as_bytes()) {
             let facts = Facts { key: sealed.key, ..composed.facts.clone() };
-            return Ok(Plan { sealed, facts, composed, draft });
+            return Ok(Plan { sealed, facts, composed, draft, manner });
         }
         let later = composed.facts.created.plus(Seconds(1));
         composed.facts.created = later;
@@ -141,10 +210,14 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
     let world = context.world;
     let shelf = Shelf::open(context)?;
     let key = AnyKey::Proving(plan.sealed.key);
+    // Nobody takes the baton between the look and the writing.
+    let lock = batons::alone(context, "seal a handover")?;
+    let standing = may(context, &shelf, plan.manner)?;
     let mut outcome = Outcome {
         key: plan.sealed.key,
         digest: plan.sealed.digest,
         parent: plan.facts.parent.as_ref().map(|parent| parent.key.clone()),
+        side: plan.manner == Manner::Side,
         path: escape_path(shelf.copy.path(&key)),
         document: None,
         context_file: None,
@@ -174,8 +247,11 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
         }
         Err(e) => return Err(e.into()),
     }
-    point(context, &shelf, plan, &mut outcome);
-    pass_on(context, &shelf, plan, &mut outcome);
+    if plan.manner != Manner::Side {
+        point(context, &shelf, plan, &mut outcome);
+        pass_on(context, standing, plan, &mut outcome);
+    }
+    drop(lock);
     if let Some(draft) = &plan.draft {
         // Its text is in the document; the file itself is kept all the same.
         let kept = shelf.copy.archived_draft_path(&key);
@@ -191,9 +267,8 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
 fn point(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
     let repository = &context.repository;
     let key = AnyKey::Proving(plan.sealed.key);
-    let recent = Lineage::load(&shelf.store)
-        .map(|lineage| pointer::recent(&lineage, outcome.parent.as_ref()))
-        .unwrap_or_default();
+    let recent =
+        shelf.lineage().map(|lineage| pointer::recent(lineage, outcome.parent.as_ref())).unwrap_or_default();
     let path = shelf.copy.path(&key);
     let block = Block {
         key: Some(plan.sealed.key),
@@ -213,29 +288,34 @@ fn point(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
     }
 }
 
-/// Ends the batons of this worktree that are ours, the parent's first: whoever
-/// resumes this document takes its own.
-fn pass_on(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
-    let Some(parent) = &outcome.parent else { return };
-    let who = Identity::of(&context.world.environment).at(context.repository.worktree());
-    for (key, claim) in resume::held_here(context, shelf).unwrap_or_default() {
-        if key != *parent && claim.who.is_same_session(&who) {
-            // One that is damaged or just ended stays as it is; `resume` says so.
-            let _ = Baton::of(context.world, &context.home(), &key).pass_on(&who, plan.sealed.key);
-        } else if key != *parent {
-            outcome.notes.push(format!(
-                "another holds the baton of {key}, an earlier handover of this worktree: {claim}"
-            ));
+/// Ends the batons of this worktree, and the parent's wherever it was made:
+/// whoever resumes this document takes its own.
+fn pass_on(context: &Context, standing: Standing, plan: &Plan, outcome: &mut Outcome) {
+    let who = batons::claimant(context);
+    let successor = plan.sealed.key;
+    let mut keys: Vec<AnyKey> = standing.mine.iter().map(|claim| claim.key.clone()).collect();
+    let is_here = |key: &AnyKey| standing.mine.iter().chain(&standing.others).any(|claim| claim.key == *key);
+    keys.extend(outcome.parent.clone().filter(|parent| !is_here(parent)));
+    for key in keys {
+        match batons::pass_on(context, &who, &key, successor) {
+            Ok(PassedOn::Ended) => {
+                outcome.notes.push(format!("the baton of {key} has ended: this document follows it"));
+            }
+            Ok(PassedOn::WasFree) => {}
+            Ok(PassedOn::HeldBy(holder)) => {
+                outcome.notes.push(format!("the baton of {key} stays with another: {holder}"));
+            }
+            Err(why) => outcome.not_written.push(why),
         }
     }
-    match Baton::of(context.world, &context.home(), parent).pass_on(&who, plan.sealed.key) {
-        Ok(PassedOn::Ended) => {
-            outcome.notes.push(format!("the baton of {parent} has ended: this document follows it"))
+    // Only where a person said so are there any.
+    for claim in &standing.others {
+        match batons::take_and_pass_on(context, &who, claim, successor) {
+            Ok(_) => outcome.notes.push(format!(
+                "the baton of {} was taken over and has ended: this document follows it; it was held by {claim}",
+                claim.key
+            )),
+            Err(why) => outcome.not_written.push(why),
         }
-        Ok(PassedOn::WasFree) => {}
-        Ok(PassedOn::HeldBy(holder)) => {
-            outcome.notes.push(format!("the baton of {parent} stays with another: {holder}"));
-        }
-        Err(e) => outcome.not_written.push(format!("the end of the baton of {parent}: {e}")),
     }
 }

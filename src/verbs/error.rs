@@ -1,6 +1,7 @@
+use std::fmt;
 use std::path::PathBuf;
 
-use crate::baton::BatonError;
+use crate::baton::{BatonError, Claim};
 use crate::config::ConfigError;
 use crate::document::{BodyError, FrontError, StoreError};
 use crate::git::GitError;
@@ -8,6 +9,7 @@ use crate::joblog::TableError;
 use crate::safety;
 use crate::sys::FileError;
 use crate::sys::lock::LockError;
+use crate::terms::{AnyKey, Time};
 use crate::verbs::shards::ShardError;
 use crate::worktree;
 
@@ -29,6 +31,19 @@ pub enum Error {
     /// The baton was not taken, or not let go.
     #[error(transparent)]
     Baton(#[from] BatonError),
+    /// Another session holds a baton of the worktree.
+    #[error("cannot {wanted}: {}", held_in_words(wanted, holders, *now))]
+    Held {
+        /// What was to be done.
+        wanted: Wanted,
+        /// The claims that stand in the way; at least one.
+        holders: Vec<Claim>,
+        /// The moment of the refusal, for the age of the claims.
+        now: Time,
+    },
+    /// Nobody holds a baton of the worktree.
+    #[error("cannot release: nobody holds a baton of this worktree")]
+    NobodyHolds,
     /// A document was not found, or could not be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -125,6 +140,38 @@ pub enum Error {
         /// The command to run again.
         hint: String,
     },
+}
+
+/// What another's baton stood in the way of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// To resume this handover.
+    Resume(AnyKey),
+    /// To seal the next handover of the worktree.
+    Create,
+    /// To let the baton of the worktree go.
+    Release,
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wanted::Resume(key) => write!(f, "resume {key}"),
+            Wanted::Create => f.write_str("create the next handover of this worktree"),
+            Wanted::Release => f.write_str("release"),
+        }
+    }
+}
+
+fn held_in_words(wanted: &Wanted, holders: &[Claim], now: Time) -> String {
+    let one = |claim: &Claim| {
+        let whose = match wanted {
+            Wanted::Resume(key) if *key == claim.key => "its baton".to_owned(),
+            _ => format!("the baton of {}", claim.key),
+        };
+        format!("another holds {whose}: {claim} ({} ago)", claim.at.age(now))
+    };
+    holders.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 impl From<super::sweep::submit::Refusal> for Error {

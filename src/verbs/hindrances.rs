@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::batons::Batons;
 use super::job_paths::resolved;
 use super::{Context, Error, Identity, snapshot};
 use crate::baton::Baton;
@@ -123,10 +124,10 @@ pub fn held_by_another(context: &Context, target: &Target) -> Result<Option<(Any
     let id = target.id.as_ref().map(|id| id.as_str());
     let here = Here { path: &target.path, id, host: &identity.host };
     let me = identity.at(&target.path);
-    for entry in lineage.of_worktree(&here) {
-        let holder = Baton::of(context.world, &context.home(), &entry.key).holder()?;
-        if let Some(claim) = holder.filter(|claim| !claim.who.may_end(&me)) {
-            return Ok(Some((entry.key.clone(), claim.who.to_string())));
+    for (key, claim) in Batons::look(context)?.into_those_of(&lineage, &here) {
+        let claim = claim?;
+        if !claim.who.may_end(&me) {
+            return Ok(Some((key, claim.who.to_string())));
         }
     }
     Ok(None)
@@ -138,9 +139,10 @@ pub fn release_ours(context: &Context, target: &Target) {
     let Ok(lineage) = Lineage::load(&Store::new(context.home())) else { return };
     let id = target.id.as_ref().map(|id| id.as_str());
     let here = Here { path: &target.path, id, host: &identity.host };
-    for entry in lineage.of_worktree(&here) {
-        // One that is free, or another's, is none of ours.
-        let _ = Baton::of(context.world, &context.home(), &entry.key).release(&identity.at(&target.path));
+    let Ok(batons) = Batons::look(context) else { return };
+    for (key, _) in batons.into_those_of(&lineage, &here) {
+        // Another's is none of ours.
+        let _ = Baton::of(context.world, &context.home(), &key).release(&identity.at(&target.path));
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::batons::Batons;
 use super::lookup::Shelf;
 use super::{Context, Error};
 use crate::baton::{Baton, Claim};
@@ -56,8 +57,10 @@ pub struct Row {
 pub enum RowState {
     /// Nothing follows it in its worktree.
     Current,
-    /// Another document continues or amends it.
+    /// Another document continues, amends or joins it.
     Superseded,
+    /// It stands beside another, and is never the newest.
+    Side,
     /// It was archived.
     Archived,
     /// It has a key that proves nothing, or cannot be read.
@@ -90,12 +93,15 @@ pub fn list(context: &Context, all: bool) -> Result<Outcome, Error> {
     let lineage = Lineage::load(&shelf.store)?;
     let here = shelf.here();
     let mut outcome = Outcome { handovers: Vec::new(), archived_left_out: 0, elsewhere_left_out: 0 };
+    let batons = Batons::look(context)?;
+    let held_here: Vec<&AnyKey> = batons.of(&lineage, &here).map(|(key, _)| key).collect();
     for entry in lineage.entries() {
-        let is_here =
-            entry.worktree.as_ref().is_none_or(|worktree| here.is_of(worktree, entry.host.as_deref()));
+        // One that was resumed here is of interest here, wherever it was made.
+        let is_here = held_here.contains(&&entry.key)
+            || entry.worktree.as_ref().is_none_or(|worktree| here.is_of(worktree, entry.host.as_deref()));
         if !all && !is_here {
             outcome.elsewhere_left_out += 1;
-        } else if !all && entry.is_archived {
+        } else if !all && entry.is_archived && !held_here.contains(&&entry.key) {
             outcome.archived_left_out += 1;
         } else {
             outcome.handovers.push(row(context, &lineage, entry, is_here));
@@ -119,6 +125,8 @@ fn row(context: &Context, lineage: &Lineage, entry: &Entry, is_here: bool) -> Ro
         RowState::Unproved
     } else if lineage.is_superseded(&entry.key) {
         RowState::Superseded
+    } else if lineage.is_side(&entry.key) {
+        RowState::Side
     } else {
         RowState::Current
     };

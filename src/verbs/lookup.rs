@@ -1,5 +1,7 @@
 //! Which document is meant.
 
+use std::sync::OnceLock;
+
 use super::{Context, Error};
 use crate::document::{Copy, Here, Lineage, Store, StoreError};
 use crate::terms::{AnyKey, KeyPrefix};
@@ -14,6 +16,7 @@ pub struct Shelf {
     id: Option<String>,
     host: String,
     path: std::path::PathBuf,
+    lineage: OnceLock<Lineage>,
 }
 
 impl Shelf {
@@ -26,6 +29,7 @@ impl Shelf {
             id: registry::id_of(repository.git_dir())?.map(|id| id.as_str().to_owned()),
             host: super::Identity::of(&context.world.environment).host,
             path: repository.worktree().to_owned(),
+            lineage: OnceLock::new(),
         })
     }
 
@@ -34,12 +38,23 @@ impl Shelf {
         Here { path: &self.path, id: self.id.as_deref(), host: &self.host }
     }
 
+    /// What follows what, as it was when it was asked for first.
+    pub fn lineage(&self) -> Result<&Lineage, StoreError> {
+        match self.lineage.get() {
+            Some(lineage) => Ok(lineage),
+            None => {
+                let lineage = Lineage::load(&self.store)?;
+                Ok(self.lineage.get_or_init(|| lineage))
+            }
+        }
+    }
+
     /// The key that a person means: the one that the text fits, else the newest
     /// of this worktree.
     pub fn find(&self, prefix: Option<&KeyPrefix>) -> Result<AnyKey, Error> {
         match prefix {
             Some(prefix) => Ok(self.store.find(prefix, &self.copy.keys()?)?),
-            None => Ok(Lineage::load(&self.store)?.leaf(&self.here())?.key.clone()),
+            None => Ok(self.lineage()?.leaf(&self.here())?.key.clone()),
         }
     }
 

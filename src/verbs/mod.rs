@@ -4,6 +4,7 @@
 //! plain data, prints nothing, and knows nothing of the command line.
 
 pub mod archive;
+mod batons;
 mod capture;
 mod cluster_facts;
 pub mod compose;
@@ -37,5 +38,5 @@ pub mod watch;
 mod whole;
 
 pub use context::Context;
-pub use error::Error;
+pub use error::{Error, Wanted};
 pub use identity::Identity;

@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
+use super::batons::{self, Standing};
 use super::lookup::Shelf;
-use super::{Context, Error, Identity};
-use crate::baton::{Baton, Claim};
+use super::{Context, Error, Wanted};
+use crate::baton::{Baton, Claim, Claimant};
 use crate::terms::{AnyKey, KeyPrefix};
 
 /// Which baton to let go.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Of which document; by default the newest of this worktree.
+    /// Of which document; by default all that one holds in this worktree.
     pub key: Option<KeyPrefix>,
     /// The nonce of another session's claim, as somebody saw it.
     pub nonce: Option<String>,
@@ -20,6 +21,14 @@ pub struct Options {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
+    /// Each baton; more than one only where an earlier version left several.
+    pub released: Vec<Released>,
+}
+
+/// A baton that was let go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Released {
     /// Of which document.
     pub key: AnyKey,
     /// The entry that ended the claim.
@@ -28,12 +37,41 @@ pub struct Outcome {
 
 /// Lets the baton go, if it is ours or if its claim was named.
 pub fn release(context: &Context, options: &Options) -> Result<Outcome, Error> {
-    let key = Shelf::open(context)?.find(options.key.as_ref())?;
-    let who = Identity::of(&context.world.environment).at(context.repository.worktree());
-    let baton = Baton::of(context.world, &context.home(), &key);
-    let claim = match &options.nonce {
-        Some(nonce) => baton.release_seen(&who, nonce)?,
-        None => baton.release(&who)?,
+    let who = batons::claimant(context);
+    let shelf = Shelf::open(context)?;
+    let nonce = options.nonce.as_deref();
+    let keys = match &options.key {
+        Some(key) => vec![shelf.find(Some(key))?],
+        None => wanted(context, &shelf, &who, nonce)?,
     };
-    Ok(Outcome { key, claim })
+    let mut outcome = Outcome { released: Vec::new() };
+    for key in keys {
+        let baton = Baton::of(context.world, &context.home(), &key);
+        let claim = match nonce {
+            Some(nonce) => baton.release_seen(&who, nonce)?,
+            None => baton.release(&who)?,
+        };
+        outcome.released.push(Released { key, claim });
+    }
+    Ok(outcome)
+}
+
+/// Without a key: the one whose claim was named, else all that are ours.
+fn wanted(
+    context: &Context,
+    shelf: &Shelf,
+    who: &Claimant,
+    nonce: Option<&str>,
+) -> Result<Vec<AnyKey>, Error> {
+    let Standing { mine, others } = batons::standing(context, shelf, |holder| holder.may_end(who))?;
+    let named = mine.iter().chain(&others).find(|claim| nonce == Some(&claim.nonce));
+    match (named, nonce) {
+        (Some(claim), _) => Ok(vec![claim.key.clone()]),
+        (None, None) if !mine.is_empty() => Ok(mine.into_iter().map(|claim| claim.key).collect()),
+        _ if mine.is_empty() && others.is_empty() => Err(Error::NobodyHolds),
+        _ => {
+            let holders = if mine.is_empty() { others } else { mine };
+            Err(Error::Held { wanted: Wanted::Release, holders, now: context.now })
+        }
+    }
 }

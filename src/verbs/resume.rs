@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::batons::{self, Standing};
 use super::lookup::Shelf;
 use super::verify::{self, Found};
-use super::{Context, Error, Identity, capture, pointer};
+use super::{Context, Error, Wanted, capture, pointer};
 use crate::baton::{Baton, BatonError, Claim, Claimant};
 use crate::config::Source;
 use crate::document::briefing::{self, Briefing, Material};
-use crate::document::{self, Body, Entry, Facts, Lineage, Section, Store, Verdict};
+use crate::document::{self, Body, Facts, Section, Store, Verdict};
 use crate::safety::{escape_path, one_line};
 use crate::sys::{FileError, nonce};
 use crate::terms::{AnyKey, KeyPrefix};
@@ -36,7 +37,6 @@ pub struct Plan {
     found: Found,
     who: Claimant,
     take_over: bool,
-    holder: Option<Claim>,
 }
 
 /// What `resume` found and did.
@@ -92,21 +92,19 @@ pub enum Held {
     },
 }
 
-/// Verifies and looks who holds the baton; changes nothing.
+/// Verifies; changes nothing.
 pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     let key = Shelf::open(context)?.find(options.key.as_ref())?;
     let found = verify::verify(context, &key, options.cluster.as_ref(), true)?;
-    let who = Identity::of(&context.world.environment).at(context.repository.worktree());
-    let holder = Baton::of(context.world, &context.home(), &key).holder()?;
-    Ok(Plan { key, found, who, take_over: options.take_over, holder })
+    Ok(Plan { key, found, who: batons::claimant(context), take_over: options.take_over })
 }
 
 /// Takes the baton, puts the copy and the context block back, and makes the briefing.
 ///
 /// # Errors
-/// [`BatonError::Held`] if another holds it and it is not to be taken over.
+/// [`Error::Held`] if another holds a baton of the worktree and it is not to be taken over.
 pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
-    let Plan { key, found, who, take_over, holder } = plan;
+    let Plan { key, found, who, take_over } = plan;
     let is_good =
         found.outcome.verdict.is_yes() || matches!(found.outcome.verdict, Verdict::PlaceUnknown { .. });
     let mut outcome = Outcome {
@@ -120,19 +118,23 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     };
     let Some(facts) = found.facts.as_ref().filter(|_| is_good) else { return Ok(outcome) };
     let shelf = Shelf::open(context)?;
-    // One worktree has one baton, whichever of its documents it was taken with.
-    let others = others(context, &shelf, &key, &who)?;
-    if let (Some((key, claim)), false) = (others.first(), take_over) {
-        return Err(BatonError::Held { key: key.clone(), holder: Box::new(claim.clone()) }.into());
+    // Of two sessions that resume two handovers of one worktree at once, the
+    // second is to see what the first took.
+    let lock = batons::alone(context, "take a baton")?;
+    let standing = standing(context, &shelf, &key, &who)?;
+    if !standing.others.is_empty() && !take_over {
+        let (wanted, now) = (Wanted::Resume(key), context.now);
+        return Err(Error::Held { wanted, holders: standing.others, now });
     }
-    outcome.baton = match take(context, &key, &who, take_over.then_some(holder).flatten()) {
+    let holder = standing.others.iter().find(|claim| claim.key == key).cloned();
+    outcome.baton = match take(context, &key, &who, holder) {
         // An agent's sandbox may forbid the git directory.
         Err(BatonError::File(e)) if e.is_forbidden() => Held::NotWritten { why: reason(&e) },
         held => held?,
     };
-    for (other, claim) in others {
-        Baton::of(context.world, &context.home(), &other).release_seen(&who, &claim.nonce)?;
-    }
+    let rest = standing.mine.iter().chain(&standing.others).filter(|claim| claim.key != key);
+    outcome.not_written.extend(rest.filter_map(|claim| batons::let_go(context, &who, claim)));
+    drop(lock);
     restore(context, &shelf, &key, &found, &mut outcome);
     let text = String::from_utf8_lossy(&found.bytes);
     let body = Body::read(document::body_of(&text).as_bytes())?;
@@ -145,31 +147,19 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// The batons that are held with any document of this worktree.
-pub(super) fn held_here(context: &Context, shelf: &Shelf) -> Result<Vec<(AnyKey, Claim)>, Error> {
-    let lineage = Lineage::load(&shelf.store)?;
-    let here = shelf.here();
-    let mut held = Vec::new();
-    let mine = |entry: &&Entry| {
-        entry.worktree.as_ref().is_some_and(|worktree| here.is_of(worktree, entry.host.as_deref()))
-    };
-    for entry in lineage.entries().filter(mine) {
-        let holder = Baton::of(context.world, &context.home(), &entry.key).holder()?;
-        held.extend(holder.map(|claim| (entry.key.clone(), claim)));
+/// Who holds the batons of this worktree, and that of the document, wherever it
+/// was made. Nobody who says no session is known to be the same as before.
+fn standing(context: &Context, shelf: &Shelf, key: &AnyKey, who: &Claimant) -> Result<Standing, Error> {
+    let is_mine = |holder: &Claimant| holder.is_same_session(who);
+    let mut standing = batons::standing(context, shelf, is_mine)?;
+    let own = Baton::of(context.world, &context.home(), key).holder()?;
+    if let Some(own) = own.filter(|own| !standing.mine.contains(own) && !standing.others.contains(own)) {
+        let list = if is_mine(&own.who) { &mut standing.mine } else { &mut standing.others };
+        list.push(own);
     }
-    Ok(held)
-}
-
-/// Those that another session holds with another document.
-fn others(
-    context: &Context,
-    shelf: &Shelf,
-    key: &AnyKey,
-    who: &Claimant,
-) -> Result<Vec<(AnyKey, Claim)>, Error> {
-    let mut held = held_here(context, shelf)?;
-    held.retain(|(other, claim)| other != key && !claim.who.may_end(who));
-    Ok(held)
+    // The one that was asked for is named first.
+    standing.others.sort_by_key(|claim| claim.key != *key);
+    Ok(standing)
 }
 
 /// Takes the baton: from `from` if a person said so, else if it is free or ours.

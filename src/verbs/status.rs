@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::batons::Batons;
 use super::hindrances::everything_of_ours;
 use super::job_paths::resolved;
 use super::{Context, Error, Identity, snapshot};
-use crate::baton::Baton;
+use crate::baton::{Claim, Found};
 use crate::cluster::{self, Job, Nothing, Origin, Queue, Snapshot, jobs_under};
 use crate::config::Source;
-use crate::document::{Here, Lineage, Store};
+use crate::document::{Entry, Here, Lineage, Store};
 use crate::joblog::Table;
 use crate::sweep::{self, Health, Kind, Parameters, Rules, Sweep};
 use crate::terms::{AnyKey, JobId, Known, Seconds, Time};
@@ -44,6 +45,11 @@ pub struct Line {
     pub row: Row,
     /// Its newest handovers; more than one if the line of them forked.
     pub handovers: Vec<Handover>,
+    /// Side handovers that no other has joined yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<AnyKey>,
+    /// Every baton of it that somebody holds, whichever handover it was taken with.
+    pub batons: Vec<Held>,
     /// Jobs that work or write in it; `None` if they could not be seen.
     pub jobs: Option<Jobs>,
     /// The arrays among them.
@@ -73,6 +79,16 @@ pub struct Handover {
     pub created: Option<Time>,
     /// Who holds its baton, in words.
     pub holder: Option<String>,
+}
+
+/// A baton that somebody holds, or may hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Held {
+    /// Of which handover.
+    pub key: AnyKey,
+    /// The claim; unknown if it cannot be read.
+    pub claim: Known<Claim>,
 }
 
 /// Live jobs, by what they do.
@@ -120,14 +136,20 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
     };
     let live: Option<Vec<Job>> =
         jobs.known().map(|jobs| jobs.iter().filter(|job| !job.state.is_finished()).cloned().collect());
+    let batons = Batons::look(context)?;
+    let host = Identity::of(&context.world.environment).host;
     let mut worktrees = Vec::new();
     for row in &rows {
         let own = live.as_ref().map(|live| inner(live, row, &rows));
         let is_own = |word: &&SweepWord| {
             own.iter().flatten().any(|job| job.is_of_array() && job.id.base.to_string() == word.key)
         };
+        let here = Here { path: &row.path, id: row.id.as_ref().map(|id| id.as_str()), host: &host };
+        let batons = held(&batons, &lineage, &here);
         worktrees.push(Line {
-            handovers: handovers(context, &lineage, row)?,
+            handovers: handovers(&lineage, &here, &batons),
+            sides: lineage.open_sides(&here).iter().map(|side| side.key.clone()).collect(),
+            batons,
             sweeps: words.iter().filter(is_own).cloned().collect(),
             jobs: own.as_ref().map(|own| count(own)),
             row: row.clone(),
@@ -188,22 +210,32 @@ fn words(context: &Context, cluster: Option<&Source>, queue: &Queue) -> Vec<Swee
     found.map(word).collect()
 }
 
-fn handovers(context: &Context, lineage: &Lineage, row: &Row) -> Result<Vec<Handover>, Error> {
-    let host = Identity::of(&context.world.environment).host;
-    let here = Here { path: &row.path, id: row.id.as_ref().map(|id| id.as_str()), host: &host };
-    let mut leaves: Vec<_> = lineage.leaves(&here).into_iter().filter(|leaf| !leaf.is_archived).collect();
+/// The batons of a worktree; one that cannot be read is held by nobody knows whom.
+fn held(batons: &Batons, lineage: &Lineage, here: &Here) -> Vec<Held> {
+    let claims = batons.of(lineage, here);
+    let one = |(key, claim): &Found| Held {
+        key: key.clone(),
+        claim: match claim {
+            Ok(claim) => Known::Known(claim.clone()),
+            Err(e) => Known::Unknown(e.to_string()),
+        },
+    };
+    claims.map(one).collect()
+}
+
+fn handovers(lineage: &Lineage, here: &Here, batons: &[Held]) -> Vec<Handover> {
+    let mut leaves: Vec<_> = lineage.leaves(here).into_iter().filter(|leaf| !leaf.is_archived).collect();
     leaves.sort_by_key(|leaf| std::cmp::Reverse(leaf.created));
-    leaves
-        .into_iter()
-        .map(|leaf| {
-            let holder = Baton::of(context.world, &context.home(), &leaf.key).holder()?;
-            Ok(Handover {
-                key: leaf.key.clone(),
-                created: leaf.created,
-                holder: holder.map(|claim| claim.who.to_string()),
-            })
+    let holder = |key: &AnyKey| {
+        let held = batons.iter().find(|held| held.key == *key)?;
+        Some(match &held.claim {
+            Known::Known(claim) => claim.who.to_string(),
+            Known::Unknown(why) | Known::NotApplicable(why) => why.clone(),
         })
-        .collect()
+    };
+    let row =
+        |leaf: &Entry| Handover { key: leaf.key.clone(), created: leaf.created, holder: holder(&leaf.key) };
+    leaves.into_iter().map(row).collect()
 }
 
 fn belongs(job: &Job, row: &Row) -> bool {

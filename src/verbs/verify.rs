@@ -14,10 +14,10 @@ use crate::cluster::{Job, Origin, Snapshot};
 use crate::config::Source;
 use crate::document::drift::{Class, JobsNow, Moved};
 use crate::document::{
-    self, Edited, Facts, FrontError, JobFact, Lineage, Proof, StoreError, SweepFact, Verdict,
+    self, Edited, Entry, Facts, FrontError, JobFact, Lineage, Proof, StoreError, SweepFact, Verdict,
 };
 use crate::git::Git;
-use crate::safety::{escape_bytes, escape_path, shell_word};
+use crate::safety::{code_span, escape_bytes, escape_path, shell_word};
 use crate::terms::{AnyKey, Digest, JobId, Known, Part, Seconds, Time};
 
 /// At most this many lines of a difference are shown.
@@ -245,6 +245,7 @@ fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Err
         verdict = Verdict::Edited { which: Edited::Document, diff: Vec::new() };
         notes.push("the key inside the document is another one".to_owned());
     }
+    notes.extend(beside(&lineage, key));
     let outcome = Outcome {
         key: key.clone(),
         verdict,
@@ -253,10 +254,33 @@ fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Err
         moved: Vec::new(),
         unchecked: Vec::new(),
         notes,
-        superseded_by: lineage.children(key).map(|entry| entry.key.clone()).collect(),
+        superseded_by: lineage.successors(key).map(|entry| entry.key.clone()).collect(),
     };
     let jobs = Known::NotApplicable("the cluster was not asked".to_owned());
     Ok(Found { bytes, facts, outcome, place: None, jobs, sweeps: Vec::new() })
+}
+
+/// What stands beside the document, what it joined of that, and whether it does itself.
+fn beside(lineage: &Lineage, key: &AnyKey) -> Vec<String> {
+    let mut notes = Vec::new();
+    if lineage.is_side(key) {
+        notes.push("it is a side handover: it was never the current one of its worktree".to_owned());
+    }
+    let about = |entry: &Entry| {
+        entry.focus.as_deref().map_or(String::new(), |focus| format!(", {}", code_span(focus)))
+    };
+    for side in lineage.beside(key) {
+        let key = &side.key;
+        notes.push(format!(
+            "a side handover stands beside it: {key}{}; read it: handover show {key}",
+            about(side)
+        ));
+    }
+    for side in lineage.get(key).iter().flat_map(|entry| &entry.joins).filter(|key| lineage.is_side(key)) {
+        let about = lineage.get(side).map(about).unwrap_or_default();
+        notes.push(format!("it joined a side handover: {side}{about}; read it: handover show {side}"));
+    }
+    notes
 }
 
 fn about(context: &Context, facts: &Facts, body: &str) -> About {
@@ -356,7 +380,7 @@ fn where_it_is(context: &Context, facts: &Facts, now: &capture::Place) -> Result
     )));
     if left > 0 {
         let names: Vec<String> =
-            facts.files.listed.iter().take(6).map(|file| crate::safety::code_span(&file.path)).collect();
+            facts.files.listed.iter().take(6).map(|file| code_span(&file.path)).collect();
         let more =
             if left > names.len() { format!(" and {} more", left - names.len()) } else { String::new() };
         placed
@@ -444,7 +468,7 @@ fn another_cluster(facts: &Facts, snapshot: &Snapshot, ids: &[JobId]) -> Option<
     let name = snapshot.cluster.as_deref().map(crate::safety::escape);
     if let (Some(then), Some(now)) = (&facts.cluster.name, &name) {
         return (then != now).then(|| {
-            let (now, then) = (crate::safety::code_span(now), crate::safety::code_span(then));
+            let (now, then) = (code_span(now), code_span(then));
             format!("the Slurm here is cluster {now}, the document's jobs are on cluster {then}; their ids mean nothing here")
         });
     }

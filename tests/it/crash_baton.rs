@@ -143,9 +143,6 @@ fn is_archived(sandbox: &Sandbox) {
     }
 }
 
-/// A lock means nothing after a power loss: the boot id in it proves its owner dead.
-const EXPENDABLE_OF_ARCHIVE: [&str; 4] = [EXPENDABLE[0], EXPENDABLE[1], EXPENDABLE[2], "/handover/lock"];
-
 fn archive(name: &str) -> Story<'_> {
     Story {
         name,
@@ -159,7 +156,7 @@ fn archive(name: &str) -> Story<'_> {
             assert!(!sandbox.exists(".git/handover/lock"), "the lock of the dead is cleared away");
             git_sees_nothing_of_ours(sandbox);
         },
-        expendable: &EXPENDABLE_OF_ARCHIVE,
+        expendable: &EXPENDABLE,
     }
 }
 

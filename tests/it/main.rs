@@ -3,6 +3,7 @@
 mod architecture;
 mod archive;
 mod baton;
+mod chain;
 mod checkpoints;
 mod context;
 mod crash;

@@ -103,9 +103,9 @@ fn a_baton_of_an_older_document_holds_it() {
         call.env("HANDOVER_AGENT", "codex").env("HANDOVER_SESSION", "s-2").run().expect(0)
     };
     let key = sandbox.handover_in(&path, ["create", "--cluster", "none"]).expect(0).last_line().to_owned();
-    let _ = as_other(&["resume", "--cluster", "none"]);
     sandbox.advance("1m");
     let _ = sandbox.handover_in(&path, ["create", "--cluster", "none"]).expect(0);
+    let _ = as_other(&["resume", &key, "--cluster", "none"]);
     let answer = sandbox.handover(EVERYTHING).expect(5);
     assert!(answer.stderr().contains(&format!("another holds its baton: {key}: `codex`")), "{answer}");
     let _ = as_other(&["release", &key]);
