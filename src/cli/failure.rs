@@ -141,6 +141,18 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
             Exit::Outside,
             hint("name where the cluster's state can be read: --cluster local, or the path of a state file"),
         ),
+        Error::OldEvidence { sweep, .. } => {
+            let sweep = crate::safety::one_line(sweep, 60);
+            (
+                Exit::Refused,
+                vec![
+                    format!(
+                        "where Slurm's commands are: handover sweep clean {sweep} --remove --cluster local"
+                    ),
+                    "or take a new state file: handover snapshot --script".to_owned(),
+                ],
+            )
+        }
         Error::Submit(refusal) => (Exit::Refused, judge_submit(refusal)),
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
     }

@@ -1,54 +1,116 @@
 //! What ended tasks left, what went, and what the trash holds.
 
-use super::{Align, Style, Table, View, paint};
+use super::lines::Lines;
+use super::{Align, Table, View};
 use crate::safety::{escape, one_line};
+use crate::terms::Bytes;
 use crate::verbs::sweep::clean::{Plan, Receipt, Settled, Trash};
 
 /// So many files are shown; JSON has all.
 const MOST: usize = 200;
+/// So many of those that stay for now.
+const MOST_FRESH: usize = 10;
+/// So many before a question.
+const MOST_ASKED: usize = 10;
 
 /// What could go; `again` are the options that the next command must repeat.
 pub fn plan(view: &View, plan: &Plan, again: &str) -> String {
     let sweep = one_line(&plan.sweep, 60);
     let mut out = match plan.items.len() {
-        0 => format!("nothing of sweep {sweep} could go\n"),
+        0 => {
+            format!("nothing of sweep {sweep} could go{}\n", if plan.fresh.is_empty() { "" } else { " yet" })
+        }
         count => format!("{count} files and folders of sweep {sweep} could go, {} together:\n", plan.bytes),
     };
+    let mut lines = Lines { out: &mut out, width: view.width };
     for item in plan.items.iter().take(MOST) {
-        let size = format!("{:>10}", item.bytes.to_string());
-        out.push_str(&format!(
-            "{size}  {}  (task {}: {})\n",
-            view.path(&item.path),
-            item.task,
-            escape(&item.why)
-        ));
+        lines.whole(&size(item.bytes), &view.path(&item.path));
+        lines.add_in("", &format!("task {}: {}", item.task, escape(&item.why)), 2);
     }
     if plan.items.len() > MOST {
-        out.push_str(&format!("and {} more; --json has all\n", plan.items.len() - MOST));
+        lines.add("", &format!("and {} more; --json has all", plan.items.len() - MOST));
     }
+    fresh(view, plan, &mut lines);
     for kept in &plan.kept {
-        out.push_str(&format!("kept: everything of {}: {}\n", kept.tasks, escape(&kept.why)));
+        lines.add("kept", &format!("everything of {}: {}", kept.tasks, escape(&kept.why)));
     }
     for what in &plan.not_read {
-        out.push_str(&format!("not read: {}\n", escape(what)));
+        lines.add("not read", &escape(what));
     }
-    if !plan.items.is_empty() {
-        out.push_str(&format!("to put it into the trash: handover sweep clean {sweep} --remove{again}\n"));
+    match &plan.refused {
+        Some(refused) if !plan.items.is_empty() => {
+            let age = match refused.age {
+                Some(age) => format!("is {age} old, more than {}", refused.most),
+                None => "does not say how old it is".to_owned(),
+            };
+            let source = &refused.source;
+            lines.add(
+                "refused",
+                &format!(
+                    "nothing is removed on the word of {source}: it {age}, and a task may run again by now"
+                ),
+            );
+            lines.whole("next", &format!("handover sweep clean {sweep} --remove --cluster local"));
+        }
+        None if !plan.items.is_empty() => {
+            lines.add("next", "to put it into the trash:");
+            lines.whole("", &format!("handover sweep clean {sweep} --remove{again}"));
+        }
+        _ => {}
     }
     out
 }
 
+/// What may still be written.
+fn fresh(view: &View, plan: &Plan, lines: &mut Lines) {
+    let Some(last) = plan.fresh.iter().map(|item| item.could_go).max() else { return };
+    let what = format!(
+        "{} that a program may still write, since it wrote them in the last 15 min; all could go from {} on:",
+        plan.fresh.len(),
+        view.time(last)
+    );
+    lines.add("stay", &what);
+    for item in plan.fresh.iter().take(MOST_FRESH) {
+        lines.whole(&size(item.bytes), &view.path(&item.path));
+        let written = match item.written > view.now {
+            true => "written at a time that lies ahead".to_owned(),
+            false => format!("written {} ago", item.written.age(view.now)),
+        };
+        lines.add_in("", &format!("task {}: {written}", item.task), 2);
+    }
+    if plan.fresh.len() > MOST_FRESH {
+        lines.add("", &format!("and {} more; --json has all", plan.fresh.len() - MOST_FRESH));
+    }
+}
+
+fn size(bytes: Bytes) -> String {
+    format!("{:>10} ", bytes.to_string())
+}
+
+/// What goes, for the one who is asked.
+pub fn warning(view: &View, plan: &Plan) -> String {
+    let mut out = format!("{} go to the trash:\n", plan.bytes);
+    for item in plan.items.iter().take(MOST_ASKED) {
+        out.push_str(&format!("  {}\n", view.path(&item.path)));
+    }
+    if plan.items.len() > MOST_ASKED {
+        out.push_str(&format!("  and {} more\n", plan.items.len() - MOST_ASKED));
+    }
+    out.trim_end().to_owned()
+}
+
 /// What went.
-pub fn text(_view: &View, receipt: &Receipt) -> String {
+pub fn text(view: &View, receipt: &Receipt) -> String {
     let mut out = String::new();
+    let mut lines = Lines { out: &mut out, width: view.width };
     for item in receipt.entry.items.iter().take(MOST) {
-        out.push_str(&format!("{}  {}\n", paint(Style::Faint, "trash"), escape(&item.path)));
+        lines.whole("trash", &view.path(&item.from()));
     }
     if receipt.entry.items.len() > MOST {
-        out.push_str(&format!("and {} more\n", receipt.entry.items.len() - MOST));
+        lines.add("", &format!("and {} more", receipt.entry.items.len() - MOST));
     }
-    out.push_str(&format!("{} went; the disk is free of it after --purge\n", receipt.bytes));
-    out.push_str(&format!("to undo: handover sweep clean --undo {}\n", receipt.entry.id));
+    lines.add("went", &format!("{}; the disk is free of it after --purge", receipt.bytes));
+    lines.whole("undo", &format!("handover sweep clean --undo {}", receipt.entry.id));
     out
 }
 

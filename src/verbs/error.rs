@@ -121,6 +121,14 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// Nothing is removed on evidence that is too old.
+    #[error("will not remove anything on the word of {}, {}: a task may run again by now", refused.source, old(refused))]
+    OldEvidence {
+        /// The evidence.
+        refused: super::sweep::clean::Refused,
+        /// The sweep.
+        sweep: String,
+    },
     /// The plan of a sweep was not submitted.
     #[error(transparent)]
     Submit(#[from] Box<super::sweep::submit::Refusal>),
@@ -177,5 +185,12 @@ fn held_in_words(wanted: &Wanted, holders: &[Claim], now: Time) -> String {
 impl From<super::sweep::submit::Refusal> for Error {
     fn from(refusal: super::sweep::submit::Refusal) -> Error {
         Error::Submit(Box::new(refusal))
+    }
+}
+
+fn old(refused: &super::sweep::clean::Refused) -> String {
+    match refused.age {
+        Some(age) => format!("which is {age} old (at most {} are taken)", refused.most),
+        None => "of which nobody knows how old it is".to_owned(),
     }
 }

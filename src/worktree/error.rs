@@ -208,6 +208,12 @@ pub enum Error {
         /// The id, escaped.
         id: String,
     },
+    /// Files that were put aside cannot go back: their places are taken.
+    #[error("nothing was put back, since something is there now: {}", shown(places))]
+    Occupied {
+        /// Which places.
+        places: Vec<PathBuf>,
+    },
     /// It cannot be put back as things are.
     #[error("cannot put {} back: {why}", one_line(name, 80))]
     NotRestored {
@@ -232,5 +238,14 @@ pub enum Error {
 impl Error {
     pub(super) fn read(path: &Path, source: io::Error) -> Error {
         Error::Read { path: path.to_owned(), source }
+    }
+}
+
+fn shown(places: &[PathBuf]) -> String {
+    const MOST: usize = 5;
+    let shown: Vec<String> = places.iter().take(MOST).map(escape_path).collect();
+    match places.len().saturating_sub(MOST) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

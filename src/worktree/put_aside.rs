@@ -168,28 +168,33 @@ pub fn find(common_dir: &Path, id: &str) -> Result<PutAside, Error> {
     }
 }
 
-/// Puts everything of an entry back that has its old place free; says what
-/// stays aside and why.
+/// Puts everything of an entry back.
 ///
 /// # Errors
-/// A rename failed.
-pub fn restore(world: &World, common_dir: &Path, note: &PutAside) -> Result<Vec<String>, Error> {
-    let mut stays = Vec::new();
-    for item in note.items.iter().filter(|item| item.is_aside()) {
+/// [`Error::Occupied`] if something is in one of the old places, or a link now
+/// leads elsewhere from there: nothing is moved then. A rename failed: what went before is back.
+pub fn restore(world: &World, common_dir: &Path, note: &PutAside) -> Result<(), Error> {
+    let aside = || note.items.iter().filter(|item| item.is_aside());
+    let places: Vec<PathBuf> = aside().map(Item::from).filter(|place| is_occupied(place)).collect();
+    if !places.is_empty() {
+        return Err(Error::Occupied { places });
+    }
+    for item in aside() {
         let from = item.from();
-        if from.symlink_metadata().is_ok() {
-            stays.push(format!("{}: something is there now", item.path));
-            continue;
-        }
         if let Some(dir) = from.parent() {
             world.files.ensure_dir(dir)?;
         }
         world.files.rename_new(&item.to(), &from)?;
     }
-    if stays.is_empty() {
-        forget(world, common_dir, note)?;
-    }
-    Ok(stays)
+    forget(world, common_dir, note)
+}
+
+/// True if something is there, or the nearest folder above it that is there is not where it was:
+/// what was put aside had no link in its path.
+fn is_occupied(place: &Path) -> bool {
+    let above = place.ancestors().skip(1).find(|dir| dir.symlink_metadata().is_ok());
+    let is_moved = |dir: &Path| std::fs::canonicalize(dir).map_or(true, |real| real != dir);
+    place.symlink_metadata().is_ok() || above.is_some_and(is_moved)
 }
 
 /// What is older than `age`, and so may go for good.

@@ -9,7 +9,12 @@ fn what_ended_tasks_left_goes_into_a_trash_and_comes_back() {
     // What was written just now may still be written.
     let young = of_recording(&recorded, &["sweep", "clean", "2", "--json"]).expect(0).data();
     assert_eq!(young["items"].as_array().unwrap().len(), 0);
-    recorded.hours_later(6);
+    assert_eq!(young["fresh"].as_array().unwrap().len(), 11);
+    let young = of_recording(&recorded, &["sweep", "clean", "2"]).expect(0);
+    insta::assert_snapshot!("young", recorded.sandbox.normalise(&young.stdout()));
+    recorded.looked_at_hours_later(6);
+    let shown = of_recording(&recorded, &["sweep", "clean", "2"]).expect(0);
+    insta::assert_snapshot!("old", recorded.sandbox.normalise(&shown.stdout()));
     let plan = of_recording(&recorded, &["sweep", "clean", "2", "--dry-run", "--json"]).expect(0).data();
     let runs = recorded.project.join("runs");
     let files = recorded.sandbox.tree(&runs);
@@ -51,8 +56,17 @@ fn what_ended_tasks_left_goes_into_a_trash_and_comes_back() {
     let undo = |words: &[&str]| recorded.sandbox.handover_in(&recorded.project, words.iter());
     // Where something is now, nothing is put.
     std::fs::write(recorded.project.join(&gone[0]), "new").unwrap();
-    let partial = undo(&["sweep", "clean", "--undo", id]).expect(6);
-    assert!(partial.stdout().contains("something is there now"), "{partial:?}");
+    let before = recorded.sandbox.tree(&runs);
+    let refused = undo(&["sweep", "clean", "--undo", id]).expect(5);
+    assert!(
+        refused.stderr().contains(&format!(
+            "something is there now: {}/{}",
+            recorded.project.display(),
+            gone[0]
+        )),
+        "{refused}"
+    );
+    assert!(recorded.sandbox.tree(&runs) == before, "something was moved");
     std::fs::remove_file(recorded.project.join(&gone[0])).unwrap();
     let _ = undo(&["sweep", "clean", "--undo", id]).expect(0);
     assert!(recorded.sandbox.tree(&runs) == files, "not what it was");
@@ -62,8 +76,10 @@ fn what_ended_tasks_left_goes_into_a_trash_and_comes_back() {
 #[test]
 fn trash_goes_for_good_when_it_is_old_and_somebody_says_so() {
     let recorded = Recorded::new();
-    recorded.hours_later(6);
-    let _ = of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes"]).expect(0);
+    recorded.looked_at_hours_later(6);
+    let went = of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes"]).expect(0);
+    let all = format!("{}{}", went.stdout(), went.stderr());
+    assert_eq!(all.matches("runs/8/checkpoints/step_600.pt").count(), 1, "listed twice: {all}");
     let call = |words: &[&str]| recorded.sandbox.handover_in(&recorded.project, words.iter());
     let _ = call(&["sweep", "clean", "--purge", "--yes"]).expect(0);
     let listed = call(&["sweep", "clean", "--list-trash", "--json"]).expect(0).data();
@@ -77,7 +93,7 @@ fn trash_goes_for_good_when_it_is_old_and_somebody_says_so() {
 #[test]
 fn whatever_the_patterns_name_no_resumable_checkpoint_and_nothing_outside_goes() {
     let recorded = Recorded::new();
-    recorded.sandbox.set_now("2026-11-22T12:00:00Z");
+    recorded.looked_at_hours_later(20);
     let settings = recorded.project.join(".handover.yaml");
     let text = std::fs::read_to_string(&settings).unwrap();
     std::fs::write(&settings, format!("{text}  partial: ['**', '*']\n")).unwrap();
@@ -103,4 +119,45 @@ fn whatever_the_patterns_name_no_resumable_checkpoint_and_nothing_outside_goes()
         let gone = receipt["items"].as_array().unwrap().iter();
         assert!(!gone.map(|item| item["path"].as_str().unwrap()).any(|path| path.contains(&start)));
     }
+}
+
+#[test]
+fn nothing_is_removed_on_the_word_of_an_old_state_file() {
+    let recorded = Recorded::new();
+    recorded.hours_later(6);
+    let files = recorded.sandbox.tree(&recorded.project);
+    let plan = of_recording(&recorded, &["sweep", "clean", "2", "--json"]).expect(0).data();
+    assert_eq!(
+        (&plan["refused"]["age"], &plan["refused"]["most"]),
+        (&21_600.into(), &900.into()),
+        "{plan:#}"
+    );
+    let refused = of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes"]).expect(5);
+    let why = refused.stderr().to_owned();
+    assert!(why.contains("cluster_state.txt, which is 6 h") && why.contains("--cluster local"), "{refused}");
+    assert!(recorded.sandbox.tree(&recorded.project) == files, "not what it was");
+    // One that does not say when it was written is no better.
+    let state = recorded.sandbox.root().join("cluster_state.txt");
+    let text = std::fs::read_to_string(&state).unwrap();
+    let is_time = |line: &&str| line.starts_with("Taken:") || line.starts_with("taken_at ");
+    let timeless: Vec<&str> = text.lines().filter(|line| !is_time(line)).collect();
+    std::fs::write(&state, timeless.join("\n") + "\n").unwrap();
+    let refused = of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes"]).expect(5);
+    assert!(refused.stderr().contains("nobody knows how old"), "{refused}");
+    assert!(recorded.sandbox.tree(&recorded.project) == files, "not what it was");
+}
+
+#[test]
+fn a_run_folder_that_is_a_link_out_of_the_project_is_left_alone() {
+    let recorded = Recorded::new();
+    recorded.looked_at_hours_later(6);
+    let (run, outside) = (recorded.project.join("runs/8"), recorded.sandbox.root().join("scratch"));
+    std::fs::rename(&run, &outside).unwrap();
+    std::os::unix::fs::symlink(&outside, &run).unwrap();
+    let before = recorded.sandbox.tree(&outside);
+    let plan = of_recording(&recorded, &["sweep", "clean", "2", "--json"]).expect(0).data();
+    let kept = plan["kept"].as_array().unwrap().iter().find(|kept| kept["tasks"] == "8").unwrap();
+    assert!(kept["why"].as_str().unwrap().contains("is a link that leads out of the project"), "{kept}");
+    let _ = of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes"]).expect(0);
+    assert!(recorded.sandbox.tree(&outside) == before, "not what it was");
 }

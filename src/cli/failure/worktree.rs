@@ -90,7 +90,12 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
             (Exit::Partial, after_a_stop(name, checkout, operation.as_deref()))
         }
         Error::NotInTrash { .. } => {
-            (Exit::NotFound, vec!["see what is there: handover remove --list-trash".into()])
+            let what =
+                "see what is there: handover remove --list-trash, or handover sweep clean --list-trash";
+            (Exit::NotFound, vec![what.into()])
+        }
+        Error::Occupied { .. } => {
+            (Exit::Refused, vec!["move what is there away, and run the same command again".into()])
         }
         Error::NotRestored { .. } => {
             (Exit::Refused, vec!["clear the way and run the same command again".into()])

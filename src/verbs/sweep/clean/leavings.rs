@@ -1,0 +1,155 @@
+//! What one ended task left.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use walkdir::WalkDir;
+
+use super::whereabouts::Homes;
+use super::{Candidate, FRESH, Fresh};
+use crate::checkpoint::{Survey, Verdict};
+use crate::sweep::Evidence;
+use crate::sys::Glob;
+use crate::terms::{Bytes, Known, TaskIds, Time};
+
+/// So many entries below one run folder are looked at.
+const MOST_ENTRIES: usize = 100_000;
+
+/// What decides about the files of a task.
+pub struct Rules {
+    /// The tasks that are alive under their old ids.
+    pub alive: Known<TaskIds>,
+    /// The folders of everything that may still write.
+    pub live: Vec<PathBuf>,
+    /// Where something may be removed at all.
+    pub homes: Homes,
+    /// Names of partial artefacts.
+    pub globs: Vec<Glob>,
+    /// The moment of the look.
+    pub now: Time,
+}
+
+/// What one task left.
+#[derive(Default)]
+pub struct Leavings {
+    /// What could go.
+    pub items: Vec<Candidate>,
+    /// What could, were it not so young.
+    pub fresh: Vec<Fresh>,
+}
+
+impl Rules {
+    /// What one task left that could go; or why everything of it stays.
+    pub fn leavings(&self, one: &Evidence) -> Result<Leavings, String> {
+        match &self.alive {
+            Known::Known(alive) if alive.contains(one.member) => {
+                return Err("alive under its old id".to_owned());
+            }
+            Known::Known(_) => {}
+            Known::Unknown(why) | Known::NotApplicable(why) => {
+                return Err(format!("the queue was not read: {why}"));
+            }
+        }
+        let looked = one.looked.as_deref().ok_or("nothing but accounting was read of it")?;
+        let dir = self.homes.real(looked.run_dir.known().ok_or("its run folder is not known")?)?;
+        if self.live.iter().any(|live| live.starts_with(&dir) || dir.starts_with(live)) {
+            return Err("a task that is alive shares its run folder".to_owned());
+        }
+        let survey = match &looked.checkpoints {
+            Known::Known(survey) => survey,
+            Known::Unknown(why) | Known::NotApplicable(why) => {
+                return Err(format!("its checkpoints were not read: {why}"));
+            }
+        };
+        let mut found = damaged(survey);
+        found.extend(self.partial(&dir));
+        let sound = sound(survey);
+        let mut left = Leavings::default();
+        for (path, why) in found {
+            let Ok(path) = std::fs::canonicalize(&path) else { continue };
+            let is_within = path.starts_with(&dir) && path != dir;
+            let holds_sound = sound.iter().any(|sound| sound.starts_with(&path) || path.starts_with(sound));
+            let Some((bytes, written)) = size(&path) else { continue };
+            if !is_within || holds_sound {
+                continue;
+            }
+            let task = one.member;
+            // A time that lies ahead tells nothing of an end either.
+            match written.filter(|written| self.now.unix().saturating_sub(written.unix()) < FRESH.0 as i64) {
+                Some(written) => {
+                    left.fresh.push(Fresh { task, path, bytes, written, could_go: written.plus(FRESH) });
+                }
+                None => left.items.push(Candidate { task, path, bytes, why, run_dir: dir.clone() }),
+            }
+        }
+        left.items.sort_by(|one, other| one.path.cmp(&other.path));
+        left.fresh.sort_by(|one, other| one.path.cmp(&other.path));
+        // What lies in a folder that goes, goes with it.
+        left.items = outermost(left.items, |item| &item.path);
+        left.fresh = outermost(left.fresh, |item| &item.path);
+        Ok(left)
+    }
+
+    fn partial(&self, dir: &Path) -> Vec<(PathBuf, String)> {
+        let entries = WalkDir::new(dir).into_iter().filter_map(Result::ok).take(MOST_ENTRIES);
+        let fits = |entry: &walkdir::DirEntry| {
+            let near = entry.path().strip_prefix(dir).unwrap_or(entry.path());
+            let is_kind = entry.file_type().is_file() || entry.file_type().is_dir();
+            is_kind && entry.depth() > 0 && self.globs.iter().any(|glob| glob.fits(near))
+        };
+        let why = "a partial artefact by its name";
+        entries.filter(fits).map(|entry| (entry.into_path(), why.to_owned())).collect()
+    }
+}
+
+fn outermost<T>(sorted: Vec<T>, path: impl Fn(&T) -> &PathBuf) -> Vec<T> {
+    let mut whole: Vec<T> = Vec::new();
+    for item in sorted {
+        if !whole.last().is_some_and(|last| path(&item).starts_with(path(last))) {
+            whole.push(item);
+        }
+    }
+    whole
+}
+
+/// Checkpoints that cannot be resumed from, of whatever age.
+fn damaged(survey: &Survey) -> Vec<(PathBuf, String)> {
+    let told = survey.all.iter().chain(&survey.refused).filter_map(|one| {
+        let why = match &one.verdict {
+            Verdict::Damaged { why } => format!("a damaged checkpoint: {why}"),
+            Verdict::Unfinished { why } => format!("an unfinished checkpoint: {why}"),
+            Verdict::Temporary => "a checkpoint under a temporary name".to_owned(),
+            Verdict::Sound { .. } | Verdict::Unreadable { .. } | Verdict::Unrecognised => return None,
+        };
+        Some((one.path.clone(), why))
+    });
+    told.collect()
+}
+
+/// Checkpoints that are sound, or may be.
+fn sound(survey: &Survey) -> Vec<PathBuf> {
+    let may_be = survey
+        .all
+        .iter()
+        .chain(&survey.best)
+        .filter(|one| one.verdict.is_sound() || matches!(one.verdict, Verdict::Unreadable { .. }));
+    may_be.map(|one| std::fs::canonicalize(&one.path).unwrap_or_else(|_| one.path.clone())).collect()
+}
+
+/// The size of a file or of all files in a folder, and when any of it was
+/// written last; `None` if that cannot be said.
+fn size(path: &Path) -> Option<(Bytes, Option<Time>)> {
+    let (mut bytes, mut newest) = (0u64, None);
+    for (number, entry) in WalkDir::new(path).into_iter().enumerate() {
+        let meta = entry.ok()?.metadata().ok()?;
+        if number > MOST_ENTRIES {
+            return None;
+        }
+        if meta.is_file() {
+            bytes = bytes.saturating_add(meta.len());
+            let written = meta.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+            newest = newest.max(Some(Time::from_unix(i64::try_from(written).ok()?)?));
+        }
+    }
+    Some((Bytes(bytes), newest))
+}
