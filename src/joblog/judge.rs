@@ -27,8 +27,18 @@ const STEPS_AFTER: usize = 3;
 const BYTES_AFTER: u64 = 4096;
 const MANY_STEPS: usize = 8;
 
-/// Settles the roles of an attempt's events, and names the cause.
-pub(super) fn root(events: &mut [Event], ended: Option<u64>, samples: &[Sample]) -> Option<usize> {
+/// So many causes that were survived are looked behind.
+const MOST_SURVIVED: usize = 12;
+
+/// Settles the roles of an attempt's events, and names the cause. `lives_on`
+/// says whether what stands behind a place shows the program at work; it costs
+/// more than all the rest and is asked last.
+pub(super) fn root(
+    events: &mut [Event],
+    ended: Option<u64>,
+    samples: &[Sample],
+    lives_on: &dyn Fn(u64) -> bool,
+) -> Option<usize> {
     events.sort_by_key(|event| event.offset);
     after_the_end(events, ended);
     for event in events.iter_mut() {
@@ -39,7 +49,7 @@ pub(super) fn root(events: &mut [Event], ended: Option<u64>, samples: &[Sample])
     links(events);
     threads(events);
     printed(events);
-    let found = choose(events).map(|found| environment(events, found));
+    let found = lasting(events, lives_on).map(|found| environment(events, found));
     for (at, event) in events.iter_mut().enumerate() {
         if event.hedged && event.role == Role::Root && Some(at) != found {
             event.role = Role::Warning;
@@ -66,9 +76,13 @@ fn links(events: &mut [Event]) {
         let Some(link) = events[at].link else { continue };
         let Some(before) = (0..at).rev().find(|before| events[*before].raised) else { continue };
         let (first, second) = (&events[before], &events[at]);
-        let tells_more = !GENERIC.contains(&second.class.as_str())
-            && GENERIC.contains(&first.class.as_str())
-            && second.role == Role::Root;
+        // An import that was to take the place of one that failed is what is missing in the end.
+        let takes_its_place =
+            |event: &Event| matches!(event.class.as_str(), "missing-module" | "missing-lib");
+        let tells_more = takes_its_place(first) && takes_its_place(second)
+            || !GENERIC.contains(&second.class.as_str())
+                && GENERIC.contains(&first.class.as_str())
+                && second.role == Role::Root;
         if link == Link::Handling && tells_more {
             events[before].role = Role::Evidence;
         } else if second.role == Role::Root
@@ -142,10 +156,26 @@ fn went_on(event: &Event, samples: &[Sample]) -> bool {
     steps >= MANY_STEPS || steps >= STEPS_AFTER && last - event.last >= BYTES_AFTER
 }
 
+/// The best that the program did not live through.
+fn lasting(events: &mut [Event], lives_on: &dyn Fn(u64) -> bool) -> Option<usize> {
+    for _ in 0..MOST_SURVIVED {
+        let at = choose(events)?;
+        let event = &mut events[at];
+        let is_final = event.hedged || event.job.is_some() || ENDINGS.contains(&event.class.as_str());
+        if is_final || !lives_on(event.last) {
+            return Some(at);
+        }
+        event.hedged = true;
+    }
+    choose(events)
+}
+
 /// What is missing from an environment that was never activated is not
 /// missing: the cause is the line that says so.
 fn environment(events: &mut [Event], found: usize) -> usize {
-    let is_missing = matches!(events[found].class.as_str(), "missing-module" | "missing-lib");
+    // The system's Python may be too old for the code, too.
+    let is_missing = matches!(events[found].class.as_str(), "missing-module" | "missing-lib")
+        || events[found].exception.as_deref() == Some("SyntaxError");
     let not_activated =
         |event: &Event| event.class == "env-activation" && matches!(event.role, Role::Warning | Role::Root);
     match events[..found].iter().position(not_activated).filter(|_| is_missing) {
@@ -163,9 +193,9 @@ fn choose(events: &[Event]) -> Option<usize> {
     let is_root = |event: &Event| event.role == Role::Root;
     let is_ending = |event: &Event| ENDINGS.contains(&event.class.as_str());
     let is_uncaught = |event: &Event| event.raised && !SURVIVED.contains(&event.class.as_str());
-    let has_failed = events.iter().any(|event| {
-        matches!(event.role, Role::Teardown | Role::Cascade) || event.role == Role::Root && !event.hedged
-    });
+    let has_failed = events
+        .iter()
+        .any(|event| !event.hedged && matches!(event.role, Role::Teardown | Role::Cascade | Role::Root));
     let tiers: [&dyn Fn(&Event) -> bool; 9] = [
         &|event| is_root(event) && !event.weak && !event.hedged && !is_ending(event),
         &|event| is_root(event) && event.weak && !event.hedged && is_uncaught(event) && !is_ending(event),

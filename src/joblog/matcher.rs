@@ -41,7 +41,7 @@ pub(super) enum Mark {
     Mention,
 }
 
-const MARKS: [(&str, Mark); 29] = [
+const MARKS: [(&str, Mark); 30] = [
     ("Traceback (most recent call last)", Mark::Traceback),
     ("Exception ignored in", Mark::Aside),
     ("Exception in thread ", Mark::Thread),
@@ -58,6 +58,7 @@ const MARKS: [(&str, Mark); 29] = [
     ("*** JOB ", Mark::JobId),
     ("RESTART_COUNT", Mark::Attempt),
     ("ttempt ", Mark::Attempt),
+    ("ttempt=", Mark::Attempt),
     ("ATTEMPT ", Mark::Attempt),
     ("estart ", Mark::Attempt),
     ("RESTART ", Mark::Attempt),

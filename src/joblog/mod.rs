@@ -8,6 +8,7 @@ mod find;
 mod finding;
 mod judge;
 mod label;
+mod life;
 mod lines;
 mod literal;
 mod matcher;

@@ -6,11 +6,12 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use memchr::{memchr, memchr_iter, memrchr2};
+use memchr::{memchr, memchr_iter, memchr2, memrchr2};
 
 use super::attempts::{Attempt, Event};
 use super::finding::{Finding, Identity, Reading, Role, Trouble, Unread};
 use super::judge;
+use super::life;
 use super::matcher::Matcher;
 use super::progress;
 use super::scan::Scan;
@@ -209,7 +210,8 @@ impl Worker<'_> {
             at = to;
         }
         scan.finish();
-        let reading = assembled(self.reader.table, scan, size, unread, wanted);
+        let lives_on = |offset: u64, to: u64| lives_on(source, offset, to);
+        let reading = assembled(self.reader.table, scan, size, unread, wanted, &lives_on);
         let shows_an_end = |role| matches!(role, Role::Cascade | Role::Teardown | Role::Evidence);
         let is_open = reading.root.as_ref().is_none_or(|root| root.role != Role::Root)
             && reading.findings().any(|finding| shows_an_end(finding.role));
@@ -283,8 +285,34 @@ fn empty(size: u64) -> Reading {
     }
 }
 
+/// True if the program is at work behind the line of a place, up to the end of the attempt.
+fn lives_on<S: Source + ?Sized>(source: &S, offset: u64, to: u64) -> bool {
+    let behind = to.saturating_sub(offset);
+    if behind < life::LEAST {
+        return false;
+    }
+    let tail = to.saturating_sub(life::BEHIND).max(offset + life::BEHIND);
+    [(offset, to.min(offset + life::BEHIND)), (tail, to)].into_iter().filter(|(from, to)| from < to).any(
+        |(from, to)| {
+            let mut text = vec![0; usize::try_from(to - from).unwrap_or(0)];
+            // What cannot be read again shows nothing.
+            let length = source.at(&mut text, from).unwrap_or(0);
+            let text = &text[..length];
+            let line_end = memchr2(b'\n', b'\r', text).map_or(text.len(), |end| end + 1);
+            life::shows(&text[line_end..])
+        },
+    )
+}
+
 /// Puts together what the scan found.
-fn assembled(table: &Table, mut scan: Scan, size: u64, unread: Vec<Unread>, wanted: Option<u32>) -> Reading {
+fn assembled(
+    table: &Table,
+    mut scan: Scan,
+    size: u64,
+    unread: Vec<Unread>,
+    wanted: Option<u32>,
+    lives_on: &dyn Fn(u64, u64) -> bool,
+) -> Reading {
     let samples = scan.take_samples();
     let spans = scan.attempts.spans(size);
     let is_ours = |attempt: &Attempt| wanted.is_none() || attempt.job.is_none() || attempt.job == wanted;
@@ -297,7 +325,10 @@ fn assembled(table: &Table, mut scan: Scan, size: u64, unread: Vec<Unread>, want
         let to = samples.partition_point(|sample| sample.offset < span.to);
         let samples = samples.get(from..to).unwrap_or_default();
         let mut events = std::mem::take(&mut attempt.events);
-        let root = judge::root(&mut events, attempt.ended, samples);
+        let is_newest = Some(at) == newest;
+        let root = judge::root(&mut events, attempt.ended, samples, &|offset| {
+            is_newest && lives_on(offset, span.to)
+        });
         reading.left_out += attempt.left_out;
         if Some(at) == newest {
             reading.progress = progress::progress(samples);

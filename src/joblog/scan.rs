@@ -506,11 +506,15 @@ fn clipped(message: &[u8], at: usize) -> (usize, String) {
 }
 
 /// The number of the attempt that a script announces: Slurm's restart count
-/// anywhere, else a banner (`==== attempt 2`, `### RUN 2/3`).
+/// anywhere, else a banner (`==== attempt 2`, `### RUN 2/3`, `>>> Mon 3 Mar attempt=2 node=n1`)
+/// or a stamped line (`[2026-11-21 10:00:00] attempt 2 on n1`).
 fn own_number(line: &[u8]) -> Option<u32> {
     static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
         let banner = r"^[=#*~>+-]{2,} *(?:(?:attempt|restart)[ :#]+(\d{1,4})\b|run +(\d{1,4}) ?/ ?\d)";
-        Regex::new(&format!(r"(?i-u)\bSLURM_RESTART_COUNT[=: ]+(\d{{1,4}})\b|{banner}")).expect("a constant")
+        let told = r"^[=#*~>+-]{2,} (?:[^\n]{0,60}? )?(?:attempt|restart)[ :#=]+(\d{1,4})\b";
+        let stamped = r"^\[[\d :T.-]{10,30}\] (?:attempt|restart) (\d{1,4}) on \S";
+        Regex::new(&format!(r"(?i-u)\bSLURM_RESTART_COUNT[=: ]+(\d{{1,4}})\b|{banner}|{told}|{stamped}"))
+            .expect("a constant")
     });
     let found = NUMBER.captures(line)?;
     let number = found.iter().skip(1).flatten().next()?;
