@@ -196,7 +196,7 @@ fn choose(events: &[Event]) -> Option<usize> {
     let has_failed = events
         .iter()
         .any(|event| !event.hedged && matches!(event.role, Role::Teardown | Role::Cascade | Role::Root));
-    let tiers: [&dyn Fn(&Event) -> bool; 9] = [
+    let tiers: [&dyn Fn(&Event) -> bool; 10] = [
         &|event| is_root(event) && !event.weak && !event.hedged && !is_ending(event),
         &|event| is_root(event) && event.weak && !event.hedged && is_uncaught(event) && !is_ending(event),
         &|event| is_root(event) && !event.weak && !event.hedged,
@@ -207,6 +207,8 @@ fn choose(events: &[Event]) -> Option<usize> {
         &|event| event.role == Role::Cascade && event.weak && !event.hedged,
         &|event| event.role == Role::Cascade && !event.hedged,
         &|event| event.role == Role::Teardown && event.weak && !event.hedged,
+        // Nothing failed: the job was put back into the queue, and has not begun again.
+        &|event| event.ends_job && event.class == "requeued",
     ];
     tiers.iter().find_map(|fits| events.iter().position(fits))
 }

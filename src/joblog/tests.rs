@@ -54,6 +54,10 @@ fn a_requeued_job_is_judged_by_its_last_attempt() {
     let reading = read(&failed);
     let root = reading.root.unwrap();
     assert_eq!((root.class.as_str(), root.attempt), ("disk-full", 1));
+    // Put back into the queue, and not begun again: that is how it ended.
+    let requeued = first.replace("KeyError: 'x'\n", "").replace("PREEMPTION", "JOB REQUEUE");
+    assert_eq!(read(&requeued).root.map(|root| root.class), Some("requeued".to_owned()));
+    assert_eq!(read(&format!("{requeued}Starting run on node n7\nstep 10 loss 3.0\n")).root, None);
     // What is said on the way out is no new attempt.
     let dying = format!(
         "{first}srun: error: n1: task 0: Terminated\nslurmstepd: error: *** STEP 12.0 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO PREEMPTION ***\n"
