@@ -189,22 +189,17 @@ fn judge_held<'c>(wanted: &Wanted, claims: impl Iterator<Item = (String, &'c str
 
 fn judge_submit(refusal: &Refusal) -> Vec<String> {
     match refusal {
-        Refusal::Moved { now: Some(now), sweep, .. } => {
-            let sweep = crate::safety::one_line(sweep, 60);
-            vec![
-                format!("look at it again: handover sweep plan {sweep}"),
-                format!("if it is right: handover sweep plan {sweep} --submit {now}"),
-            ]
+        Refusal::Moved { now: Some(now), command, .. } => {
+            vec![format!("look at it again: {command}"), format!("if it is right: {command} --submit {now}")]
         }
-        Refusal::Moved { now: None, sweep, .. } => vec![format!(
-            "there is nothing to run any more; look again: handover sweep plan {}",
-            crate::safety::one_line(sweep, 60)
-        )],
+        Refusal::Moved { now: None, command, .. } => {
+            vec![format!("there is nothing to run any more; look again: {command}")]
+        }
         Refusal::Again { record } => vec![format!(
             "what became of it: handover sweep plan {}",
             crate::safety::one_line(&record.sweep, 60)
         )],
-        Refusal::NotFresh { .. } => {
+        Refusal::NotHere { .. } => {
             vec!["run it where Slurm's commands are, with --cluster local".to_owned()]
         }
         Refusal::StartsOver { .. } => {

@@ -54,7 +54,7 @@ fn the_sweep_on_a_real_slurm_is_what_was_planted() {
     let plan = planted.handover(&["sweep", "plan", &planted.array, "--json"]).expect(1).data();
     // Half as much again as the 500 MB that it asked for, in whole GiB.
     place.plan_is_as_planted(&plan, Some("--mem=1G"));
-    let text = planted.handover(&["sweep", "plan", &planted.array]).expect(1);
+    let text = planted.handover(&["sweep", "plan", &planted.array, "--details"]).expect(1);
     place.text_has_the_lines(&plan, text.stdout());
     // Two of the checkpoints have a flipped bit, on which the resumed program would fail.
     let place = Place { full: true, ..place };
@@ -64,9 +64,12 @@ fn the_sweep_on_a_real_slurm_is_what_was_planted() {
 }
 
 /// Tasks that a line of the plan submits again: those that failed, but for
-/// those that need a change first, and the one that is not what is intended.
+/// those that need a change first, the one that is not what is intended, and
+/// the one whose work is lost.
 fn is_submitted(task: &BTreeMap<String, String>) -> bool {
-    task["class"] != "-" && !["cuda-oom", "missing-module", "drifted"].contains(&task["fate"].as_str())
+    let is_lost = task["fate"] == "node-fail" && task["best"] == "-";
+    let waits = ["cuda-oom", "missing-module", "drifted"].contains(&task["fate"].as_str());
+    task["class"] != "-" && !waits && !is_lost
 }
 
 fn the_plan_resumes_once(planted: &Planted, place: &Place, plan: &Value) {

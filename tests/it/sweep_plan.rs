@@ -50,12 +50,14 @@ fn the_plan_of_the_recorded_sweep_is_what_was_planted() {
     let missing =
         plan["steps"].as_array().unwrap().iter().find(|step| step["class"] == "missing-module").unwrap();
     assert!(missing["lines"].is_null() && missing["first"].is_number());
-    // What waits or runs under its old id is cancelled, since somebody must intervene, and in no other line.
+    // Of what is alive that is cancelled which has the batch that never fits, and nothing else.
     let lines = runnable(&plan);
-    let alive = recorded
-        .truth
-        .lists(|task| ["RUNNING", "PENDING"].contains(&task["state"].as_str()).then(|| "alive".to_owned()));
-    assert_eq!(lines[0], format!("scancel '2_[{}]'", alive["alive"]));
+    assert_eq!(lines[0], "scancel '2_[194,199]'");
+    let back = plan["steps"].as_array().unwrap().iter().find(|step| step["tasks"] == "194,199").unwrap();
+    assert_eq!(back["kind"], "cancel");
+    assert_eq!(told["leave waits"], "190-193,195-198");
+    // What is lost starts over only where somebody wants that.
+    assert!(!lines.iter().any(|line| line.contains("--array=17 ")), "{lines:#?}");
     // Where each task goes on: the highest whole step.
     let mut best = BTreeMap::new();
     for step in plan["steps"].as_array().unwrap() {
@@ -84,15 +86,17 @@ fn the_plan_of_the_recorded_sweep_is_what_was_planted() {
         assert_eq!(lines.iter().filter(|line| line.starts_with(&start)).count(), 1, "{lines:#?}");
     }
     let elsewhere: Vec<&String> = lines.iter().filter(|line| line.contains("--exclude=gpu02")).collect();
-    assert_eq!(elsewhere.len(), 3, "{lines:#?}");
+    assert_eq!(elsewhere.len(), 2, "{lines:#?}");
     // One batch that never fits: the numbers are those of the runs.
     let oom = plan["steps"].as_array().unwrap().iter().find(|step| step["class"] == "cuda-oom").unwrap();
     assert_eq!(oom["remedies"][0]["what"], "batch 256 instead of 512, accumulated over 2 steps instead of 1");
     let text = of_recording(&recorded, &["sweep", "plan", "2"]).expect(1);
-    assert!(text.stdout().starts_with("scancel '2_["), "{}", text.stdout());
+    assert!(text.stdout().starts_with("scancel '2_[194,199]'\n"), "{}", text.stdout());
     let kept = of_recording(&recorded, &["sweep", "plan", "2", "--keep-running", "--json"]).expect(1).data();
     assert_eq!(runnable(&kept), lines[1..]);
     assert_ne!(kept["hash"], plan["hash"]);
+    let said = [&kept["options"], &kept["recommendation"], &kept["notes"]];
+    assert!(!said.iter().any(|what| what.to_string().contains("cancel")), "{said:#?}");
 }
 
 #[test]
@@ -103,10 +107,61 @@ fn a_plan_that_was_made_from_a_file_is_not_submitted() {
     let scancel = recorded.sandbox.fake("scancel").answers("");
     let hash = plan["hash"].as_str().unwrap();
     let refused = of_recording(&recorded, &["sweep", "plan", "2", "--submit", hash]).expect(5);
-    assert!(refused.stderr().contains("not made from a fresh look"), "{refused:?}");
+    assert!(refused.stderr().contains("not made by asking Slurm"), "{refused:?}");
+    // Nor is it offered, and what is suggested looks at the same cluster.
+    let text = of_recording(&recorded, &["sweep", "plan", "2"]).expect(1);
+    assert!(!text.stdout().contains("--submit "), "{}", text.stdout());
+    let state = recorded.sandbox.root().join("cluster_state.txt");
+    assert_eq!(plan["command"], format!("handover sweep plan 2 --cluster {}", state.display()));
+    assert!(plan["not_here"].is_string());
     let wrong = of_recording(&recorded, &["sweep", "plan", "2", "--submit", "0123456789ab"]).expect(5);
-    assert!(wrong.stderr().contains(&format!("--submit {hash}")), "{wrong:?}");
+    assert!(!wrong.stderr().contains(" --submit "), "{wrong:?}");
     assert_eq!((sbatch.calls(), scancel.calls()), (vec![], vec![]));
+}
+
+#[test]
+fn a_plan_is_for_the_directory_in_which_the_sweep_works_wherever_it_is_asked_for() {
+    let recorded = Recorded::new();
+    let (sandbox, project) = (&recorded.sandbox, &recorded.project);
+    let plan = of_recording(&recorded, &["sweep", "plan", "2", "--json"]).expect(1).data();
+    assert_eq!(plan["directory"], project.to_str().unwrap());
+    assert!(plan["warnings"].is_null(), "{:#}", plan["warnings"]);
+    let other = sandbox.root().join("other");
+    let _ = sandbox.git_in(project, ["worktree", "add", "-q", other.to_str().unwrap()]);
+    std::fs::copy(project.join(".handover.yaml"), other.join(".handover.yaml")).unwrap();
+    let state = sandbox.root().join("cluster_state.txt");
+    let words = ["sweep", "plan", "2", "--cluster", state.to_str().unwrap(), "--json"];
+    let from = sandbox.handover_in(&other, words).expect(1).data();
+    // The same plan with the same paths, and the other code is warned of.
+    assert_eq!((&from["directory"], &from["hash"]), (&plan["directory"], &plan["hash"]));
+    assert_eq!(runnable(&from), runnable(&plan));
+    let warning = from["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("another worktree than the one asked from"), "{warning}");
+    let text = sandbox.handover_in(&other, &words[..5]).expect(1);
+    let (warned, first) = (text.stdout().find("another worktree"), text.stdout().find("scancel"));
+    assert!(warned.is_some() && warned < first, "{}", text.stdout());
+
+    // Where nobody says in which directory, and its files are not here, nothing is started.
+    let known = std::fs::read_to_string(&state).unwrap();
+    let elsewhere = known.replace(project.to_str().unwrap(), "N/A");
+    std::fs::write(&state, elsewhere).unwrap();
+    let _ = sandbox.git_in(project, ["worktree", "add", "-q", "../third"]);
+    let third = sandbox.root().join("third");
+    let lost = sandbox.handover_in(&third, words).data();
+    let held = lost["steps"].as_array().unwrap().iter().filter_map(|step| step["blocked"].as_str());
+    assert!(
+        held.clone().count() > 0 && held.clone().all(|why| why.contains("in which directory")),
+        "{lost:#}"
+    );
+    assert!(runnable(&lost).iter().all(|line| line.starts_with("scancel")), "{:#?}", runnable(&lost));
+    assert!(lost["warnings"][0].as_str().unwrap().contains("is not known"));
+
+    // Where it is a directory of another machine, that is said, and the files are those that are here.
+    std::fs::write(&state, known.replace(project.to_str().unwrap(), "/far/lrgrid")).unwrap();
+    let far = of_recording(&recorded, &["sweep", "plan", "2", "--json"]).data();
+    assert_eq!(far["directory"], "/far/lrgrid");
+    assert!(far["warnings"][0].as_str().unwrap().contains("is not on this machine"));
+    assert_eq!(runnable(&far), runnable(&plan));
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn the_plan_of_the_recorded_sweep_has_every_task_and_every_line_that_was_planted
         };
         let plan = of_recording(&recorded, &words(&["--json"])).expect(1).data();
         place.plan_is_as_planted(&plan, None);
-        let text = of_recording(&recorded, &words(&[])).expect(1);
+        let text = of_recording(&recorded, &words(&["--details"])).expect(1);
         place.text_has_the_lines(&plan, text.stdout());
     }
 }

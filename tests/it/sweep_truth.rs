@@ -253,6 +253,9 @@ impl Place<'_> {
     }
 }
 
+/// What must be true before work that is lost is done again.
+const FROM_ZERO: &str = "all of its work may be done a second time";
+
 /// The plan: what is to be done with each task, and the lines.
 impl Place<'_> {
     /// `memory` is what Slurm was asked for and says, with the option that follows; none if it cannot be asked.
@@ -273,18 +276,19 @@ impl Place<'_> {
         };
         let killed = ["host-kill", "host-kill-bare"];
         let planted = [
-            format!("cancel | - | {} | - | -", self.alive()),
+            format!("cancel | - | {} | - | -", self.doomed()),
             format!("resume | time-limit | {} | - | -", self.of(&["time-limit"])),
-            format!("resume | node-fail | {} | - | -", unless(&["node-fail"], "")),
             format!("resume | time-limit | {} | its run is not what is intended | -", self.of(&["drifted"])),
+            format!("resume | node-fail | {} | - | -", unless(&["node-fail"], "")),
+            format!("lost | node-fail | {} | - | {FROM_ZERO}", unless(&["node-fail"], "-")),
             format!("fix_first | cuda-oom | {} | - | {changed}", unless(&["cuda-oom"], "-")),
-            format!("fix_first | host-oom | {} | - | {may}", unless(&killed, "")),
-            format!("fix_first | missing-module | {} | - | -", self.of(&["missing-module"])),
             format!("fix_first | cuda-oom | {} | - | {changed}", unless(&["cuda-oom"], "")),
+            format!("fix_first | cuda-oom | {} | - | {changed} and they are cancelled", self.doomed()),
+            format!("fix_first | host-oom | {} | - | {may}", unless(&killed, "")),
             format!("fix_first | host-oom | {} | - | {may}", unless(&killed, "-")),
-            format!("lost | node-fail | {} | - | -", unless(&["node-fail"], "-")),
+            format!("fix_first | missing-module | {} | - | -", self.of(&["missing-module"])),
             format!("leave | - | {} | - | -", self.fine()),
-            format!("leave | - | {} | - | -", self.of(&["never"])),
+            format!("leave | - | {} | - | -", self.waits_on()),
             format!("leave | - | {} | - | -", self.of(&["running", "preempted-running"])),
             format!("leave | - | {} | - | -", self.of(&["fast"])),
             format!("leave | - | {} | - | -", self.of(&["failed-step"])),
@@ -295,11 +299,25 @@ impl Place<'_> {
         self.details(plan);
     }
 
-    fn alive(&self) -> String {
-        let alive = self
-            .truth
-            .lists(|task| ["RUNNING", "PENDING"].contains(&task["state"].as_str()).then(String::new));
-        alive[""].clone()
+    /// Those that wait and have the batch that never fits.
+    pub fn doomed(&self) -> String {
+        self.waiting(true)
+    }
+
+    /// Those that wait and may do well.
+    pub fn waits_on(&self) -> String {
+        self.waiting(false)
+    }
+
+    /// The tasks that wait, by whether they have the largest batch.
+    fn waiting(&self, largest: bool) -> String {
+        let table = std::fs::read_to_string(self.project.join("params.csv")).unwrap();
+        let is_largest = |task: &Task| {
+            let row = table.lines().find(|row| row.starts_with(&format!("{},", task["task"])));
+            row.is_some_and(|row| row.split(',').any(|value| value == "512"))
+        };
+        let wanted = |task: &Task| task["state"] == "PENDING" && is_largest(task) == largest;
+        self.truth.lists(|task| wanted(task).then(String::new))[""].clone()
     }
 
     fn fine(&self) -> String {
@@ -317,14 +335,15 @@ impl Place<'_> {
         let oom = self.truth.lists(|task| oom(task).then(String::new));
         let killed = ["host-kill", "host-kill-bare"];
         [
-            vec![format!("scancel '{}_[{}]'", self.array, self.alive())],
+            vec![format!("scancel '{}_[{}]'", self.array, self.doomed())],
             self.resumed(&["time-limit"], "", ""),
             self.resumed(&["node-fail"], "", " --exclude=gpu02"),
-            vec![format!("sbatch --array={}%4 train.sh", oom[""])],
-            self.resumed(&killed, &memory, ""),
-            self.resumed(&["cuda-oom"], "", ""),
-            self.started(&killed, &memory),
             self.started(&["node-fail"], " --exclude=gpu02"),
+            vec![format!("sbatch --array={}%4 train.sh", oom[""])],
+            self.resumed(&["cuda-oom"], "", ""),
+            vec![format!("sbatch --array={}%4 train.sh", self.doomed())],
+            self.resumed(&killed, &memory, ""),
+            self.started(&killed, &memory),
         ]
         .concat()
     }
@@ -380,7 +399,8 @@ impl Place<'_> {
         }
         let planted = self.truth.checkpoints(self.full).into_iter().filter_map(|(task, (best, refused))| {
             let row = &self.truth.0[task as usize];
-            if row["state"] == "COMPLETED" {
+            // What goes on is left alone.
+            if ["COMPLETED", "RUNNING"].contains(&row["state"].as_str()) {
                 return None;
             }
             let differs = match row["fate"].as_str() {
@@ -398,8 +418,8 @@ impl Place<'_> {
         assert_eq!(told, planted.collect());
     }
 
-    /// The text shows the very lines of the JSON, in the same order, and those
-    /// that must wait as comments.
+    /// The text with every detail shows the very lines of the JSON, in the same
+    /// order, and those that must wait as comments.
     #[track_caller]
     pub fn text_has_the_lines(&self, plan: &Value, text: &str) {
         let starts = ["scancel ", "sbatch ", "WANDB_", "# "];
@@ -429,15 +449,18 @@ impl Place<'_> {
             let those = |task: &Task| task["class"] == class && !is_submitted(task);
             json!([class, self.truth.lists(|task| those(task).then(String::new))[""]])
         };
-        assert_eq!(told("groups"), ["cuda-oom", "missing-module", "time-limit"].map(failed));
-        // Those that ran and those that waited, each in a group.
-        let (ran, waited) = (self.of(&["running", "preempted-running"]), self.of(&["never"]));
-        assert_eq!(told("aside"), [waited, ran].map(|tasks| json!(["cancelled", tasks])));
-        assert_eq!([&judgement["finished"], &judgement["counted"], &judgement["failed"]], [200, 186, 49]);
+        assert_eq!(told("groups"), ["cuda-oom", "missing-module", "node-fail", "time-limit"].map(failed));
+        assert_eq!(told("aside"), [json!(["cancelled", self.doomed()])]);
+        assert_eq!([&judgement["finished"], &judgement["counted"], &judgement["failed"]], [188, 186, 50]);
         let again = self.truth.0.iter().filter(|task| is_submitted(task)).count();
-        assert_eq!(again, 67 - 49);
+        assert_eq!(again, 67 - 50);
         let states = &data["sweeps"][0]["states"];
-        assert_eq!(*states, json!({ "CANCELLED": 14, "COMPLETED": 119 + again, "FAILED": 48, "TIMEOUT": 1 }));
+        // What the plan left alone goes on: four run, since no more may.
+        let told = json!({
+            "CANCELLED": 2, "COMPLETED": 119 + again, "FAILED": 48, "NODE_FAIL": 1, "PENDING": 8, "RUNNING": 4,
+            "TIMEOUT": 1
+        });
+        assert_eq!(*states, told);
     }
 
     /// The next plan has nothing to run, and says of each task where it went.
@@ -458,6 +481,14 @@ impl Place<'_> {
             .iter()
             .map(|(task, id)| (task.clone(), format!("submitted again as {id}_{task}, which is COMPLETED")));
         assert_eq!(told, wanted.collect());
+        // What the plan has cancelled comes back after the change, and nobody else is asked for it.
+        let mut steps = plan["steps"].as_array().unwrap().iter();
+        let back = steps.find(|step| step["tasks"].as_str() == Some(&self.doomed())).unwrap();
+        assert!(back["why"].as_str().unwrap().starts_with("cancelled by plan "), "{back:#}");
+        assert_eq!(
+            (&back["kind"], &back["class"], &back["condition"]),
+            (&json!("fix_first"), &json!("cuda-oom"), &json!("the change is made"))
+        );
     }
 }
 

@@ -32,6 +32,10 @@ pub struct PlanArgs {
     /// flipped bits, and takes as long as reading them
     #[arg(long)]
     full: bool,
+    /// Show each task with its checkpoint and its lost steps, every list whole, and also the lines
+    /// that must wait for a change; --full does so too
+    #[arg(long)]
+    details: bool,
     /// Run exactly the lines of the plan with this hash, if a fresh look gives the same plan
     #[arg(long, value_name = "PLAN-HASH")]
     submit: Option<String>,
@@ -44,6 +48,13 @@ pub fn run(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         cluster: args.cluster.source(session),
         keep_running: args.keep_running,
         full: args.full,
+        details: args.details || args.full,
+        words: [
+            args.cluster.again(session).as_str(),
+            if args.keep_running { " --keep-running" } else { "" },
+            if args.full { " --full" } else { "" },
+        ]
+        .concat(),
     };
     if let Some(hash) = &args.submit {
         submit::check(&context, hash)?;

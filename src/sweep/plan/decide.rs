@@ -1,14 +1,17 @@
 //! What to do about one task, from its state and the cause of its failure.
 
-use super::{Kind, Seen, Setup, Subject, Where};
+use super::{Doomed, Kind, Seen, Setup, Subject, Where};
 use crate::cluster::{Outlook, Reason, State};
 use crate::joblog::Retry;
+use crate::safety;
 use crate::terms::Known;
 
 /// What is to be done about a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decision {
     pub kind: Kind,
+    /// The cause that it follows from; the number of one of [`Setup::causes`].
+    pub cause: Option<usize>,
     pub why: String,
     pub action: String,
     pub run: Run,
@@ -76,9 +79,13 @@ pub(super) fn decide(setup: &Setup, subject: &Subject) -> Decision {
     if let Some(again) = setup.again.get(&subject.member) {
         return submitted_again(again);
     }
+    if let Some(doomed) = setup.to_cancel(subject.member) {
+        return cancelled(setup, subject, doomed);
+    }
     let is_alive = setup.alive.known().is_some_and(|alive| alive.contains(subject.member));
     if is_alive || subject.state.is_live() {
-        return live(subject, is_alive);
+        let decision = live(subject, is_alive);
+        return Decision { cause: subject.cause.filter(|_| decision.kind != Kind::Leave), ..decision };
     }
     match subject.state {
         State::Completed if subject.cause.is_none() => match &subject.suspect {
@@ -87,8 +94,72 @@ pub(super) fn decide(setup: &Setup, subject: &Subject) -> Decision {
         },
         State::Unknown => leave("its state is not known", "look again"),
         State::Revoked => leave("another cluster of the federation has it", ""),
-        _ => ended(setup, subject),
+        _ if setup.elsewhere.tasks.contains_key(&subject.member) => {
+            // Never missing: it was just seen.
+            let id = setup.elsewhere.tasks.get(&subject.member).map(ToString::to_string).unwrap_or_default();
+            let why = format!("somebody submitted it again: {id} has its name and index, and is alive");
+            leave(why, "if that is another experiment, give it another name")
+        }
+        _ => {
+            let decision = ended(setup, subject);
+            let cause = decision.cause.or(subject.cause).filter(|_| decision.kind != Kind::Leave);
+            let run = match decision.run {
+                Run::Now if decision.kind == Kind::Lost => Run::After(FROM_ZERO.to_owned()),
+                run => run,
+            };
+            let decision = Decision { run, ..decision };
+            held(setup, subject, Decision { cause, ..decision })
+        }
     }
+}
+
+/// The same, without a line where it could not be right.
+fn held(setup: &Setup, subject: &Subject, decision: Decision) -> Decision {
+    let others = setup.elsewhere.any.map(|id| {
+        format!("{id} has the same name and is alive, and which of these tasks are in it is not known")
+    });
+    let place = subject
+        .works_in
+        .as_ref()
+        .map(|dir| format!("it works in {}, another directory than the others", safety::escape_path(dir)));
+    match others.or(place).or_else(|| setup.held.clone()) {
+        Some(why) if decision.run != Run::Never => Decision { run: Run::Blocked(why), ..decision },
+        _ => decision,
+    }
+}
+
+/// A task that the plan cancels, and how it comes back.
+fn cancelled(setup: &Setup, subject: &Subject, doomed: &Doomed) -> Decision {
+    let number = doomed.cause.or(subject.cause);
+    let why = "cancelled above: it would fail as the others did";
+    let back = comes_back(setup, subject, number, why, "and they are cancelled");
+    held(setup, subject, Decision { elsewhere: doomed.on_nodes, ..back })
+}
+
+/// A task that an earlier plan cancelled.
+fn cancelled_before(setup: &Setup, subject: &Subject, by: &super::Cancelled) -> Decision {
+    let doomed = setup.doom_of(subject.member);
+    let why = format!("cancelled by plan {} on {}", by.hash, by.at);
+    let back = comes_back(setup, subject, doomed.and_then(|doomed| doomed.cause), &why, "");
+    Decision { elsewhere: doomed.is_some_and(|doomed| doomed.on_nodes), ..back }
+}
+
+/// A task that was cancelled because of a cause, and goes on when that is mended.
+fn comes_back(setup: &Setup, subject: &Subject, number: Option<usize>, why: &str, and: &str) -> Decision {
+    let cause = number.and_then(|number| setup.causes.get(number));
+    let action = cause.map_or("", |cause| cause.action.as_str());
+    let decision = again(setup, subject, why, action, false);
+    let when = format!("{CHANGE_FIRST} {and}").trim_end().to_owned();
+    let run = match decision.run {
+        Run::Blocked(why) => Run::Blocked(why),
+        _ => Run::After(when),
+    };
+    let change = match cause.map(|cause| treatment(cause, subject)) {
+        Some(Treatment::HostMemory) => Change::HostMemory,
+        Some(Treatment::GpuMemory) => Change::GpuMemory,
+        _ => Change::Nothing,
+    };
+    Decision { kind: Kind::FixFirst, cause: number, why: why.to_owned(), run, change, ..decision }
 }
 
 fn submitted_again(again: &super::Again) -> Decision {
@@ -131,6 +202,9 @@ fn live(subject: &Subject, is_alive: bool) -> Decision {
 }
 
 fn ended(setup: &Setup, subject: &Subject) -> Decision {
+    if let Some(by) = setup.cancelled.get(&subject.member).filter(|_| subject.state == State::Cancelled) {
+        return cancelled_before(setup, subject, by);
+    }
     let cause = subject.cause.and_then(|number| setup.causes.get(number));
     let Some(cause) = cause else {
         return match subject.state {
@@ -209,6 +283,7 @@ fn treatment(cause: &Seen, subject: &Subject) -> Treatment {
 fn again(setup: &Setup, subject: &Subject, why: &str, action: &str, elsewhere: bool) -> Decision {
     let new = |kind, why: String, run| Decision {
         kind,
+        cause: None,
         why,
         action: action.to_owned(),
         run,
@@ -242,6 +317,9 @@ fn again(setup: &Setup, subject: &Subject, why: &str, action: &str, elsewhere: b
 /// The condition of a line that names no checkpoint although there is one.
 const NEEDS_COMMAND: &str = "it is sure that the script goes on from its newest checkpoint by itself; to let this \
                              program name the checkpoint, set `resume` below `sweeps`";
+
+/// The condition of a line that starts from zero what had come further.
+const FROM_ZERO: &str = "all of its work may be done a second time";
 
 /// What is said of a task that failed and whose cause nobody knows.
 pub(super) const NO_CAUSE: &str = "failed, and no cause was found";
@@ -282,6 +360,7 @@ fn asked(why: &str) -> Decision {
 fn leave(why: impl Into<String>, action: impl Into<String>) -> Decision {
     Decision {
         kind: Kind::Leave,
+        cause: None,
         why: why.into(),
         action: action.into(),
         run: Run::Never,

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Setup, Step, Subject};
+use super::{Kind, Setup, Step, Subject, cancel};
 use crate::cluster::State;
-use crate::terms::{Known, Seconds, TaskIds};
+use crate::terms::{Seconds, TaskIds};
 
 /// One way to go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,10 +82,9 @@ pub(super) fn options(setup: &Setup, subjects: &[Subject], steps: &[Step]) -> (V
 
 fn intervene(setup: &Setup, subjects: &[Subject], stop: &str) -> (Vec<Choice>, Option<String>) {
     let nothing = TaskIds::default();
-    let alive = match &setup.alive {
-        Known::Known(alive) => alive,
-        _ => &nothing,
-    };
+    let alive = setup.alive.known().unwrap_or(&nothing);
+    let doomed = cancel::doomed(setup);
+    let all = tasks(alive.len());
     if alive.is_empty() {
         let only = choice(
             "mend the cause, try one task, then go on",
@@ -94,11 +93,34 @@ fn intervene(setup: &Setup, subjects: &[Subject], stop: &str) -> (Vec<Choice>, O
         );
         return (vec![only], Some("mend the cause before anything is submitted".to_owned()));
     }
-    let options = vec![
+    if setup.keep_running {
+        let only = choice(
+            format!("let the {all} run that are alive, as asked, and mend meanwhile"),
+            "tasks that escape the cause still give a result",
+            "those that do not hold GPUs for nothing",
+        );
+        return (vec![only], Some("mend the cause meanwhile, and start nothing of it before".to_owned()));
+    }
+    let everything = choice(
+        format!("cancel all {all} that are alive"),
+        "no more compute goes where results may be lost",
+        what_is_lost(setup, subjects, alive),
+    );
+    if doomed.is_empty() {
+        let leave = choice(
+            format!("let the {all} run that are alive, and mend meanwhile"),
+            format!("none of them is known to fail; {stop}"),
+            "some of them may fail alike",
+        );
+        let what = "mend the cause first; cancel nothing, for no task that is alive is known to fail";
+        return (vec![leave, everything], Some(what.to_owned()));
+    }
+    let those = tasks(doomed.len());
+    let mut options = vec![
         choice(
-            format!("cancel {} that are alive, mend, then go on", tasks(alive.len())),
-            format!("no more compute goes where results are lost: {stop}"),
-            what_is_lost(setup, subjects, alive),
+            format!("cancel {those} that will fail ({}), mend, then bring them back", short(&doomed)),
+            "no more compute goes where results are lost",
+            what_is_lost(setup, subjects, &doomed),
         ),
         choice(
             "let them run (--keep-running), and mend meanwhile",
@@ -106,7 +128,25 @@ fn intervene(setup: &Setup, subjects: &[Subject], stop: &str) -> (Vec<Choice>, O
             "those that do not hold GPUs for nothing",
         ),
     ];
-    (options, Some("cancel, unless the tasks that run are known to escape the cause".to_owned()))
+    let mut what = format!("cancel {} ({those}): {} as the others did", short(&doomed), fail(doomed.len()));
+    if doomed.len() < alive.len() {
+        options.push(everything);
+        what.push_str(&format!("; leave the other {} that are alive alone", alive.len() - doomed.len()));
+    }
+    (options, Some(what))
+}
+
+fn fail(count: usize) -> &'static str {
+    if count == 1 { "it will fail" } else { "they will fail" }
+}
+
+/// A list of tasks that stands in a sentence.
+fn short(tasks: &TaskIds) -> String {
+    let list = tasks.to_string();
+    match list.char_indices().nth(60) {
+        None => list,
+        Some((at, _)) => format!("{}, …", list[..at].rsplit_once(',').map_or("", |(whole, _)| whole)),
+    }
 }
 
 /// What goes with the cancelling of these tasks.
@@ -115,7 +155,8 @@ pub(super) fn what_is_lost(setup: &Setup, subjects: &[Subject], alive: &TaskIds)
         subjects.iter().filter(|one| alive.contains(one.member) && one.state.is_running()).collect();
     let waiting = alive.len().saturating_sub(running.len());
     if running.is_empty() {
-        return format!("nothing is lost: {} wait", tasks(waiting));
+        let verb = if waiting == 1 { "waits" } else { "wait" };
+        return format!("nothing is lost: {} {verb}", tasks(waiting));
     }
     let spent: u64 = running.iter().filter_map(|one| one.elapsed).map(u64::from).sum();
     let kept = running.iter().filter(|one| one.best().is_some()).count();
@@ -124,15 +165,24 @@ pub(super) fn what_is_lost(setup: &Setup, subjects: &[Subject], alive: &TaskIds)
         Some(gpus) => format!(" on {gpus} GPUs each"),
         None => String::new(),
     };
+    let steps = running.iter().filter_map(|one| one.best()?.step);
+    let at = match (steps.clone().min(), steps.max()) {
+        (Some(least), Some(most)) if least == most => format!(", at step {least}"),
+        (Some(least), Some(most)) => format!(", at steps {least} to {most}"),
+        _ => String::new(),
+    };
     let since = match kept {
         0 => "no checkpoint of theirs is known, so all of it may be lost".to_owned(),
-        kept => format!("{kept} of them have a checkpoint and lose what came after it"),
+        1 => format!("1 of them has a checkpoint{at}, and loses what came after it"),
+        kept => format!("{kept} of them have a checkpoint{at}, and lose what came after it"),
     };
-    format!(
-        "{} have run {} together{gpus}: {since}; {waiting} that wait lose nothing",
-        tasks(running.len()),
-        Seconds(spent)
-    )
+    let verb = if running.len() == 1 { "has" } else { "have" };
+    let waiting = match waiting {
+        0 => String::new(),
+        1 => "; 1 that waits loses nothing".to_owned(),
+        waiting => format!("; {waiting} that wait lose nothing"),
+    };
+    format!("{} {verb} run {} together{gpus}: {since}{waiting}", tasks(running.len()), Seconds(spent))
 }
 
 fn is_to_ask(setup: &Setup, subject: &Subject) -> bool {
@@ -140,8 +190,9 @@ fn is_to_ask(setup: &Setup, subject: &Subject) -> bool {
     subject.state == State::Cancelled
         && matches!(class, None | Some("cancelled"))
         && !setup.again.contains_key(&subject.member)
+        && !setup.cancelled.contains_key(&subject.member)
 }
 
-fn tasks(count: usize) -> String {
+pub(super) fn tasks(count: usize) -> String {
     format!("{count} {}", if count == 1 { "task" } else { "tasks" })
 }

@@ -7,7 +7,7 @@ use super::template::Template;
 use crate::cluster::{ArrayLimits, Node, State, Submission};
 use crate::joblog::Retry;
 use crate::sweep::Kind;
-use crate::terms::{Bytes, Digest, JobId, Known, TaskIds};
+use crate::terms::{Bytes, Digest, JobId, Known, TaskIds, Time};
 
 /// One task as a plan sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub struct Subject {
     pub reason: String,
     /// How long the newest attempt ran, in seconds.
     pub elapsed: Option<u32>,
-    /// True if Slurm started no step of it.
+    /// True if Slurm started no step of it, so that there is nothing to go on from.
     pub never_ran: bool,
     /// True if an earlier attempt failed too.
     pub failed_before: bool,
@@ -44,6 +44,9 @@ pub struct Subject {
     pub run_dir: Option<PathBuf>,
     /// The id of its W&B run.
     pub wandb: Option<String>,
+    /// The directory in which it works, where that is another one than that of
+    /// most tasks.
+    pub works_in: Option<PathBuf>,
     /// Its parameters.
     pub parameters: BTreeMap<String, String>,
     /// What differs between its run and what is intended, in words.
@@ -59,6 +62,8 @@ pub struct Best {
     pub path: PathBuf,
     /// Its step, if it is known.
     pub step: Option<u64>,
+    /// True if it is known to hold the weights alone, without the optimizer's state.
+    pub weights_only: bool,
 }
 
 /// Why a group of tasks failed.
@@ -108,6 +113,39 @@ pub struct Again {
     pub why: String,
 }
 
+/// Tasks that will fail as others did, if they are let run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doomed {
+    /// The cause that awaits them; the number of one of [`Setup::causes`].
+    pub cause: Option<usize>,
+    /// Which tasks: alive or not.
+    pub tasks: TaskIds,
+    /// Why that is known, in words.
+    pub why: String,
+    /// True if it is the nodes on which they run.
+    pub on_nodes: bool,
+}
+
+/// A task that a plan has cancelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancelled {
+    /// The plan's hash.
+    pub hash: String,
+    /// When.
+    pub at: Time,
+}
+
+/// Live jobs of other arrays that somebody gave the same name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The jobs that have the index of a task.
+    pub tasks: BTreeMap<u32, JobId>,
+    /// An array that may have the index of any task.
+    pub any: Option<JobId>,
+    /// A job that is no array, so that nobody knows whose work it does.
+    pub single: Option<JobId>,
+}
+
 /// The circumstances of a plan.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -142,8 +180,20 @@ pub struct Setup {
     pub script_bytes: Option<Digest>,
     /// How the sweep was submitted, if that could be read and its script is there.
     pub submission: Option<Submission>,
-    /// The directory in which the lines are to run.
+    /// The directory below which paths are told from there on.
     pub root: PathBuf,
+    /// The directory in which the lines are to run: most often the same.
+    pub directory: PathBuf,
+    /// What to know before any line is run.
+    pub warnings: Vec<String>,
+    /// Why no line that starts anything can be given.
+    pub held: Option<String>,
+    /// What will fail if it is let run.
+    pub doomed: Vec<Doomed>,
+    /// Tasks that earlier plans have cancelled.
+    pub cancelled: BTreeMap<u32, Cancelled>,
+    /// Tasks that are alive under other ids.
+    pub elsewhere: Elsewhere,
     /// Tasks that were submitted again before.
     pub again: BTreeMap<u32, Again>,
     /// The causes of which one task was submitted again and completed; `None`
@@ -178,12 +228,30 @@ impl Setup {
             script_bytes: None,
             submission: None,
             root: PathBuf::new(),
+            directory: PathBuf::new(),
+            warnings: Vec::new(),
+            held: None,
+            doomed: Vec::new(),
+            cancelled: BTreeMap::new(),
+            elsewhere: Elsewhere::default(),
             again: BTreeMap::new(),
             tried: Vec::new(),
             nodes: Known::Unknown(unknown()),
             partitions: Vec::new(),
             gpus: None,
         }
+    }
+
+    /// What awaits a task, if that is known.
+    pub(super) fn doom_of(&self, member: u32) -> Option<&Doomed> {
+        self.doomed.iter().find(|doomed| doomed.tasks.contains(member))
+    }
+
+    /// What awaits a task that is alive, if somebody is to intervene for it.
+    pub(super) fn to_cancel(&self, member: u32) -> Option<&Doomed> {
+        let asked = self.intervene.is_some() && !self.keep_running;
+        let is_alive = || self.alive.known().is_some_and(|alive| alive.contains(member));
+        self.doom_of(member).filter(|_| asked && is_alive())
     }
 
     /// A path as a line that runs in the root names it.
@@ -216,6 +284,7 @@ impl Subject {
             last_step: None,
             run_dir: None,
             wandb: None,
+            works_in: None,
             parameters: BTreeMap::new(),
             differences: Vec::new(),
             suspect: None,

@@ -4,7 +4,7 @@ use super::*;
 use crate::cluster::{ArrayLimits, Gpus, Node, State, Submission};
 use crate::joblog::Retry;
 use crate::sweep;
-use crate::terms::{Bytes, JobId};
+use crate::terms::{Bytes, JobId, TaskIds};
 
 fn seen(class: &str, spread: Where) -> Seen {
     Seen {
@@ -41,7 +41,11 @@ fn failed(member: u32, cause: usize) -> Subject {
 fn with_checkpoint(subject: Subject, step: u64) -> Subject {
     let path = format!("/work/tree/outputs/run {}/step_{step}.pt", subject.member).into();
     let run_dir = Some(format!("/work/tree/outputs/run {}", subject.member).into());
-    Subject { checkpoint: Known::Known(Some(Best { path, step: Some(step) })), run_dir, ..subject }
+    Subject {
+        checkpoint: Known::Known(Some(Best { path, step: Some(step), weights_only: false })),
+        run_dir,
+        ..subject
+    }
 }
 
 fn without_checkpoint(subject: Subject) -> Subject {
@@ -140,10 +144,11 @@ fn a_task_without_a_checkpoint_is_lost_and_one_that_never_began_is_not() {
     let kinds: Vec<(Kind, String)> =
         made.steps.iter().map(|step| (step.kind, step.tasks.to_string())).collect();
     assert_eq!(kinds, [(Kind::Resume, "9".to_owned()), (Kind::Lost, "3".to_owned())]);
-    assert_eq!(
-        texts(&made),
-        ["sbatch --array=9 --exclude=gpu02 train.sh", "sbatch --array=3 --exclude=gpu01 train.sh"]
-    );
+    // What starts over is never run by itself: somebody must want that.
+    assert_eq!(texts(&made), ["sbatch --array=9 --exclude=gpu02 train.sh"]);
+    let lost = made.steps.iter().find(|step| step.kind == Kind::Lost).unwrap();
+    assert_eq!(lost.lines[0].text, "sbatch --array=3 --exclude=gpu01 train.sh");
+    assert_eq!(lost.condition.as_deref(), Some("all of its work may be done a second time"));
     let timeout = Subject { state: State::Timeout, ..without_checkpoint(failed(3, 0)) };
     let setup = Setup { causes: vec![seen("time-limit", Where::Scattered)], ..setup };
     let made = plan(&setup, &[timeout]);
@@ -257,35 +262,142 @@ fn an_unknown_cause_is_tried_with_one_task() {
     assert_eq!(texts(&made), ["sbatch --array=0-3,5-8 train.sh"], "the one that was tried went well");
 }
 
-#[test]
-fn to_intervene_is_to_cancel_exactly_what_is_alive_first_of_all() {
-    let causes = vec![seen("preempted", Where::Scattered)];
+/// Tasks 10, 11 run and 12, 20 wait; the cause awaits these.
+fn to_intervene(class: &str, doomed: &str) -> (Setup, Vec<Subject>) {
     let alive: Known<TaskIds> = Known::Known("10-12,20".parse().unwrap());
     let running = |member| Subject {
         state: State::Running,
         elapsed: Some(3600),
         ..Subject::of(member, JobId::task(48251, member))
     };
-    let waiting =
-        |member| Subject { state: State::Pending, ..Subject::of(member, JobId::task(48251, member)) };
-    let subjects = [
+    let waiting = |member| Subject {
+        state: State::Pending,
+        never_ran: true,
+        ..Subject::of(member, JobId::task(48251, member))
+    };
+    let subjects = vec![
         without_checkpoint(failed(3, 0)),
         running(10),
         with_checkpoint(running(11), 7),
         waiting(12),
         waiting(20),
     ];
-    let setup = Setup { causes, alive, intervene: Some("40 % fail alike".to_owned()), ..setup() };
+    let tasks: TaskIds = doomed.parse().unwrap_or_default();
+    let doomed = Doomed { cause: Some(0), tasks, why: "batch_size=512".to_owned(), on_nodes: false };
+    let setup = Setup {
+        causes: vec![seen(class, Where::OneCorner)],
+        alive,
+        intervene: Some("40 % fail alike".to_owned()),
+        doomed: vec![doomed],
+        template: Some(Template::read("sbatch --array={tasks} {script}").unwrap()),
+        ..setup()
+    };
+    (setup, subjects)
+}
+
+#[test]
+fn to_intervene_is_to_cancel_exactly_what_will_fail_and_to_bring_it_back_afterwards() {
+    let (setup, subjects) = to_intervene("cuda-oom", "3,11,20");
     let made = plan(&setup, &subjects);
-    assert_eq!(texts(&made), ["scancel '48251_[10-12,20]'", "sbatch --array=3 train.sh"]);
+    assert_eq!(texts(&made), ["scancel '48251_[11,20]'"]);
+    let cancel = &made.steps[0];
+    assert!(cancel.why.ends_with("will fail too: 11,20: batch_size=512"));
     assert_eq!(
-        made.steps[0].action,
-        "2 tasks have run 2 h together: 1 of them have a checkpoint and lose what came after it; 2 that wait \
-         lose nothing"
+        cancel.action,
+        "1 task has run 1 h together: 1 of them has a checkpoint, at step 7, and loses what came after it; \
+         1 that waits loses nothing"
     );
-    assert_eq!((made.options.len(), made.no_decision_required), (2, false));
+    // Nothing is cancelled and left alone.
+    assert_eq!(made.tasks(Kind::Leave).to_string(), "10,12");
+    let back: Vec<&Step> = made.steps.iter().filter(|step| step.why.starts_with("cancelled above")).collect();
+    assert_eq!(back.len(), 1, "{:#?}", made.steps);
+    assert_eq!((back[0].tasks.to_string(), back[0].class.as_deref()), ("11,20".to_owned(), Some("cuda-oom")));
+    assert_eq!(back[0].lines[0].text, "sbatch --array=11,20 train.sh");
+    assert_eq!(back[0].condition.as_deref(), Some("the change is made and they are cancelled"));
+    assert!(!back[0].remedies.is_empty());
+    assert_eq!(made.options.len(), 3);
+    assert_eq!(
+        made.recommendation.as_deref(),
+        Some(
+            "cancel 11,20 (2 tasks): they will fail as the others did; leave the other 2 that are alive alone"
+        )
+    );
+}
+
+#[test]
+fn where_nothing_that_is_alive_is_known_to_fail_nothing_is_cancelled() {
+    let (setup, subjects) = to_intervene("cuda-oom", "3");
+    let made = plan(&setup, &subjects);
+    assert!(texts(&made).is_empty() && made.tasks(Kind::Cancel).is_empty());
+    assert_eq!(made.tasks(Kind::Leave).to_string(), "10-12,20");
+    assert!(made.recommendation.unwrap().contains("cancel nothing"));
+    // And where it is to run on, nobody is told to cancel it.
+    let (setup, subjects) = to_intervene("cuda-oom", "3,11,20");
     let made = plan(&Setup { keep_running: true, ..setup }, &subjects);
-    assert_eq!(texts(&made), ["sbatch --array=3 train.sh"]);
+    assert!(texts(&made).is_empty());
+    assert_eq!(made.tasks(Kind::Leave).to_string(), "10-12,20");
+    let said = format!("{:?} {:?} {:?}", made.options, made.recommendation, made.notes);
+    assert!(!said.contains("cancel"), "{said}");
+}
+
+#[test]
+fn what_a_plan_has_cancelled_comes_back_after_the_change() {
+    let (setup, mut subjects) = to_intervene("missing-module", "20");
+    let ended = |one: &Subject| Subject { state: State::Cancelled, cause: Some(1), ..one.clone() };
+    subjects[4] = ended(&subjects[4]);
+    let by = Cancelled { hash: "0123456789ab".to_owned(), at: crate::terms::Time::from_unix(0).unwrap() };
+    let mut causes = setup.causes.clone();
+    causes.push(seen("cancelled", Where::Scattered));
+    let setup = Setup {
+        alive: Known::Known("10-12".parse().unwrap()),
+        cancelled: [(20, by)].into(),
+        causes,
+        ..setup
+    };
+    let made = plan(&setup, &subjects);
+    let back = made.steps.iter().find(|step| step.tasks.to_string() == "20").unwrap();
+    assert_eq!(back.why, "cancelled by plan 0123456789ab on 1970-01-01T00:00:00Z");
+    assert_eq!((back.kind, back.class.as_deref()), (Kind::FixFirst, Some("missing-module")));
+    assert_eq!(back.lines[0].text, "sbatch --array=20 train.sh");
+    assert_eq!(back.condition.as_deref(), Some("the change is made"));
+    assert!(!format!("{made:?}").contains("whoever"), "{made:#?}");
+}
+
+#[test]
+fn what_somebody_submitted_again_is_in_no_line() {
+    let causes = vec![seen("preempted", Where::Scattered)];
+    let template = Some(Template::read("sbatch --array={tasks} {script}").unwrap());
+    let subjects: Vec<Subject> = (3..6).map(|member| with_checkpoint(failed(member, 0), 5)).collect();
+    let elsewhere = Elsewhere { tasks: [(4, JobId::task(51, 4))].into(), ..Elsewhere::default() };
+    let setup = Setup { causes, template, elsewhere, ..setup() };
+    let made = plan(&setup, &subjects);
+    assert_eq!(texts(&made), ["sbatch --array=3,5 train.sh"]);
+    assert_eq!(made.tasks(Kind::Leave).to_string(), "4");
+    assert!(made.steps.last().unwrap().why.contains("51_4"));
+    // An array of which the tasks are not known may be all of them.
+    let elsewhere = Elsewhere { any: Some(JobId::whole(51)), ..Elsewhere::default() };
+    let made = plan(&Setup { elsewhere, ..setup.clone() }, &subjects);
+    assert!(texts(&made).is_empty() && made.steps[0].blocked.as_ref().unwrap().contains("51"));
+    // Nor is what works in another directory than the others.
+    let mut subjects = subjects;
+    subjects[0].works_in = Some("/other".into());
+    assert_eq!(texts(&plan(&setup, &subjects)), ["sbatch --array=5 train.sh"]);
+    // And where the directory is not known, nothing is started; what is cancelled needs none.
+    let (held, all) = to_intervene("cuda-oom", "20");
+    let made = plan(&Setup { held: Some("where is it?".to_owned()), ..held }, &all);
+    assert_eq!(texts(&made), ["scancel '48251_[20]'"]);
+    assert!(made.steps.iter().all(|step| step.kind == Kind::Cancel || step.lines.is_empty()), "{made:#?}");
+}
+
+#[test]
+fn the_same_lines_in_another_directory_are_another_plan() {
+    let causes = vec![seen("preempted", Where::Scattered)];
+    let template = Some(Template::read("sbatch --array={tasks} {script}").unwrap());
+    let setup = Setup { causes, template, directory: "/a".into(), ..setup() };
+    let subjects = [with_checkpoint(failed(3, 0), 5)];
+    let other = Setup { directory: "/b".into(), ..setup.clone() };
+    let (one, other) = (plan(&setup, &subjects), plan(&other, &subjects));
+    assert!(one.hash.is_some() && one.hash != other.hash && texts(&one) == texts(&other));
 }
 
 #[test]
@@ -338,7 +450,7 @@ proptest! {
         longest in 120usize..800,
     ) {
         let subjects: Vec<Subject> =
-            members.iter().map(|member| without_checkpoint(failed(*member, 0))).collect();
+            members.iter().map(|member| Subject { never_ran: true, ..failed(*member, 0) }).collect();
         let setup = Setup {
             causes: vec![seen("preempted", Where::Scattered)],
             limits: ArrayLimits { size: 3001, tasks: most },

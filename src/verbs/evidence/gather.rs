@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::threads::THREADS;
-use super::{Again, Places, Results, identities, parameters, recorded, results, tracked};
+use super::{Again, Places, Results, identities, parameters, recorded, results, tracked, work_dirs};
 use crate::checkpoint;
 use crate::cluster::{self, Look, Snapshot, State};
 use crate::config::{Logs, Sweeps};
@@ -13,7 +13,7 @@ use crate::joblog::{self, Extent, Identity, Reading, Table, Worker};
 use crate::safety;
 use crate::sweep::{self, Evidence, LogSeen, Parameters, Sweep};
 use crate::sys::{Deadline, World};
-use crate::terms::{JobId, Known, Time};
+use crate::terms::{JobId, Known, TaskIds, Time};
 use crate::verbs::job_paths::without_links;
 
 /// What is needed to look around.
@@ -44,6 +44,20 @@ impl Ground<'_> {
     /// True if the time for reading is over.
     pub(super) fn is_over(&self) -> bool {
         self.until.is_some_and(Deadline::is_over)
+    }
+
+    /// The same, where relative paths begin in the directories of the jobs
+    /// first: what lies there is what they see.
+    fn with(&self, work_dirs: &[(PathBuf, TaskIds)]) -> Ground<'_> {
+        let here = work_dirs.iter().map(|(dir, _)| dir).filter(|dir| dir.is_dir()).take(MOST_WORK_DIRS);
+        let mut roots: Vec<PathBuf> = Vec::new();
+        for root in here.chain(&self.roots) {
+            let is_known = |known: &PathBuf| without_links(known) == without_links(root);
+            if !roots.iter().any(is_known) {
+                roots.push(root.clone());
+            }
+        }
+        Ground { roots, look: self.look.clone(), within: self.within.clone(), ..*self }
     }
 
     /// The folder in which these tasks work, if it is here and none of those
@@ -87,8 +101,12 @@ pub struct Gathered {
     pub calls: u32,
     /// How many tasks were to be looked at and were not, because time was up.
     pub cut_short: usize,
+    /// Where its jobs work, as far as that is known: the directory of most tasks first.
+    pub work_dirs: Vec<(PathBuf, TaskIds)>,
 }
 
+/// In so many directories of a sweep's jobs is looked.
+const MOST_WORK_DIRS: usize = 4;
 /// So many tasks are looked at; failed ones come first.
 const MOST_TASKS: usize = 20_000;
 /// So many of the completed ones are looked at as a sample.
@@ -103,6 +121,17 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathe
     sweep::take_over(&mut evidence, wanted.sweep, snapshot, wanted.again);
     let sweep = &*wanted.sweep;
     let mut gathered = Gathered::of(evidence);
+    let chosen = gathered.choose(sweep);
+    let who = gathered.identify(ground, snapshot, sweep, &chosen, &HashMap::new());
+    gathered.work_dirs = work_dirs::of(snapshot, sweep, &who);
+    if let Some(dir) = ground.elsewhere(&who) {
+        let dir = safety::escape_path(dir);
+        gathered.not_read = vec![format!(
+            "logs and run folders: it works in {dir}, which is in no worktree of this repository"
+        )];
+        return gathered;
+    }
+    let ground = &ground.with(&gathered.work_dirs);
     let file = parameters::read(ground.sweeps, &ground.roots);
     gathered.parameters = file.parameters;
     gathered.not_read.extend(file.problems.iter().take(5).cloned());
@@ -110,16 +139,6 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathe
         Some(Ok(found)) => gathered.results = Some(found),
         Some(Err(why)) => gathered.not_read.push(why),
         None => {}
-    }
-    let chosen = gathered.choose(sweep);
-    let who = gathered.identify(ground, snapshot, sweep, &chosen, &HashMap::new());
-    if let Some(dir) = ground.elsewhere(&who) {
-        let dir = safety::escape_path(dir);
-        gathered.not_read = vec![format!(
-            "logs and run folders: it works in {dir}, which is in no worktree of this repository"
-        )];
-        (gathered.parameters, gathered.results) = (Parameters::default(), None);
-        return gathered;
     }
     let places = Places::look(&ground.roots, &ground.sweeps.runs);
     gathered.not_read.extend(places.problems.iter().cloned());
@@ -189,6 +208,7 @@ impl Gathered {
             sources: Vec::new(),
             calls: 0,
             cut_short: 0,
+            work_dirs: Vec::new(),
         }
     }
 

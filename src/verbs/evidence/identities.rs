@@ -64,6 +64,7 @@ pub fn of(
     // Of a task that Slurm has forgotten, its siblings tell the folder.
     let sibling = jobs
         .values()
+        .chain(queue.iter().filter(|job| job.pending_tasks.is_some()))
         .filter(|job| job.id.base == left.first().copied().unwrap_or_default())
         .find_map(|job| job.work_dir.clone());
     found.list = tasks()

@@ -10,6 +10,7 @@ mod recorded;
 mod results;
 mod threads;
 mod tracked;
+mod work_dirs;
 
 pub use again::Again;
 pub use gather::{Gathered, Ground, Wanted, gather, gather_again, track};

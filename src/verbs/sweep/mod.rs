@@ -3,6 +3,7 @@
 mod again;
 pub mod checkpoints;
 pub mod clean;
+mod elsewhere;
 pub mod examine;
 pub mod page;
 pub mod plan;

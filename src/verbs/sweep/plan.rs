@@ -2,21 +2,25 @@
 //! and the plan that follows.
 
 mod continuity;
+mod doomed;
+mod place;
 mod subjects;
 
 pub(super) use subjects::alive;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::elsewhere::elsewhere;
 use super::examine::{self, Examined};
-use super::records::{self, Record};
+use super::records::{self, Progress, Record};
 use crate::checkpoint::Depth;
 use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
 use crate::config::{Source, Sweeps};
-use crate::sweep::plan::{self, Again, Plan, Purpose, Setup, Subject, Template};
+use crate::safety::shell_word;
+use crate::sweep::plan::{self, Again, Cancelled, Plan, Purpose, Setup, Subject, Template};
 use crate::sweep::{Decision, Health, Kind, Sweep};
 use crate::terms::{Digest, Known, Part, TaskIds, Time};
 use crate::verbs::{Context, Error, snapshot};
@@ -33,6 +37,11 @@ pub struct Options {
     pub keep_running: bool,
     /// True if every byte of the checkpoints is to be read, not their structure alone.
     pub full: bool,
+    /// True if each task and each line is to be shown.
+    pub details: bool,
+    /// The options with which it was asked, as a shell takes them: for the
+    /// commands that are suggested.
+    pub words: String,
 }
 
 /// The plan, and what it rests on.
@@ -54,8 +63,16 @@ pub struct Outcome {
     pub keep_running: bool,
     /// True if every byte of the checkpoints was read, as asked.
     pub full: bool,
+    /// True if the text is to show each task and each line; JSON always does.
+    #[serde(skip)]
+    pub details: bool,
     /// The directory in which the lines are to run.
     pub directory: PathBuf,
+    /// The command that makes this plan again.
+    pub command: String,
+    /// Why `--submit` would be refused here; then the hash is good for comparing alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_here: Option<String>,
     /// Plans of this sweep that were submitted before, oldest first.
     pub submitted: Vec<Record>,
     /// What was not read, in words.
@@ -100,13 +117,19 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let examined = examine::one_to(context, options.cluster.as_ref(), &options.wanted, depth)?;
     let Examined { snapshot, sweep, gathered, judgement, .. } = &examined;
     let submitted = records::of_sweep(&context.home(), &sweep.key)?;
-    let root = context.repository.worktree().to_owned();
+    let place = place::of(context, gathered);
     let request = request(context, snapshot, sweep);
-    let (script, submission) = script(settings, &root, &request);
+    let (script, submission) = script(settings, &place.directory, &request);
     let limits = match request.limits {
         Known::Known(limits) => limits,
         _ => Default::default(),
     };
+    let mut subjects =
+        subjects::subjects(sweep, &gathered.evidence, judgement, &gathered.parameters, &place.root);
+    place::mark(&mut subjects, gathered);
+    let known: BTreeSet<u32> =
+        examined.again.values().filter_map(|again| again.id).map(|id| id.base).collect();
+    let work_dir = gathered.work_dirs.first().map(|(dir, _)| dir.as_path());
     let setup = Setup {
         name: sweep.name.clone(),
         throttle: sweep.throttle.or_else(|| throttle(&request)),
@@ -115,12 +138,18 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         causes: subjects::causes(judgement),
         intervene: (judgement.decision == Decision::Intervene).then(|| why(judgement)),
         keep_running: options.keep_running,
+        doomed: doomed::doomed(judgement, &subjects, &gathered.parameters),
+        cancelled: cancelled(&submitted),
+        elsewhere: elsewhere(snapshot, sweep, work_dir, &known),
         limits,
         template,
-        script_bytes: script.as_deref().and_then(|script| digest(&root.join(script))),
+        script_bytes: script.as_deref().and_then(|script| digest(&place.directory.join(script))),
         script,
         submission,
-        root: root.clone(),
+        root: place.root.clone(),
+        directory: place.directory.clone(),
+        warnings: place.warnings,
+        held: place.held,
         again: examined.again.clone(),
         nodes: snapshot.nodes.clone(),
         partitions: request.partitions.clone(),
@@ -128,9 +157,8 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         ..Setup::of(&sweep.key, sweep.kind)
     };
     let again = setup.again.clone();
-    let mut subjects = subjects::subjects(sweep, &gathered.evidence, judgement, &gathered.parameters, &root);
     let mut not_compared: Vec<String> = Vec::new();
-    let mut intended = Intended::of(settings, &root, sweep);
+    let mut intended = Intended::of(settings, &place.root, sweep);
     let over = |one: &&mut Subject| one.state.is_finished() && one.state != State::Completed;
     for subject in subjects.iter_mut().filter(over) {
         let at = gathered.evidence.binary_search_by_key(&subject.member, |one| one.member);
@@ -154,6 +182,15 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
                 .to_owned(),
         );
     }
+    if let Some(id) = setup.elsewhere.single {
+        plan.notes.push(format!(
+            "job {id} has the same name and is alive: see that it does not do the work of one of these tasks"
+        ));
+    }
+    let not_here = match &snapshot.origin {
+        Origin::Local => place.not_here,
+        _ => Some("it was not made by asking Slurm's commands on this machine".to_owned()),
+    };
     let mut problems = snapshot.problems.clone();
     problems.extend(request.problems);
     let mut not_read = gathered.not_read.clone();
@@ -167,12 +204,36 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         plan,
         keep_running: options.keep_running,
         full: options.full,
-        directory: root,
+        details: options.details,
+        directory: place.directory,
+        command: command(&sweep.key, &options.words),
+        not_here,
         submitted,
         not_read,
         problems,
     };
     Ok(Made { outcome, kind: sweep.kind, with_checkpoint, again, examined })
+}
+
+/// The command that asks for this plan.
+pub fn command(key: &str, words: &str) -> String {
+    let key = shell_word(key).unwrap_or_else(|_| "NAME".to_owned());
+    format!("handover sweep plan {key}{words}")
+}
+
+/// What earlier plans have cancelled.
+fn cancelled(records: &[Record]) -> BTreeMap<u32, Cancelled> {
+    let lines = records.iter().flat_map(|record| record.lines.iter().map(move |line| (record, line)));
+    let done = |line: &records::Done| {
+        line.purpose == Purpose::Cancel && matches!(line.state, Progress::Done | Progress::Began)
+    };
+    lines
+        .filter(|(_, line)| done(line))
+        .flat_map(|(record, line)| {
+            let by = Cancelled { hash: record.hash.clone(), at: record.at };
+            line.tasks.0.iter().map(move |task| (task, by.clone())).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn unusable(error: plan::TemplateError) -> Error {

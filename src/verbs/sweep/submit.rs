@@ -1,12 +1,12 @@
 //! Runs the lines of a plan that somebody has seen, once.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::plan::Made;
 use super::records::{self, Progress, Record};
-use crate::cluster::Origin;
 use crate::safety::one_line;
 use crate::sweep::plan::Purpose;
 use crate::sys::{FileError, Spawn, SpawnError};
@@ -26,6 +26,8 @@ pub struct Outcome {
     pub record: Record,
     /// True if every line was done.
     pub whole: bool,
+    /// The command that looks again.
+    pub command: String,
 }
 
 /// Why a plan was not run.
@@ -38,8 +40,8 @@ pub enum Refusal {
         wanted: String,
         /// What it is now; `None` if there is nothing to run.
         now: Option<String>,
-        /// The sweep.
-        sweep: String,
+        /// The command that shows it.
+        command: String,
     },
     /// It was submitted before.
     #[error("plan {} was submitted {} by {}; its jobs: {}", record.hash, record.at, one_line(&record.by, 80), ids(record))]
@@ -47,9 +49,9 @@ pub enum Refusal {
         /// What was done then.
         record: Box<Record>,
     },
-    /// It was not made by looking at the cluster itself.
-    #[error("the plan was not made from a fresh look at the cluster: {why}")]
-    NotFresh {
+    /// Its lines cannot run here, or not on what is known here.
+    #[error("nothing can be submitted here: {why}")]
+    NotHere {
         /// Why.
         why: String,
     },
@@ -91,13 +93,13 @@ pub fn check(context: &Context, hash: &str) -> Result<(), Error> {
 pub fn run(context: &Context, made: &Made, hash: &str) -> Result<Outcome, Error> {
     let (plan, home) = (&made.outcome.plan, context.home());
     check(context, hash)?;
+    // Nothing is offered here that would be refused then.
+    if let Some(why) = &made.outcome.not_here {
+        return Err(Refusal::NotHere { why: why.clone() }.into());
+    }
     if plan.hash.as_deref() != Some(hash) {
         let (wanted, now) = (one_line(hash, 40), plan.hash.clone());
-        return Err(Refusal::Moved { wanted, now, sweep: plan.sweep.clone() }.into());
-    }
-    if made.outcome.origin != Origin::Local {
-        let why = "its source is not Slurm's commands on this machine".to_owned();
-        return Err(Refusal::NotFresh { why }.into());
+        return Err(Refusal::Moved { wanted, now, command: made.outcome.command.clone() }.into());
     }
     guard(made)?;
     if let Some(record) = records::find(&home, hash)? {
@@ -115,12 +117,12 @@ pub fn run(context: &Context, made: &Made, hash: &str) -> Result<Outcome, Error>
         claimed => claimed?,
     }
     for number in 0..record.lines.len() {
-        if !one(context, &mut record, number)? {
+        if !one(context, &made.outcome.directory, &mut record, number)? {
             break;
         }
     }
     let whole = record.is_whole();
-    Ok(Outcome { record, whole })
+    Ok(Outcome { record, whole, command: made.outcome.command.clone() })
 }
 
 /// No task that can go on from a checkpoint is started over, whatever made the line.
@@ -142,13 +144,13 @@ fn set_aside(context: &Context, record: &Record) -> Result<(), FileError> {
 }
 
 /// Runs one line, with the record written before and after; true if it went well.
-fn one(context: &Context, record: &mut Record, number: usize) -> Result<bool, Error> {
+fn one(context: &Context, directory: &Path, record: &mut Record, number: usize) -> Result<bool, Error> {
     let home = context.home();
     let Some(line) = record.lines.get_mut(number) else { return Ok(false) };
     line.state = Progress::Began;
     let text = line.text.clone();
     record.write(context.world, &home)?;
-    let spawn = Spawn::new("/bin/sh").args(["-c", &text]).dir(context.repository.worktree());
+    let spawn = Spawn::new("/bin/sh").args(["-c", &text]).dir(directory);
     let ran = context.world.processes.run(&spawn.limit(LIMIT).cap(MOST));
     let Some(line) = record.lines.get_mut(number) else { return Ok(false) };
     match ran {

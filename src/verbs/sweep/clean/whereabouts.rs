@@ -1,15 +1,16 @@
 //! Where ended tasks may have left something, and where others may still write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::cluster::{Job, Snapshot, State};
+use crate::cluster::{Snapshot, State};
 use crate::git;
 use crate::safety::escape_path;
 use crate::sweep::plan::Again;
-use crate::sweep::{Evidence, Kind, Sweep};
-use crate::terms::{Part, TaskIds};
+use crate::sweep::{Evidence, Sweep};
+use crate::terms::TaskIds;
 use crate::verbs::Context;
+use crate::verbs::sweep::elsewhere::elsewhere as of_others;
 
 /// The folders below which something may be removed: the worktrees of this
 /// clone, and what the settings name by a whole path. Everything else that a log,
@@ -68,22 +69,13 @@ fn whole_part(template: &str) -> Option<PathBuf> {
 /// submitted again and is not seen to be over, and live jobs of other arrays
 /// that have the same name. `None` if that may be any task.
 pub fn elsewhere(snapshot: &Snapshot, sweep: &Sweep, again: &BTreeMap<u32, Again>) -> Option<TaskIds> {
-    let is_open = |again: &Again| !again.state.is_some_and(State::is_finished);
-    let mut tasks: TaskIds =
-        again.iter().filter(|(_, again)| is_open(again)).map(|(task, _)| *task).collect();
-    let jobs = snapshot.jobs.known().map_or(&[][..], Vec::as_slice);
-    let is_other = |job: &&Job| {
-        sweep.kind == Kind::Array && job.name == sweep.name && job.id.base.to_string() != sweep.key
-    };
-    for job in jobs.iter().filter(is_other).filter(|job| job.state.is_live()) {
-        match (&job.pending_tasks, job.id.part) {
-            (Some(_), _) if job.tasks_cut => return None,
-            (Some(pending), _) => pending.iter().for_each(|task| tasks.push(task)),
-            (None, Part::Task(task)) => tasks.push(task),
-            (None, _) => return None,
-        }
+    let others = of_others(snapshot, sweep, None, &BTreeSet::new());
+    if others.any.is_some() || others.single.is_some() {
+        return None;
     }
-    Some(tasks)
+    let is_open = |again: &Again| !again.state.is_some_and(State::is_finished);
+    let again = again.iter().filter(|(_, again)| is_open(again)).map(|(task, _)| *task);
+    Some(again.chain(others.tasks.into_keys()).collect())
 }
 
 /// The folders of everything that may still write.

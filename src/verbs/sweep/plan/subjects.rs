@@ -54,8 +54,11 @@ pub(super) fn subjects(
                 (Kind::Array, Ok(base)) => JobId::task(base, member),
                 _ => JobId::whole(member),
             };
-            let never_ran = outcome.state.is_finished();
-            all.push(Subject { state: outcome.state, never_ran, ..Subject::of(member, id) });
+            // Slurm tells of them together, so none of them was ever alone.
+            let never_ran = outcome.state.is_finished() || outcome.state.is_waiting();
+            let own = parameters.of(member).map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let parameters = own.collect();
+            all.push(Subject { state: outcome.state, never_ran, parameters, ..Subject::of(member, id) });
         }
     }
     for waiting in &sweep.waiting {
@@ -88,10 +91,15 @@ fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root:
         state: one.state,
         reason: one.reason.to_string(),
         elapsed: one.elapsed,
-        never_ran: one.state.is_finished()
-            && one.steps.count == 0
-            && one.elapsed.unwrap_or(0) == 0
-            && one.state != State::Completed,
+        never_ran: match one.state.is_waiting() {
+            true => one.earlier.is_empty(),
+            false => {
+                one.state.is_finished()
+                    && one.steps.count == 0
+                    && one.elapsed.unwrap_or(0) == 0
+                    && one.state != State::Completed
+            }
+        },
         failed_before,
         nodes: one.node_list.to_string(),
         memory: one.steps.max_rss,
@@ -108,7 +116,11 @@ fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root:
 }
 
 fn best(survey: &Survey) -> Option<Best> {
-    survey.best.as_ref().map(|best| Best { path: best.path.clone(), step: best.step })
+    survey.best.as_ref().map(|best| Best {
+        path: best.path.clone(),
+        step: best.step,
+        weights_only: best.optimizer == Some(false),
+    })
 }
 
 /// Why newer checkpoints are not taken, in words.

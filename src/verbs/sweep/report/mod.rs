@@ -153,6 +153,8 @@ pub struct Rationale {
 pub fn make(context: &Context, options: &Options) -> Result<Report, Error> {
     let options = plan::Options {
         full: false,
+        details: false,
+        words: String::new(),
         wanted: options.wanted.clone(),
         cluster: options.cluster.clone(),
         keep_running: false,

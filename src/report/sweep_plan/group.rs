@@ -1,0 +1,189 @@
+//! The tasks of one cause: what happened, what to do, the lines.
+
+use std::collections::HashMap;
+
+use super::{Detail, pasteable, tasks};
+use crate::report::lines::Lines;
+use crate::report::{Style, View, paint};
+use crate::safety::{clip, escape};
+use crate::sweep::Members;
+use crate::sweep::plan::{Kind, Remedy, Step, TaskPlan};
+
+/// So many differences of a step are told.
+const MOST_DIFFERENCES: usize = 8;
+/// So many lines that must wait for something are shown of a step.
+const MOST_WAITING: usize = 3;
+
+/// The steps of one cause.
+pub(super) fn text(view: &View, detail: Detail, steps: &[&Step], out: &mut String) {
+    let Some(first) = steps.first() else { return };
+    let style = match first.kind {
+        Kind::Cancel | Kind::Lost => Style::Bad,
+        Kind::Resume => Style::Good,
+        Kind::FixFirst | Kind::Canary => Style::Watch,
+        Kind::Leave => Style::Faint,
+    };
+    out.push('\n');
+    let all = steps.iter().fold(Members::default(), |all, step| Members(all.0.union(&step.tasks.0)));
+    let class = first.class.as_ref().map(|class| format!("{}, ", escape(class))).unwrap_or_default();
+    let mut lines = Lines { out, width: view.width };
+    let head = format!("{class}{}: {}", tasks(all.len()), detail.list(&all));
+    lines.add_painted(first.kind.word(), style, &head);
+    lines.add("why", &escape(first.cause.as_deref().unwrap_or(&first.why)));
+    let mut said = Said::default();
+    for step in steps {
+        one(&mut lines, detail, step, steps.len() > 1, &mut said);
+        let waits = step.condition.is_some();
+        let most = if waits && !detail.all { MOST_WAITING } else { usize::MAX };
+        for line in step.lines.iter().take(most) {
+            lines.out.push_str(&pasteable(line, waits));
+        }
+        let more = step.lines.len().saturating_sub(most);
+        if more > 0 {
+            lines.out.push_str(&format!("# and {more} more of these: --details shows them\n"));
+        }
+    }
+}
+
+/// What was said of the steps before, and is not said again.
+#[derive(Default)]
+struct Said<'s> {
+    kind: Option<Kind>,
+    action: &'s str,
+    remedies: &'s [Remedy],
+    first: bool,
+}
+
+/// Everything of a step but its lines.
+fn one<'s>(lines: &mut Lines, detail: Detail, step: &'s Step, is_part: bool, said: &mut Said<'s>) {
+    if !step.action.is_empty() && said.action != step.action {
+        lines.add("do", &escape(&step.action));
+        said.action = &step.action;
+    }
+    if !step.remedies.is_empty() && said.remedies != step.remedies {
+        for (number, remedy) in step.remedies.iter().enumerate() {
+            let label = if number == 0 { "change" } else { "" };
+            let cost = if detail.all { format!(" ({})", escape(&remedy.cost)) } else { String::new() };
+            lines.add(label, &format!("{}. {}{cost}", number + 1, escape(&remedy.what)));
+        }
+        said.remedies = &step.remedies;
+    }
+    let what = what(step, is_part, detail);
+    if !what.is_empty() {
+        let is_other = said.kind.is_some_and(|kind| kind != step.kind);
+        lines.add(if is_other { step.kind.word() } else { "tasks" }, &what);
+    }
+    said.kind = said.kind.or(Some(step.kind));
+    if let Some(first) = step.first.filter(|_| step.tasks.len() > 1 && !said.first) {
+        lines.add("try first", &format!("task {first} alone, before the others"));
+        said.first = true;
+    }
+    if !step.exclude.is_empty() {
+        lines.add("avoid", &escape(&step.exclude.join(", ")));
+    }
+    if detail.all {
+        step.per_task.iter().for_each(|one| lines.add("", &task(one)));
+    }
+    differences(lines, detail, step);
+    if let Some(why) = &step.blocked {
+        lines.add("blocked", &paint(Style::Bad, &escape(why)));
+    }
+    if let Some(condition) = &step.condition {
+        lines.add("only when", &escape(condition));
+    }
+}
+
+/// The tasks of a step, what sets it apart from the others of its cause, and
+/// from where they go on.
+fn what(step: &Step, is_part: bool, detail: Detail) -> String {
+    let mut parts = Vec::new();
+    if is_part {
+        parts.push(format!("{}: {}", step.tasks.len(), detail.list(&step.tasks)));
+    }
+    let more = match &step.cause {
+        Some(cause) => step.why.strip_prefix(cause.as_str()).unwrap_or(&step.why),
+        None => "",
+    };
+    let more = more.trim_start_matches([',', ';', ' ']);
+    if !more.is_empty() {
+        parts.push(escape(more.strip_prefix("and ").unwrap_or(more)));
+    }
+    parts.extend(from(step));
+    let refused: usize = step.per_task.iter().map(|task| task.refused.len()).sum();
+    if refused > 0 && !detail.all {
+        let what = if refused == 1 { "newer one was" } else { "newer ones were" };
+        parts.push(format!("{refused} {what} refused (--details says why)"));
+    }
+    let bare: Vec<u32> =
+        step.per_task.iter().filter(|task| task.weights_only).map(|task| task.task).collect();
+    if !bare.is_empty() {
+        let list = Members(bare.into_iter().collect());
+        parts.push(format!("weights alone, so the optimizer starts anew: {}", detail.list(&list)));
+    }
+    parts.join("; ")
+}
+
+/// The steps from which they go on, and what is lost behind them.
+fn from(step: &Step) -> Option<String> {
+    let span = |values: &mut dyn Iterator<Item = u64>| {
+        let values: Vec<u64> = values.collect();
+        let (least, most) = (*values.iter().min()?, *values.iter().max()?);
+        Some(if least == most { least.to_string() } else { format!("{least} to {most}") })
+    };
+    let at = span(&mut step.per_task.iter().filter_map(|task| task.step));
+    let lost = span(&mut step.per_task.iter().filter_map(|task| task.lost_steps).filter(|lost| *lost > 0));
+    let lost = lost.map(|lost| format!(", {lost} steps lost")).unwrap_or_default();
+    match at {
+        Some(at) => Some(format!("from step {at}{lost}")),
+        None if step.per_task.iter().any(|task| task.checkpoint.is_some()) => {
+            Some(format!("from their checkpoints{lost}"))
+        }
+        None => None,
+    }
+}
+
+/// Where one task goes on.
+pub(super) fn task(task: &TaskPlan) -> String {
+    let mut text = format!("task {}", task.task);
+    if let Some(path) = &task.checkpoint {
+        let step = task.step.map(|step| format!("step {step}, ")).unwrap_or_default();
+        text.push_str(&format!(": {step}{}", escape(path)));
+    }
+    if task.weights_only {
+        text.push_str(" (weights alone)");
+    }
+    if let Some(lost) = task.lost_steps.filter(|lost| *lost > 0) {
+        text.push_str(&format!(", {lost} steps lost"));
+    }
+    for refused in &task.refused {
+        text.push_str(&format!("; not {}", clip(&escape(refused), 160)));
+    }
+    if !task.differences.is_empty() {
+        text.push_str("; differs");
+    }
+    text
+}
+
+/// What differs, with the tasks of which it does: two hundred of them are one line.
+fn differences(lines: &mut Lines, detail: Detail, step: &Step) {
+    let mut found: Vec<(&str, Members)> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for task in &step.per_task {
+        for difference in &task.differences {
+            let at = *known.entry(difference).or_insert(found.len());
+            if at == found.len() {
+                found.push((difference, Members::default()));
+            }
+            if let Some((_, tasks)) = found.get_mut(at) {
+                tasks.0.push(task.task);
+            }
+        }
+    }
+    for (number, (what, tasks)) in found.iter().take(MOST_DIFFERENCES).enumerate() {
+        let label = if number == 0 { "differs" } else { "" };
+        lines.add(label, &format!("{}: {}", clip(&escape(what), 200), detail.list(tasks)));
+    }
+    if found.len() > MOST_DIFFERENCES {
+        lines.add("", &format!("and {} more differences; --json has all", found.len() - MOST_DIFFERENCES));
+    }
+}

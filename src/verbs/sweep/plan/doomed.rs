@@ -1,0 +1,99 @@
+//! Which of the tasks that are not over will fail as others did, by the judgement.
+
+use crate::cluster::{Outlook, Reason};
+use crate::sweep::plan::{Doomed, Subject};
+use crate::sweep::{CauseGroup, Judgement, Parameters, Spread, StopRule, corner, expand_nodes};
+use crate::terms::TaskIds;
+
+/// Classes that end a task where it stands, and not because of what it is: the
+/// next one may end otherwise, or go on where it stopped.
+const PASSING: [&str; 8] = [
+    "time-limit",
+    "preempted",
+    "node-fail",
+    "node-unkillable",
+    "port-clash",
+    "rate-limit",
+    "network",
+    "filesystem",
+];
+
+/// The tasks that a cause awaits, each under the first that does: all of them
+/// where everything fails so or a hard stop has most, else those in the corner
+/// of the parameters, those that run on the nodes that are to blame, and those
+/// that can never start.
+pub(super) fn doomed(judgement: &Judgement, subjects: &[Subject], parameters: &Parameters) -> Vec<Doomed> {
+    let open: Vec<&Subject> = subjects
+        .iter()
+        .filter(|one| one.state.is_live() || !one.state.is_finished() || is_cut(one))
+        .collect();
+    let mut found: Vec<Doomed> = Vec::new();
+    let mut left: TaskIds = open.iter().map(|one| one.member).collect();
+    let mut add = |cause: Option<usize>, tasks: TaskIds, why: String, on_nodes: bool| {
+        let tasks = tasks.intersection(&left);
+        if !tasks.is_empty() {
+            left = left.difference(&tasks);
+            found.push(Doomed { cause, tasks, why, on_nodes });
+        }
+    };
+    for one in &open {
+        let reason = Reason::of(&one.reason);
+        if one.state.is_waiting() && reason.outlook == Outlook::Never {
+            let why = format!("can never start: {}", reason.words);
+            add(None, [one.member].into_iter().collect(), why, false);
+        }
+    }
+    for (number, group) in judgement.groups.iter().enumerate() {
+        let those = |wanted: &dyn Fn(&Subject) -> bool| -> TaskIds {
+            open.iter().filter(|one| wanted(one)).map(|one| one.member).collect()
+        };
+        let class = &group.cause.class;
+        match &group.spread {
+            Spread::All => {
+                let why = format!("every task that is over failed so, {class}");
+                add(Some(number), those(&|_| true), why, false);
+            }
+            Spread::Corner { conditions, .. } if !is_passing(group) => {
+                let in_corner = |one: &Subject| {
+                    conditions.iter().all(|condition| {
+                        let value = parameters.value(one.member, &condition.parameter);
+                        value.is_some_and(|value| condition.values.iter().any(|bad| bad == value))
+                    })
+                };
+                let why = format!("{class} where {}", corner(conditions));
+                add(Some(number), those(&in_corner), why, false);
+            }
+            Spread::Nodes { nodes } if !is_passing(group) => {
+                let is_bad = |name: &String| nodes.iter().any(|bad| bad.node == *name);
+                let runs_there =
+                    |one: &Subject| one.state.is_running() && expand_nodes(&one.nodes).iter().any(is_bad);
+                let names: Vec<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
+                add(Some(number), those(&runs_there), format!("{class} on {}", names.join(", ")), true);
+            }
+            _ => {}
+        }
+    }
+    // A hard stop has most of the tasks; one of a corner or of nodes has only those.
+    for stop in &judgement.hard_stops {
+        let of_it = |group: &&CauseGroup| !group.tasks.0.intersection(&stop.tasks.0).is_empty();
+        let is_bound =
+            |group: &CauseGroup| matches!(group.spread, Spread::Corner { .. } | Spread::Nodes { .. });
+        let bound = judgement.groups.iter().filter(of_it).any(is_bound);
+        let most = stop.tasks.len() * 2 > judgement.counted;
+        if most && (!bound || stop.rule == StopRule::InvalidOutputs) {
+            let cause = judgement.groups.iter().position(|group| of_it(&group));
+            let all = open.iter().map(|one| one.member).collect();
+            add(cause, all, stop.text.clone(), false);
+        }
+    }
+    found
+}
+
+/// True for a task that was cancelled and may come back.
+fn is_cut(one: &Subject) -> bool {
+    one.state == crate::cluster::State::Cancelled
+}
+
+fn is_passing(group: &CauseGroup) -> bool {
+    PASSING.contains(&group.cause.class.as_str())
+}
