@@ -23,7 +23,8 @@ impl Session<'_> {
         match Confirm::new().with_prompt(format!("{what}\n{question}")).default(false).interact() {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::new(Exit::Refused, "not done: the answer was no")),
-            Err(e) => Err(Failure::new(Exit::Outside, format!("cannot ask on this terminal: {e}"))),
+            Err(e) => Err(Failure::new(Exit::Outside, format!("cannot ask on this terminal: {e}"))
+                .hint("run the same command again with --yes")),
         }
     }
 }

@@ -1,8 +1,12 @@
 //! The one place where an error gets its exit code and its hints.
+//!
+//! Every kind of error has a hint: each `match` here names all kinds, and a test
+//! looks that none of its arms is without one.
 
 mod worktree;
 
 use std::error::Error as _;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -10,6 +14,7 @@ use super::Exit;
 use crate::baton::BatonError;
 use crate::document::StoreError;
 use crate::git::GitError;
+use crate::safety::shell_path;
 use crate::sys::lock::LockError;
 use crate::sys::{FileError, SpawnError};
 use crate::verbs::shards::ShardError;
@@ -109,14 +114,14 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
                 "what sacct printed is read by: handover sweep --accounting FILE".to_owned(),
             ],
         ),
-        Error::StateFile { .. } => (Exit::Outside, Vec::new()),
+        Error::StateFile { path, source } => (Exit::Outside, vec![look_at(path, source)]),
         Error::Accounting { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             (Exit::NotFound, hint("save one: sacct -P -D -S now-7days --format=ALL > FILE"))
         }
         Error::Accounting { source, .. } if is_other_thing(source) => {
             (Exit::Usage, hint("save one: sacct -P -D -S now-7days --format=ALL > FILE"))
         }
-        Error::Accounting { .. } => (Exit::Outside, Vec::new()),
+        Error::Accounting { path, source } => (Exit::Outside, vec![look_at(path, source)]),
         Error::NoSweep { .. } => (Exit::NotFound, hint("see which there are: handover sweep")),
         Error::SingleJob { wanted, .. } => {
             let id = crate::safety::one_line(wanted, 40);
@@ -213,7 +218,19 @@ fn judge_file(error: &FileError) -> (Exit, Vec<String>) {
         let hint = "check the rights of that directory, or run outside the sandbox";
         return (Exit::Outside, vec![hint.to_owned()]);
     }
-    (Exit::Outside, Vec::new())
+    (Exit::Outside, vec![look_at(&error.path, &error.source)])
+}
+
+/// What to look at where the system refused a file.
+fn look_at(path: &Path, source: &std::io::Error) -> String {
+    use std::io::ErrorKind::{NotFound, QuotaExceeded, StorageFull};
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(path);
+    let shown = |path: &Path| shell_path(path).unwrap_or_else(|_| "PATH".to_owned());
+    match source.kind() {
+        StorageFull | QuotaExceeded => format!("make room, then run it again: df -h {}", shown(folder)),
+        NotFound => format!("see what is there: ls -la {}", shown(folder)),
+        _ => format!("see what it is: ls -la {}", shown(path)),
+    }
 }
 
 fn judge_shards(error: &ShardError) -> (Exit, Vec<String>) {
@@ -221,7 +238,7 @@ fn judge_shards(error: &ShardError) -> (Exit, Vec<String>) {
         ShardError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             (Exit::NotFound, vec!["see how far the array is: squeue --me".into()])
         }
-        ShardError::Unreadable { .. } => (Exit::Outside, Vec::new()),
+        ShardError::Unreadable { path, source } => (Exit::Outside, vec![look_at(path, source)]),
         ShardError::Foreign { .. } => {
             (Exit::Usage, vec!["name the files of one array: --merge DIR/JOBID/shard-*.jsonl".into()])
         }
@@ -230,7 +247,7 @@ fn judge_shards(error: &ShardError) -> (Exit, Vec<String>) {
             Exit::Outside,
             vec!["run it on a login node; without --submit the script is printed, to be taken there".into()],
         ),
-        ShardError::Spawn(_) => (Exit::Outside, Vec::new()),
+        ShardError::Spawn(_) => (Exit::Outside, vec!["see whether Slurm answers: sbatch --version".into()]),
         ShardError::Refused { .. } => (
             Exit::Outside,
             vec![
@@ -272,7 +289,9 @@ fn judge_baton(error: &BatonError) -> (Exit, Vec<String>) {
         BatonError::Moved { key, holder: None } => {
             (Exit::Refused, vec![format!("look again: handover resume {key}")])
         }
-        BatonError::Free { .. } => (Exit::NotFound, Vec::new()),
+        BatonError::Free { .. } => {
+            (Exit::NotFound, vec!["see which batons are held: handover status".into()])
+        }
         BatonError::Damaged { .. } => (
             Exit::Damaged,
             vec!["look at that file; the ones before it in its folder tell the history".into()],
@@ -294,7 +313,7 @@ fn judge_store(error: &StoreError) -> (Exit, Vec<String>) {
         StoreError::Collision(_) => {
             (Exit::Refused, hint("nothing was overwritten; run it again in a second"))
         }
-        StoreError::Unreadable { .. } => (Exit::Damaged, Vec::new()),
+        StoreError::Unreadable { path, source } => (Exit::Damaged, vec![look_at(path, source)]),
         StoreError::File(error) => judge_file(error),
     }
 }
@@ -313,6 +332,12 @@ fn judge_git(error: &GitError) -> (Exit, Vec<String>) {
         GitError::Failed { complaint, .. } if complaint.contains("dubious ownership") => {
             (Exit::Outside, vec!["if you trust it: git config --global --add safe.directory DIR".into()])
         }
-        _ => (Exit::Outside, Vec::new()),
+        GitError::Spawn(_) => {
+            (Exit::Outside, vec!["see whether git answers there at all: git status".into()])
+        }
+        // What git said stands in the message; it knows best.
+        GitError::Failed { .. } | GitError::Unreadable { .. } => {
+            (Exit::Outside, vec!["ask git itself: git status, and git fsck if that fails".into()])
+        }
     }
 }

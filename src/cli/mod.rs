@@ -11,6 +11,7 @@ mod create;
 mod exit;
 mod failure;
 mod finish;
+mod help;
 mod logs;
 mod output;
 mod progress;
@@ -189,7 +190,8 @@ pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> Exit
         }
         // clap repeats what was typed, and that may hold anything.
         Err(e) => {
-            output::complain(&escape_lines(&e.render().to_string()));
+            let tip = help::meant(&e).map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
+            output::complain(&escape_lines(&format!("{}{tip}", e.render())));
             return Exit::Usage.into();
         }
     };
@@ -247,5 +249,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
 fn command() -> clap::Command {
     let codes: String =
         Exit::ALL.iter().map(|(exit, meaning)| format!("  {:>2}  {meaning}\n", exit.number())).collect();
-    Cli::command().after_help(format!("Exit codes:\n{codes}"))
+    let command = Cli::command();
+    let inner = help::inner_verbs(&command);
+    command.after_help(format!("{inner}Exit codes:\n{codes}"))
 }

@@ -10,6 +10,8 @@ use crate::verbs::remove::{self, Intent, Options};
 /// It refuses while jobs, processes or another's baton need the worktree, and while it holds
 /// changes, commits or data that exist nowhere else. What is removed goes to a trash.
 #[derive(Debug, Args)]
+#[command(override_usage = "handover remove [OPTIONS] <FEATURE>\n       \
+    handover remove --undo <ID>\n       handover remove --list-trash")]
 #[command(after_help = "Examples:\n  handover remove lr-schedule --dry-run\n  \
     handover remove lr-schedule --waive ignored --yes\n  handover remove --undo 1fa0d1c0")]
 pub struct RemoveArgs {

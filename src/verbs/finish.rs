@@ -1,16 +1,21 @@
 //! Brings a feature home: integrate, then remove its worktree.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::{Context, Error, hindrances};
 use crate::config::Source;
+use crate::safety::{escape, shell_word};
 use crate::terms::Known;
 pub use crate::worktree::integrate::Wish;
 use crate::worktree::integrate::{self, Plan};
 use crate::worktree::removal::{self, Receipt, Waiver};
 use crate::worktree::{Error as WorktreeError, Target};
+
+/// At most this many jobs are named.
+const SHOWN: usize = 8;
 
 /// What to bring home, and what may be given up.
 #[derive(Debug, Clone)]
@@ -61,21 +66,27 @@ pub fn plan(context: &Context, here: &Path, options: &Options) -> Result<Intent,
     let Context { world, repository, .. } = context;
     let target = Target::find(repository, &options.feature, here)?;
     let integration = integrate::plan(repository, &target, &options.wish)?;
-    let refused = |why: String| WorktreeError::NotIntegrated { name: target.name(), why };
+    let refused = |why: String, hint: String| WorktreeError::NotIntegrated { name: target.name(), why, hint };
     match hindrances::jobs_in(context, &integration.checkout, options.cluster.as_ref())? {
         Known::Known(jobs) if !jobs.is_empty() => {
+            let named: Vec<String> = jobs.iter().take(SHOWN).map(|job| escape(&job.label())).collect();
+            let more = jobs.len().saturating_sub(SHOWN);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let why = format!(
-                "{} live jobs of ours work in the checkout of {}, whose files would change under them",
-                jobs.len(),
-                integration.into
+                "live jobs of ours work in the checkout of {}, whose files would change under them: {}{more}",
+                escape(&integration.into),
+                named.join(", ")
             );
-            return Err(refused(why).into());
+            let ids: BTreeSet<u32> = jobs.iter().map(|job| job.id.base).collect();
+            let ids: Vec<String> = ids.iter().take(SHOWN).map(u32::to_string).collect();
+            let hint = format!("wait until they have ended: squeue --jobs={}", ids.join(","));
+            return Err(refused(why, hint).into());
         }
         Known::Unknown(why) if !options.waive.contains(&Waiver::Unknown) => {
-            return Err(refused(format!(
-                "whether jobs work in the checkout that would change is unknown: {why} (--waive unknown)"
-            ))
-            .into());
+            let why = format!("whether jobs work in the checkout that would change is unknown: {why}");
+            let name = shell_word(&target.name()).unwrap_or_else(|_| "FEATURE".to_owned());
+            let hint = format!("if you know that none does: handover finish {name} --waive unknown");
+            return Err(refused(why, hint).into());
         }
         _ => {}
     }

@@ -51,6 +51,14 @@ pub enum Error {
         /// The two lines that would mark a place for us.
         markers: [String; 2],
     },
+    /// The folder of a file that was to be written is not there.
+    #[error("cannot write {}: its folder is not there", escape_path(path))]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Somebody changed what stands between our markers.
     #[error("will not rewrite our part of {}: somebody has changed it", escape_path(path))]
     Edited {
@@ -184,6 +192,8 @@ pub enum Error {
         name: String,
         /// Why not.
         why: String,
+        /// What to do about it, with a command.
+        hint: String,
     },
     /// Git stopped in the middle, and left its own state.
     #[error(

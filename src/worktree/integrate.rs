@@ -10,7 +10,7 @@ use super::base;
 use super::target::Target;
 use super::{Error, landing};
 use crate::git::{ChangeKind, Git, GitError, Operation, Repository, Status, Untracked, list};
-use crate::safety::{escape_path, one_line};
+use crate::safety::{escape_path, one_line, shell_path, shell_word};
 use crate::sys::{World, lock};
 use crate::terms::{CommitId, Seconds};
 
@@ -64,24 +64,30 @@ pub struct Brought {
 
 /// Looks what would be brought over; changes nothing.
 pub fn plan(repository: &Repository, target: &Target, wish: &Wish) -> Result<Plan, Error> {
-    let refused = |why: String| Error::NotIntegrated { name: target.name(), why };
+    let refused = |why: String, hint: String| Error::NotIntegrated { name: target.name(), why, hint };
+    let finish =
+        format!("handover finish {}", shell_word(&target.name()).unwrap_or_else(|_| "FEATURE".into()));
     let into = match &wish.into {
         Some(into) => into.clone(),
-        None => base::default(repository)?
-            .map(|base| base.name)
-            .ok_or_else(|| refused("there is no default branch; name one with --into".into()))?,
+        None => base::default(repository)?.map(|base| base.name).ok_or_else(|| {
+            refused("there is no default branch".into(), format!("name one: {finish} --into BRANCH"))
+        })?,
     };
     if target.branch.as_ref() == Some(&into) {
-        return Err(refused(format!("{} is its own branch", one_line(&into, 80))));
+        let why = format!("{} is its own branch", one_line(&into, 80));
+        return Err(refused(why, format!("name another: {finish} --into BRANCH")));
     }
     let tip = target.head.clone().ok_or(Error::Unborn)?;
     let listed = list(repository.git())?;
     let checkout = listed.iter().find(|entry| entry.branch.as_ref() == Some(&into) && entry.path.is_dir());
     let checkout = checkout.map(|entry| entry.path.clone()).ok_or_else(|| {
-        refused(format!(
-            "{} is checked out nowhere; check it out in the main worktree first",
-            one_line(&into, 80)
-        ))
+        refused(
+            format!("{} is checked out nowhere", one_line(&into, 80)),
+            format!(
+                "in the main worktree: git switch {}",
+                shell_word(&into).unwrap_or_else(|_| "BRANCH".into())
+            ),
+        )
     })?;
     must_be_clean(repository, &checkout, false, &refused)?;
     must_be_clean(repository, &target.path, true, &refused)?;
@@ -98,7 +104,11 @@ pub fn plan(repository: &Repository, target: &Target, wish: &Wish) -> Result<Pla
     ])?;
     if leak {
         return Err(refused(
-            "our block was committed on its branch; take it out of the context file there first".into(),
+            "our block was committed on its branch".into(),
+            format!(
+                "take it out of the file that this names, and commit: git -C {} grep -n handover:begin -- CLAUDE.md CLAUDE.local.md",
+                shell_path(&target.path).unwrap_or_else(|_| "WORKTREE".into())
+            ),
         ));
     }
     let commits = commits(repository, &into, &tip, wish)?;
@@ -172,7 +182,7 @@ fn must_be_clean(
     repository: &Repository,
     dir: &std::path::Path,
     new_files_too: bool,
-    refused: &dyn Fn(String) -> Error,
+    refused: &dyn Fn(String, String) -> Error,
 ) -> Result<(), Error> {
     let status = Status::of(&repository.git().at(dir), Untracked::Files)?;
     let counts = |kind| {
@@ -191,11 +201,13 @@ fn must_be_clean(
     let more =
         if changes.len() > SHOWN { format!(" and {} more", changes.len() - SHOWN) } else { String::new() };
     let changes = &changes[..changes.len().min(SHOWN)];
-    Err(refused(format!(
-        "{} has changes that are not committed: {}{more}",
-        escape_path(dir),
-        changes.join(", ")
-    )))
+    Err(refused(
+        format!("{} has changes that are not committed: {}{more}", escape_path(dir), changes.join(", ")),
+        format!(
+            "commit them, or put them aside: git -C {} stash push --include-untracked",
+            shell_path(dir).unwrap_or_else(|_| "WORKTREE".into())
+        ),
+    ))
 }
 
 /// What is to come over, oldest first, without what is there under another id.

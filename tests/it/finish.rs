@@ -132,13 +132,10 @@ fn what_is_not_committed_or_live_is_a_refusal_before_anything_happens() {
         "train",
     ];
     let _fake = sandbox.fake("squeue").answers(format!("{}\u{1e}\n", fields.join("\u{1f}")));
-    assert!(
-        sandbox
-            .handover(["finish", "f"])
-            .expect(5)
-            .stderr()
-            .contains("1 live jobs of ours work in the checkout of main")
-    );
+    let refused = sandbox.handover(["finish", "f"]).expect(5);
+    let why = "live jobs of ours work in the checkout of main, whose files would change under them: 7\n";
+    assert!(refused.stderr().contains(why), "{refused}");
+    assert!(refused.stderr().contains("hint: wait until they have ended: squeue --jobs=7\n"), "{refused}");
     assert_eq!(sandbox.git(["rev-parse", "HEAD"]), head);
 }
 

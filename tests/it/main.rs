@@ -13,6 +13,7 @@ mod create;
 mod finish;
 mod fuzz;
 mod handover_sweeps;
+mod hints;
 mod joblog;
 mod json;
 mod lifecycle;

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::{Exit, judge_file, judge_git, judge_lock};
+use super::{Exit, judge_file, judge_git, judge_lock, look_at};
 use crate::safety::{shell_path, shell_word};
 use crate::worktree::Error;
 
@@ -9,13 +9,17 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
     match error {
         Error::Git(error) => judge_git(error),
         Error::File(error) => judge_file(error),
-        Error::Read { .. } => (Exit::Outside, Vec::new()),
+        Error::Read { path, source } => (Exit::Outside, vec![look_at(path, source)]),
         Error::Markers { .. } => {
             (Exit::Refused, vec!["leave one pair of the marker lines in that file, or none".into()])
         }
         Error::NotAFile { .. } => {
             (Exit::Refused, vec!["move it away, or make it a regular file of the worktree".into()])
         }
+        Error::NoFolder { folder, .. } => (
+            Exit::NotFound,
+            vec![format!("mkdir -p {}", shell_path(folder).unwrap_or_else(|_| "DIR".to_owned()))],
+        ),
         Error::Foreign { markers: [begin, end], .. } => (
             Exit::Refused,
             vec![
@@ -66,7 +70,7 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::NoSuchWorktree { .. } | Error::SeveralWorktrees { .. } => {
             (Exit::NotFound, vec!["see all of them: handover status".into()])
         }
-        Error::Main { .. } => (Exit::Refused, Vec::new()),
+        Error::Main { .. } => (Exit::Refused, vec!["see the linked ones: handover status".into()]),
         Error::NotItself { .. } => (
             Exit::Refused,
             vec![
@@ -75,7 +79,7 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
             ],
         ),
         Error::Moved { .. } => (Exit::Deferred, vec!["run the same command again".into()]),
-        Error::WouldLose { waivable, hints, .. } => {
+        Error::WouldLose { name, waivable, hints, .. } => {
             let mut hints = hints.clone();
             if !waivable.is_empty() {
                 hints.push(format!(
@@ -83,9 +87,13 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
                     waivable.join(",")
                 ));
             }
+            if hints.is_empty() {
+                let name = shell_word(name).unwrap_or_else(|_| "FEATURE".to_owned());
+                hints.push(format!("see all that is in the way: handover remove {name} --dry-run"));
+            }
             (Exit::Refused, hints)
         }
-        Error::NotIntegrated { .. } => (Exit::Refused, Vec::new()),
+        Error::NotIntegrated { hint, .. } => (Exit::Refused, vec![hint.clone()]),
         Error::Stopped { name, checkout, operation, .. } => {
             (Exit::Partial, after_a_stop(name, checkout, operation.as_deref()))
         }

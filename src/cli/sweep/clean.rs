@@ -13,6 +13,8 @@ use crate::verbs::sweep::clean;
 /// last 15 minutes, and what lies outside of the project, also where a link leads there. Nothing
 /// is removed on the word of a state file that is older than 15 minutes.
 #[derive(Debug, Args)]
+#[command(override_usage = "handover sweep clean [OPTIONS] <NAME|JOBID>\n       \
+    handover sweep clean --undo <ID>\n       handover sweep clean --list-trash\n       handover sweep clean --purge")]
 #[command(after_help = "Examples:\n  \
     handover sweep clean 48251 --dry-run\n  \
     handover sweep clean 48251 --remove --yes\n  \

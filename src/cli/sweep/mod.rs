@@ -90,7 +90,10 @@ fn look(session: &Session, args: &SweepArgs, again: &str) -> Result<Exit, Failur
         (Some(path), _) if path == Path::new("-") => sweep::look_at_saved(path)?,
         (Some(path), _) => sweep::look_at_saved(&session.dir().join(path))?,
         (None, Some(context)) => sweep::look(context, args.cluster.source(session).as_ref(), wanted)?,
-        (None, None) => return Err(Failure::new(Exit::NotFound, "there is no repository here".to_owned())),
+        (None, None) => {
+            return Err(Failure::new(Exit::NotFound, "there is no repository here".to_owned())
+                .hint("change into a git repository, or name one with -C DIR"));
+        }
     };
     let outcome = match wanted.filter(|_| !args.quick) {
         Some(wanted) => {

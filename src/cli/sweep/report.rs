@@ -18,12 +18,15 @@ use crate::verbs::sweep::report::{self, Edits, Options};
 ///
 /// What goes into a file stands between two marker lines, and nothing outside of them is touched.
 #[derive(Debug, Args)]
+#[command(override_usage = "handover sweep report [OPTIONS] <NAME|JOBID>\n       \
+    handover sweep report [OPTIONS] --page")]
 #[command(after_help = "Examples:\n  \
     handover sweep report 48251\n  \
     handover sweep report train_lr --output reports/train_lr.md\n  \
     handover sweep report --page\n\n\
     The exit code is 1 if somebody must intervene, 5 if a file is not ours to write: a link, text\n\
-    of others without a marked place, or a part of ours that somebody has changed.")]
+    of others without a marked place, or a part of ours that somebody has changed. With --page it\n\
+    is 0 once the page is kept, whatever it says of its sweeps.")]
 pub struct ReportArgs {
     /// An array's id, the id of a task or job, a name, or the start of one
     #[arg(value_name = "NAME|JOBID", required_unless_present = "page")]

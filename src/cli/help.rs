@@ -1,0 +1,93 @@
+//! What clap's own help leaves out: the verbs that stand below another.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory, Error};
+
+use super::Cli;
+
+/// The verbs below others, as the help lists verbs.
+pub fn inner_verbs(command: &Command) -> String {
+    let mut out = String::new();
+    for verb in command.get_subcommands().filter(|verb| verb.has_subcommands()) {
+        out.push_str(&format!("Below {}:\n", verb.get_name()));
+        for inner in verb.get_subcommands() {
+            let about = inner.get_about().map(ToString::to_string).unwrap_or_default();
+            let name = format!("{} {}", verb.get_name(), inner.get_name());
+            out.push_str(&format!("  {name:<18}  {about}\n"));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// The verb below another that was meant by a word that is no verb.
+pub fn meant(error: &Error) -> Option<String> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let command = Cli::command();
+    let inner = |verb: &Command| -> Vec<(String, String)> {
+        let name = verb.get_name().to_owned();
+        verb.get_subcommands().map(|inner| (name.clone(), inner.get_name().to_owned())).collect()
+    };
+    let all: Vec<(String, String)> = command.get_subcommands().flat_map(inner).collect();
+    let nearest = all.iter().min_by_key(|(_, name)| distance(typed, name))?;
+    let is_near = distance(typed, &nearest.1) <= typed.chars().count().min(nearest.1.len()) / 3;
+    is_near.then(|| format!("did you mean 'handover {} {}'", nearest.0, nearest.1))
+}
+
+/// How many letters one has to add, drop or change to get from one word to the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    // A long word is no typing error.
+    for (number, letter) in one.chars().take(40).enumerate() {
+        let mut before = number;
+        if let Some(first) = row.first_mut() {
+            *first = number + 1;
+        }
+        for (at, with) in other.iter().enumerate() {
+            let changed = before + usize::from(letter != *with);
+            before = row[at + 1];
+            row[at + 1] = changed.min(before + 1).min(row[at] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tip(words: &[&str]) -> Option<String> {
+        let words = std::iter::once("handover").chain(words.iter().copied());
+        meant(&super::super::command().try_get_matches_from(words).unwrap_err())
+    }
+
+    #[test]
+    fn a_verb_below_another_is_found_by_its_own_name() {
+        assert_eq!(tip(&["plan"]).as_deref(), Some("did you mean 'handover sweep plan'"));
+        assert_eq!(tip(&["checkpoint"]).as_deref(), Some("did you mean 'handover sweep checkpoints'"));
+        assert_eq!(tip(&["repotr"]).as_deref(), Some("did you mean 'handover sweep report'"));
+        assert_eq!(tip(&["frobnicate"]), None);
+        assert_eq!(tip(&["create", "--no-such-option"]), None);
+    }
+
+    #[test]
+    fn the_distance_counts_letters() {
+        for (one, other, far) in
+            [("", "plan", 4), ("plan", "plan", 0), ("plna", "plan", 2), ("lan", "plan", 1)]
+        {
+            assert_eq!(distance(one, other), far, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_verb_below_another() {
+        let help = super::super::command().render_help().to_string();
+        for verb in ["sweep plan", "sweep checkpoints", "sweep report", "sweep preflight", "sweep clean"] {
+            assert!(help.contains(verb), "{verb}: {help}");
+        }
+    }
+}
