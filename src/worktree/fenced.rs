@@ -69,12 +69,17 @@ pub enum Written {
 struct Standing {
     begin: usize,
     end: usize,
-    body: String,
+    /// What stands between the marker lines; with those lines, if somebody
+    /// wrote into them.
+    theirs: Vec<u8>,
+    is_empty: bool,
     facts: Option<String>,
     at: Option<Time>,
     edited: bool,
 }
 
+/// What the first marker line says to people.
+const NOTE: &str = " (written by `handover`; what stands outside these two lines is yours)";
 /// So many hex digits of the digest stand in the marker line.
 const DIGITS: usize = 16;
 
@@ -126,7 +131,7 @@ fn attempt(
         (&mut written, &standing, manners.keep_edits)
         && standing.edited
     {
-        *edits = Some(keep(world, folder, &standing.body)?);
+        *edits = Some(keep(world, folder, &standing.theirs)?);
     }
     let block = block(place.tag, part, markers::newline_of(&bytes.text));
     let new = match &standing {
@@ -162,7 +167,7 @@ fn decide(
         Some(Standing { facts: Some(facts), at: Some(at), edited: false, .. }) if facts == part.facts => {
             Ok(Written::Unchanged { since: *at })
         }
-        Some(standing) if standing.facts.is_none() && standing.body.trim().is_empty() => Ok(Written::New),
+        Some(standing) if standing.facts.is_none() && standing.is_empty => Ok(Written::New),
         Some(_) => Ok(Written::Rewritten { edits: None }),
         None if markers::is_blank(text) || manners.above_others => Ok(Written::New),
         None => Err(Error::Foreign {
@@ -180,7 +185,12 @@ fn is_ours_to_write(path: &Path) -> Result<(), Error> {
             Err(Error::NotAFile { path: path.to_owned(), why: "it is a symbolic link" })
         }
         Ok(_) => Err(Error::NotAFile { path: path.to_owned(), why: "it is no regular file" }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                Err(Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() })
+            }
+            _ => Ok(()),
+        },
         Err(e) => Err(Error::read(path, e)),
     }
 }
@@ -191,26 +201,58 @@ fn standing(place: Place<'_>, text: &[u8]) -> Result<Option<Standing>, Error> {
     let Some(range) = find_pair(text, begin.as_bytes(), end.as_bytes()).map_err(broken)? else {
         return Ok(None);
     };
-    let whole = String::from_utf8_lossy(&text[range.clone()]).into_owned();
-    let (head, rest) = whole.split_once('\n').ok_or_else(|| broken(MarkerError::Shape))?;
-    // The last line is the end marker.
-    let body = rest.rfind(&end).and_then(|at| rest.get(..at)).unwrap_or_default().replace('\r', "");
+    let whole = &text[range.clone()];
+    let shape = || broken(MarkerError::Shape);
+    let head_end = whole.iter().position(|b| *b == b'\n').ok_or_else(shape)?;
+    let ended = whole[head_end..].windows(end.len()).position(|window| window == end.as_bytes());
+    let body_end = head_end + ended.ok_or_else(shape)?;
+    let head = String::from_utf8_lossy(&whole[..head_end]).into_owned();
+    let body = whole.get(head_end + 1..body_end).unwrap_or_default();
     let word = |name: &str| {
         let mut words = head.split_ascii_whitespace();
         words.find_map(|word| word.strip_prefix(name)).map(str::to_owned)
     };
-    let edited = match word("digest=") {
-        Some(digest) => digest != short(&body),
-        None => !body.trim().is_empty(),
+    let are_lines_ours = is_our_head(&begin, &head) && whole[body_end..] == *format!("{end} -->").as_bytes();
+    let is_empty = body.iter().all(u8::is_ascii_whitespace);
+    let is_body_ours = match word("digest=") {
+        Some(digest) => digest == short(&with_lf(body)),
+        None => is_empty,
     };
     Ok(Some(Standing {
         begin: range.start,
         end: range.end,
         facts: word("facts="),
         at: word("at=").and_then(|at| at.parse().ok()),
-        body,
-        edited,
+        theirs: if are_lines_ours { body } else { whole }.to_vec(),
+        is_empty,
+        edited: !are_lines_ours || !is_body_ours,
     }))
+}
+
+/// True if nobody wrote into the first marker line, as we write it or as the
+/// refusal tells people to: whatever else stands in it would be lost.
+fn is_our_head(begin: &str, head: &str) -> bool {
+    let Some(rest) = head.strip_prefix(begin) else { return false };
+    let Some((inside, after)) = rest.split_once("-->") else { return false };
+    let inside = inside.strip_suffix(' ').unwrap_or(inside);
+    let words = inside.strip_suffix(NOTE).unwrap_or(inside);
+    let is_word = |word: &str| ["at=", "facts=", "digest="].iter().any(|name| word.starts_with(name));
+    after.trim().is_empty() && words.split_ascii_whitespace().all(is_word)
+}
+
+/// Ends of lines turned to LF; every other byte stays.
+fn with_lf(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len());
+    for line in body.split_inclusive(|b| *b == b'\n') {
+        match line.strip_suffix(b"\r\n") {
+            Some(line) => {
+                out.extend_from_slice(line);
+                out.push(b'\n');
+            }
+            None => out.extend_from_slice(line),
+        }
+    }
+    out
 }
 
 fn block(tag: &str, part: Part<'_>, newline: &str) -> String {
@@ -220,11 +262,11 @@ fn block(tag: &str, part: Part<'_>, newline: &str) -> String {
         body.push('\n');
     }
     let head = format!(
-        "{} at={} facts={} digest={} (written by `handover`; what stands outside these two lines is yours) -->",
+        "{} at={} facts={} digest={}{NOTE} -->",
         begin(tag),
         part.at,
         part.facts,
-        short(&body)
+        short(body.as_bytes())
     );
     format!("{head}\n{body}{} -->", end(tag)).replace('\n', newline)
 }
@@ -237,15 +279,15 @@ fn end(tag: &str) -> String {
     format!("<!-- handover:{tag}:end")
 }
 
-fn short(body: &str) -> String {
-    Digest::of(body.as_bytes()).to_string()[..DIGITS].to_owned()
+fn short(body: &[u8]) -> String {
+    Digest::of(body).to_string()[..DIGITS].to_owned()
 }
 
-/// Keeps what somebody wrote into our part, under its digest.
-fn keep(world: &World, folder: &Path, body: &str) -> Result<PathBuf, Error> {
+/// Keeps what somebody wrote into our part, byte for byte, under its digest.
+fn keep(world: &World, folder: &Path, body: &[u8]) -> Result<PathBuf, Error> {
     world.files.ensure_dir(folder)?;
     let path = folder.join(format!("{}.md", short(body)));
-    match world.files.create_new(&path, body.as_bytes(), 0o644, true) {
+    match world.files.create_new(&path, body, 0o644, true) {
         Err(error) if !error.already_exists() => Err(error.into()),
         _ => Ok(path),
     }
@@ -303,6 +345,74 @@ mod tests {
         };
         assert_eq!(std::fs::read_to_string(kept).unwrap(), "one, and my note\n");
         assert!(!std::fs::read_to_string(&path).unwrap().contains("my note"));
+    }
+
+    /// A file with our part, changed as said; what became of it with and without leave to replace.
+    fn changed(by: impl Fn(&[u8]) -> Vec<u8>) -> (tempfile::TempDir, Vec<u8>, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("page.md");
+        put(&path, "a", "one\n", REFUSE).unwrap();
+        let bytes = by(&std::fs::read(&path).unwrap());
+        std::fs::write(&path, &bytes).unwrap();
+        let refused = put(&path, "b", "two\n", REFUSE);
+        assert!(matches!(refused, Err(Error::Edited { .. })), "{refused:?}: {}", bytes.escape_ascii());
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        let folder = dir.path().join("kept");
+        let manners = Manners { above_others: false, keep_edits: Some(&folder) };
+        let Ok(Written::Rewritten { edits: Some(kept) }) = put(&path, "b", "two\n", manners) else {
+            panic!()
+        };
+        (dir, std::fs::read(&kept).unwrap(), path)
+    }
+
+    fn replaced(text: &[u8], from: &str, to: &[u8]) -> Vec<u8> {
+        let at = text.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        [&text[..at], to, &text[at + from.len()..]].concat()
+    }
+
+    #[test]
+    fn words_in_a_marker_line_are_somebodys_too() {
+        for (from, to) in [
+            ("yours) -->\n", "yours) --> and my note\n"),
+            ("yours) -->", "yours) my note -->"),
+            (":end -->", ":end my note -->"),
+        ] {
+            let (_dir, kept, path) = changed(|text| replaced(text, from, to.as_bytes()));
+            assert!(String::from_utf8(kept).unwrap().contains("my note"), "{from}");
+            assert!(!std::fs::read_to_string(path).unwrap().contains("my note"));
+        }
+        // After the last marker is outside.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("page.md");
+        put(&path, "a", "one\n", REFUSE).unwrap();
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, replaced(&text, ":end -->", b":end --> my note")).unwrap();
+        assert_eq!(put(&path, "b", "two\n", REFUSE).unwrap(), Written::Rewritten { edits: None });
+        assert!(std::fs::read_to_string(&path).unwrap().contains(":end --> my note"));
+    }
+
+    #[test]
+    fn what_somebody_wrote_is_kept_byte_for_byte() {
+        let (_dir, kept, _) = changed(|text| replaced(text, "one\n", b"one\xff\r and\r\ntwo\n"));
+        assert_eq!(kept, b"one\xff\r and\r\ntwo\n");
+    }
+
+    #[test]
+    fn two_pairs_and_a_missing_folder_are_refused_and_an_example_is_no_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("page.md");
+        put(&path, "a", "one\n", REFUSE).unwrap();
+        let once = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{once}{once}")).unwrap();
+        assert!(matches!(put(&path, "b", "two\n", ABOVE), Err(Error::Markers { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{once}{once}"));
+        let example = format!("```\n{once}```\n");
+        std::fs::write(&path, &example).unwrap();
+        assert!(matches!(put(&path, "b", "two\n", REFUSE), Err(Error::Foreign { .. })));
+        assert_eq!(put(&path, "b", "two\n", ABOVE).unwrap(), Written::New);
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with(&example));
+        let far = dir.path().join("a/b/page.md");
+        assert!(matches!(put(&far, "a", "one\n", ABOVE), Err(Error::NoFolder { .. })));
     }
 
     #[test]

@@ -42,8 +42,10 @@ pub fn find(text: &[u8]) -> Result<Option<Range<usize>>, MarkerError> {
 }
 
 /// The same for the pair of which one line begins with `begin`, the other with `end`.
+///
+/// What stands in a fenced code block is an example, and no marker.
 pub(super) fn find_pair(text: &[u8], begin: &[u8], end: &[u8]) -> Result<Option<Range<usize>>, MarkerError> {
-    let (begins, ends) = (positions(text, begin), positions(text, end));
+    let (begins, ends) = positions_outside_code(text, begin, end);
     let (begin, end) = match (begins.as_slice(), ends.as_slice()) {
         ([], []) => return Ok(None),
         ([begin], [end]) => (*begin, *end),
@@ -110,6 +112,61 @@ fn starts_line(text: &[u8], at: usize) -> bool {
     at == 0 || text[at - 1] == b'\n' || text[..at] == *BYTE_ORDER_MARK
 }
 
+/// Where the two markers stand, those in code blocks left out. Between our own
+/// markers no fence counts: what stands there is found again whatever it holds.
+fn positions_outside_code(text: &[u8], begin: &[u8], end: &[u8]) -> (Vec<usize>, Vec<usize>) {
+    let (mut begins, mut ends) = (Vec::new(), Vec::new());
+    let (mut fence, mut is_ours) = (None, false);
+    let mut start = 0;
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        let at = start;
+        start += line.len();
+        if !is_ours {
+            match (fence, Fence::of(line)) {
+                (None, Some(opened)) => {
+                    fence = Some(opened);
+                    continue;
+                }
+                (Some(open), Some(closing)) if closing.closes(open) => fence = None,
+                _ => {}
+            }
+            if fence.is_some() {
+                continue;
+            }
+        }
+        let (begun, ended) = (positions(line, begin), positions(line, end));
+        is_ours = ended.is_empty() && (is_ours || !begun.is_empty());
+        begins.extend(begun.iter().map(|place| at + place));
+        ends.extend(ended.iter().map(|place| at + place));
+    }
+    (begins, ends)
+}
+
+/// A line that opens or closes a code block, as CommonMark has it.
+#[derive(Debug, Clone, Copy)]
+struct Fence {
+    mark: u8,
+    length: usize,
+    is_bare: bool,
+}
+
+impl Fence {
+    fn of(line: &[u8]) -> Option<Fence> {
+        let indent = line.iter().take_while(|b| **b == b' ').count();
+        let line = line.get(indent..).filter(|_| indent < 4)?;
+        let mark = *line.first().filter(|b| matches!(b, b'`' | b'~'))?;
+        let length = line.iter().take_while(|b| **b == mark).count();
+        let info = line.get(length..)?;
+        // Backticks in what follows make it a code span.
+        let is_fence = length >= 3 && !(mark == b'`' && info.contains(&b'`'));
+        is_fence.then_some(Fence { mark, length, is_bare: info.iter().all(u8::is_ascii_whitespace) })
+    }
+
+    fn closes(self, open: Fence) -> bool {
+        self.is_bare && self.mark == open.mark && self.length >= open.length
+    }
+}
+
 fn positions(text: &[u8], what: &[u8]) -> Vec<usize> {
     text.windows(what.len()).enumerate().filter(|(_, window)| *window == what).map(|(at, _)| at).collect()
 }
@@ -145,6 +202,24 @@ mod tests {
         }
         assert!(find(pair.as_bytes()).unwrap().is_some());
         assert_eq!(find(b"<!-- somebody else's -->").unwrap(), None);
+    }
+
+    #[test]
+    fn a_marker_in_a_code_block_is_an_example() {
+        let pair = "<!-- handover:begin -->\nx\n<!-- handover:end -->\n";
+        for example in [
+            format!("```\n{pair}```\n"),
+            format!("~~~~ text\n~~~\n{pair}~~~~~\n"),
+            format!("  ```html\n```not closed\n{pair}"),
+        ] {
+            assert_eq!(find(example.as_bytes()).unwrap(), None, "{example}");
+            let with = format!("{pair}{example}");
+            assert_eq!(find(with.as_bytes()).unwrap(), Some(0..pair.len() - 1));
+        }
+        // An end that a fence of the block itself would hide is found all the same.
+        let ours = format!("```\nx\n```\n{}", pair.replace('x', "```\nx"));
+        assert!(find(ours.as_bytes()).unwrap().is_some());
+        assert!(find(format!("``` `x` ```\n{pair}").as_bytes()).unwrap().is_some());
     }
 
     fn pieces() -> impl Strategy<Value = Vec<u8>> {

@@ -53,4 +53,12 @@ fn the_page_never_leads_out_of_the_worktree() {
         assert!(refused.stderr().contains("will not write"), "{page}: {refused:?}");
     }
     assert!(!outside.exists());
+    std::fs::write(&settings, format!("{text}  page: no/such/page.md\n")).unwrap();
+    let absent = of_recording(&recorded, &["sweep", "report", "--page"]).expect(4);
+    let folder = recorded.project.join("no/such");
+    assert!(absent.stderr().contains(&format!("hint: mkdir -p {}", folder.display())), "{absent:?}");
+    let output =
+        of_recording(&recorded, &["sweep", "report", "2", "--output", "no/such/report.md"]).expect(4);
+    assert!(output.stderr().contains("hint: mkdir -p "), "{output:?}");
+    assert!(!folder.exists());
 }

@@ -212,7 +212,7 @@ pub fn keep(context: &Context, page: &Page, text: &str, edits: Edits, dry_run: b
 fn path(context: &Context) -> Result<PathBuf, Error> {
     let root = context.repository.worktree();
     let path = root.join(&context.config.sweeps.page);
-    let refused = |why| worktree::Error::NotAFile { path: path.clone(), why };
+    let refused = |why| worktree::Error::NotAFile { path: root.join(&context.config.sweeps.page), why };
     let is_plain = |part: Component<'_>| matches!(part, Component::Normal(name) if name != ".git");
     let named = &context.config.sweeps.page;
     if named.as_os_str().is_empty() || !named.components().all(is_plain) {
@@ -223,7 +223,9 @@ fn path(context: &Context) -> Result<PathBuf, Error> {
     match (parent, root) {
         (Ok(parent), Ok(root)) if is_within(&parent, &root) => Ok(path),
         (Ok(_), Ok(_)) => Err(refused("its folder leads out of the worktree").into()),
-        _ => Err(refused("its folder is not there").into()),
+        _ => {
+            Err(worktree::Error::NoFolder { folder: path.parent().unwrap_or(&path).to_owned(), path }.into())
+        }
     }
 }
 
