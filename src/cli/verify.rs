@@ -33,10 +33,17 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   handover show
-  handover show 7f3a9c2e | less")]
+  handover show 7f3a9c2e | less
+  handover show 7f3a9c2e --restore
+
+A copy that was edited stays as it is: `handover create --amend KEY` seals it as a new document,
+--restore puts the sealed text in its place and keeps the edited one in CLAUDE/archive/.")]
 pub struct ShowArgs {
     /// The key, its start, or the start of its hash; by default the newest of this worktree
     key: Option<KeyPrefix>,
+    /// Put the sealed text in the place of an edited copy, which is kept beside it
+    #[arg(long)]
+    restore: bool,
 }
 
 /// List the handovers of this worktree, newest last
@@ -74,13 +81,18 @@ pub fn exit(outcome: &Outcome, strict: bool) -> Exit {
 /// Runs `show`.
 pub fn run_show(session: &Session, args: ShowArgs) -> Result<Exit, Failure> {
     let context = session.context()?;
-    let outcome = show::show(&context, args.key.as_ref())?;
+    let outcome = show::show(&context, args.key.as_ref(), args.restore)?;
     if outcome.copy_edited {
-        let remark = format!(
-            "the copy in this worktree was edited; this is the sealed document\nhint: handover verify {}",
-            outcome.key
-        );
-        session.output.note(&remark);
+        let key = &outcome.key;
+        session.output.note(&format!(
+            "the copy in this worktree was edited; this is the sealed document\n\
+             hint: see the difference: handover verify {key}\n\
+             hint: seal the edited one as a new document: handover create --amend {key}\n\
+             hint: put the sealed text back, the edited one is kept: handover show {key} --restore"
+        ));
+    }
+    if let Some(edits) = &outcome.edits {
+        session.output.note(&format!("the edited copy is kept: {edits}"));
     }
     if outcome.restored {
         session.output.note(&format!("put back: {}", outcome.path.as_deref().unwrap_or_default()));

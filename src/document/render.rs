@@ -84,7 +84,9 @@ pub fn render_draft(facts: &Facts, body: &Body, since: Option<&Since>, lint: &Li
     if let Some(since) = since {
         own.push_str(&format!("## Since the last handover\n\n{}\n", since_text(since)));
     }
-    if !lint.gaps.is_empty() {
+    if lint.gaps.is_empty() {
+        own.push_str(&format!("\nNo gaps: score {} of 100.\n", lint.score));
+    } else {
         own.push_str(&format!("\nGaps so far (score {} of 100):\n\n", lint.score));
         own.push_str(&bullets(
             &lint

@@ -207,6 +207,11 @@ impl Copy {
         self.folder.join("archive").join(format!("{key}.md"))
     }
 
+    /// Where an edited copy goes that makes way for the sealed document.
+    pub fn edited_path(&self, key: &AnyKey, digest: &str) -> PathBuf {
+        self.folder.join("archive").join(format!("{key}.edited-{digest}.md"))
+    }
+
     /// Where the draft is: the body before it is sealed.
     pub fn draft_path(&self) -> PathBuf {
         self.folder.join("DRAFT.md")

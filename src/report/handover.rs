@@ -33,13 +33,13 @@ pub fn drafted(_: &View, outcome: &draft::Outcome) -> String {
     format!("{}\n", outcome.path)
 }
 
-/// The gaps of a handover, the heaviest first.
+/// The score of a handover and its gaps, the heaviest first.
 pub fn gaps(lint: &Lint) -> String {
-    if lint.gaps.is_empty() {
-        return String::new();
-    }
     let score = format!("score {} of 100", lint.score);
     let style = if lint.score >= 70 { Style::Good } else { Style::Watch };
+    if lint.gaps.is_empty() {
+        return format!("{}\n", paint(style, &score));
+    }
     let mut out = format!("{}, missing:\n", paint(style, &score));
     for gap in &lint.gaps {
         out.push_str(&format!(

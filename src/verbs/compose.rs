@@ -12,6 +12,7 @@ use crate::document::{
 };
 use crate::safety::{Redactions, code_span, redact};
 use crate::terms::{AnyKey, KeyPrefix, Seconds, Time};
+use crate::worktree::registry;
 
 /// What to put together.
 #[derive(Debug, Clone, Default)]
@@ -137,6 +138,10 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
     });
     if body.focus.is_none() {
         body.focus = parent.as_ref().and_then(|parent| inherited_focus(shelf, &parent.key));
+    }
+    if body.focus.is_none() {
+        // What `start` was told.
+        body.focus = registry::entry_here(&context.repository)?.and_then(|entry| entry.focus);
     }
     let mut redactions = Redactions::new();
     body.map_texts(|text| redact(text, &mut redactions).into_owned());
@@ -272,10 +277,13 @@ fn since(
     }))
 }
 
+/// What the parent was said to be about; the name of a branch stands in for nothing said.
 fn inherited_focus(shelf: &Shelf, parent: &AnyKey) -> Option<String> {
     let bytes = shelf.bytes(parent).ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    Body::read(document::read(&text).ok()?.1.as_bytes()).ok()?.focus
+    let (facts, body) = document::read(&text).ok()?;
+    let said = Body::read(body.as_bytes()).ok()?.focus;
+    said.filter(|focus| facts.branch.as_ref() != Some(focus))
 }
 
 /// Texts from outside that stand in the front matter may hold secrets too: a

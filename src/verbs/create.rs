@@ -16,7 +16,7 @@ use crate::baton::PassedOn;
 use crate::document::{self, Body, Facts, Lint, Relation, Sealed, StoreError, render, seal, startup};
 use crate::safety::{Redactions, escape_path};
 use crate::terms::{AnyKey, Digest, Key, KeyPrefix, Seconds};
-use crate::worktree::{Block, context as block, registry};
+use crate::worktree::{Block, context as block};
 
 /// How often another second is tried when a key is taken.
 const TRIES: u64 = 5;
@@ -166,9 +166,6 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     let newest = shelf.lineage()?.leaf(&shelf.here());
     if let (None, Err(StoreError::None), Some(claim)) = (&wish.parent, newest, held.mine.last()) {
         wish.parent = Some(KeyPrefix::from(&claim.key));
-    }
-    if wish.body.focus.is_none() {
-        wish.body.focus = registry::entry_here(&context.repository)?.and_then(|entry| entry.focus);
     }
     let mut composed = compose(context, &shelf, &wish, context.now)?;
     if left_alone {

@@ -1,12 +1,14 @@
 //! `show`: prints a document, and puts its copy back where agents look for it.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::lookup::Shelf;
 use super::{Context, Error};
 use crate::document::{self, Facts, StoreError};
 use crate::safety::escape_path;
-use crate::terms::{AnyKey, KeyPrefix};
+use crate::terms::{AnyKey, Digest, KeyPrefix};
 
 /// A document to read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,6 +20,9 @@ pub struct Outcome {
     pub path: Option<String>,
     /// True if the copy was put back just now.
     pub restored: bool,
+    /// Where the edited copy went, if it made way for the sealed document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edits: Option<String>,
     /// True if it is archived.
     pub archived: bool,
     /// True if the copy was edited; what is shown is the sealed document.
@@ -30,8 +35,9 @@ pub struct Outcome {
     pub notes: Vec<String>,
 }
 
-/// Finds the document; restores its copy unless there is one, edited or not.
-pub fn show(context: &Context, prefix: Option<&KeyPrefix>) -> Result<Outcome, Error> {
+/// Finds the document; puts its copy back if there is none. An edited one makes
+/// way only if `restore` says so, and is kept.
+pub fn show(context: &Context, prefix: Option<&KeyPrefix>, restore: bool) -> Result<Outcome, Error> {
     let shelf = Shelf::open(context)?;
     let key = shelf.find(prefix)?;
     let stored = shelf.store.load(&key)?;
@@ -41,13 +47,19 @@ pub fn show(context: &Context, prefix: Option<&KeyPrefix>) -> Result<Outcome, Er
         key: key.clone(),
         path: copy.is_some().then(|| escape_path(shelf.copy.path(&key))),
         restored: false,
+        edits: None,
         archived: is_archived,
         copy_edited: matches!((&stored, &copy), (Some(stored), Some(copy)) if stored.bytes != *copy),
         facts: None,
         text: String::new(),
         notes: Vec::new(),
     };
-    if let (Some(stored), None, false) = (&stored, &copy, is_archived) {
+    if let (true, true, Some(edited)) = (restore && !is_archived, outcome.copy_edited, &copy) {
+        outcome.edits = Some(escape_path(put_aside(context, &shelf, &key, edited)?));
+        outcome.copy_edited = false;
+    }
+    let is_gone = copy.is_none() || outcome.edits.is_some();
+    if let (Some(stored), true, false) = (&stored, is_gone, is_archived) {
         match shelf.copy.write(context.world, &key, &stored.bytes) {
             Ok(()) => {
                 outcome.restored = true;
@@ -61,4 +73,22 @@ pub fn show(context: &Context, prefix: Option<&KeyPrefix>) -> Result<Outcome, Er
     outcome.text = String::from_utf8_lossy(&bytes).into_owned();
     outcome.facts = document::read(&outcome.text).ok().map(|(facts, _)| facts);
     Ok(outcome)
+}
+
+/// Moves an edited copy to the archive of copies, under its own digest; where it is then.
+fn put_aside(context: &Context, shelf: &Shelf, key: &AnyKey, edited: &[u8]) -> Result<PathBuf, Error> {
+    let files = &context.world.files;
+    let copy = [shelf.copy.path(key), shelf.copy.archived_path(key)].into_iter().find(|path| path.exists());
+    let copy = copy.ok_or_else(|| StoreError::NotFound(key.to_string()))?;
+    shelf.copy.prepare_archive(context.world)?;
+    let digest = Digest::of(edited).to_string();
+    let kept = shelf.copy.edited_path(key, &digest[..8]);
+    match files.rename_new(&copy, &kept) {
+        // The same bytes were put aside before; their name is their digest.
+        Err(e) if e.already_exists() && document::read_file(&kept)?.as_deref() == Some(edited) => {
+            files.remove_file(&copy)?;
+        }
+        moved => moved?,
+    }
+    Ok(kept)
 }

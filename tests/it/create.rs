@@ -118,6 +118,28 @@ fn a_body_comes_from_a_file_from_standard_input_or_from_json() {
 }
 
 #[test]
+fn a_draft_has_the_title_that_start_was_told_and_says_how_full_it_is() {
+    let sandbox = Sandbox::new();
+    let there =
+        sandbox.handover(["start", "lr", "--focus", "halve the rate"]).expect(0).last_line().to_owned();
+    let draft = sandbox.handover_in(&there, ["draft"]).expect(0);
+    let text = std::fs::read_to_string(draft.last_line()).unwrap();
+    assert!(text.starts_with("# Draft: halve the rate\n"), "{text}");
+    let words =
+        ["status=stable: fine", "goal=g", "next=run `x`", "evidence=e", "dead-end=none", "decision=none"];
+    let full: Vec<String> = words.iter().map(|word| format!("--{word}")).collect();
+    let full: Vec<&str> = std::iter::once("draft").chain(full.iter().map(String::as_str)).collect();
+    let full = sandbox.handover_in(&there, full).expect(0);
+    assert_eq!(full.stderr(), "score 100 of 100\n");
+    assert!(std::fs::read_to_string(full.last_line()).unwrap().contains("score 100 of 100"));
+    // What was said last counts; the branch's name, where nothing was said, is no focus.
+    let _ = sandbox.handover_in(&there, ["create", "--focus", "warm-up first"]).expect(0);
+    sandbox.advance("1m");
+    let next = document(&sandbox.handover_in(&there, ["create"]).expect(0));
+    assert!(next.contains("# Handover: warm-up first\n"), "{next}");
+}
+
+#[test]
 fn a_draft_is_filled_in_refreshed_sealed_and_put_away() {
     let sandbox = Sandbox::new();
     let path = sandbox.handover(["draft", "--focus", "warm-up"]).expect(0).last_line().to_owned();

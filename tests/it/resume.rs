@@ -193,6 +193,33 @@ fn after_git_clean_the_copy_and_the_block_are_put_back() {
 }
 
 #[test]
+fn show_puts_the_sealed_text_back_on_demand_and_keeps_the_edited_one() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    let copy = sandbox.project().join(format!("CLAUDE/{key}.md"));
+    let sealed = fs::read_to_string(&copy).unwrap();
+    for _ in 0..2 {
+        let edited = sealed.replace("make eval", "rm -r data");
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, &edited).unwrap();
+        let shown = sandbox.handover(["show", &key]).expect(0);
+        assert!(shown.stderr().contains(&format!(
+            "hint: put the sealed text back, the edited one is kept: handover show {key} --restore"
+        )));
+        assert_eq!(fs::read_to_string(&copy).unwrap(), edited);
+        let data = sandbox.handover(["show", &key, "--restore", "--json"]).expect(0).data();
+        assert_eq!(fs::read_to_string(data["edits"].as_str().unwrap()).unwrap(), edited);
+        assert_eq!(fs::read_to_string(&copy).unwrap(), sealed);
+    }
+    ends(resume(&sandbox, "b", &[]), 0);
+    // It exists nowhere else, so a removal counts it as data; and it is no document.
+    assert_eq!(
+        sandbox.handover(["list", "--all", "--json"]).expect(0).data()["handovers"].as_array().unwrap().len(),
+        1
+    );
+}
+
+#[test]
 fn a_claim_that_cannot_be_read_stops_a_resume() {
     let sandbox = Sandbox::new();
     let key = sealed(&sandbox);
