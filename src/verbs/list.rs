@@ -90,28 +90,30 @@ pub enum RowBaton {
 /// and the archived ones.
 pub fn list(context: &Context, all: bool) -> Result<Outcome, Error> {
     let shelf = Shelf::open(context)?;
-    let lineage = Lineage::load(&shelf.store)?;
+    let lineage = shelf.lineage()?;
     let here = shelf.here();
     let mut outcome = Outcome { handovers: Vec::new(), archived_left_out: 0, elsewhere_left_out: 0 };
     let batons = Batons::look(context)?;
-    let held_here: Vec<&AnyKey> = batons.of(&lineage, &here).map(|(key, _)| key).collect();
+    let held_here: Vec<&AnyKey> = batons.of(lineage, &here).map(|(key, _)| key).collect();
     for entry in lineage.entries() {
-        // One that was resumed here is of interest here, wherever it was made.
+        // One that was resumed here, or of which a copy alone is here, is of interest here,
+        // wherever it was made.
         let is_here = held_here.contains(&&entry.key)
+            || !shelf.store.path(&entry.key).exists()
             || entry.worktree.as_ref().is_none_or(|worktree| here.is_of(worktree, entry.host.as_deref()));
         if !all && !is_here {
             outcome.elsewhere_left_out += 1;
         } else if !all && entry.is_archived && !held_here.contains(&&entry.key) {
             outcome.archived_left_out += 1;
         } else {
-            outcome.handovers.push(row(context, &lineage, entry, is_here));
+            outcome.handovers.push(row(context, lineage, entry, is_here));
         }
     }
     // Documents of an older custom lie in the worktree alone.
     for key in shelf.copy.keys()? {
         if lineage.get(&key).is_none() {
             let entry = Entry::of(&key, &shelf.copy.load(&key)?.unwrap_or_default(), false);
-            outcome.handovers.push(row(context, &lineage, &entry, true));
+            outcome.handovers.push(row(context, lineage, &entry, true));
         }
     }
     outcome.handovers.sort_by(|a, b| (a.created, &a.key).cmp(&(b.created, &b.key)));

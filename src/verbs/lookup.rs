@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::{Context, Error};
-use crate::document::{Copy, Here, Lineage, Store, StoreError};
+use crate::document::{self, Copy, Entry, Here, Lineage, Proof, Store, StoreError};
 use crate::terms::{AnyKey, KeyPrefix};
 use crate::worktree::registry;
 
@@ -38,15 +38,35 @@ impl Shelf {
         Here { path: &self.path, id: self.id.as_deref(), host: &self.host }
     }
 
-    /// What follows what, as it was when it was asked for first.
+    /// What follows what, as it was when it was asked for first: the sealed
+    /// documents, and the copies here that could not be sealed.
     pub fn lineage(&self) -> Result<&Lineage, StoreError> {
         match self.lineage.get() {
             Some(lineage) => Ok(lineage),
             None => {
-                let lineage = Lineage::load(&self.store)?;
+                let lineage = self.look()?;
                 Ok(self.lineage.get_or_init(|| lineage))
             }
         }
+    }
+
+    /// The same as it is now. A sandbox that keeps the git directory from being
+    /// written leaves a document as a copy alone: it follows what it says it
+    /// follows, if its bytes are those of its key.
+    pub fn look(&self) -> Result<Lineage, StoreError> {
+        let mut entries: Vec<Entry> = Lineage::load(&self.store)?.entries().cloned().collect();
+        for key in self.copy.keys()? {
+            let Some(proving) = key.proving() else { continue };
+            if entries.iter().any(|entry| entry.key == key) {
+                continue;
+            }
+            // One that cannot be read says nothing about what it follows.
+            let Ok(Some(bytes)) = self.copy.load(&key) else { continue };
+            if !matches!(document::prove(proving, &bytes, None), Proof::No) {
+                entries.push(Entry::of(&key, &bytes, false));
+            }
+        }
+        Ok(Lineage::of(entries))
     }
 
     /// The key that a person means: the one that the text fits, else the newest

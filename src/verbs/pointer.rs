@@ -15,7 +15,7 @@ const RECENT: usize = 5;
 /// Lets the context block point to the newest document of this worktree; `None`
 /// if there is not exactly one.
 pub fn refresh(context: &Context, shelf: &Shelf) -> Result<Option<Written>, Error> {
-    let lineage = Lineage::load(&shelf.store)?;
+    let lineage = shelf.look()?;
     let Ok(leaf) = lineage.leaf(&shelf.here()) else { return Ok(None) };
     let Some(key) = leaf.key.proving() else { return Ok(None) };
     let repository = &context.repository;

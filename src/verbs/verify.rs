@@ -229,7 +229,7 @@ fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Err
                 .to_owned(),
         );
     }
-    let lineage = Lineage::load(&shelf.store)?;
+    let lineage = shelf.lineage()?;
     let text = String::from_utf8_lossy(&bytes);
     let (facts, about) = match document::read(&text) {
         Ok((facts, body)) => {
@@ -245,7 +245,7 @@ fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Err
         verdict = Verdict::Edited { which: Edited::Document, diff: Vec::new() };
         notes.push("the key inside the document is another one".to_owned());
     }
-    notes.extend(beside(&lineage, key));
+    notes.extend(beside(lineage, key));
     let outcome = Outcome {
         key: key.clone(),
         verdict,

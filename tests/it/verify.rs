@@ -7,6 +7,38 @@ fn create(sandbox: &Sandbox) -> String {
 }
 
 #[test]
+fn a_copy_that_could_not_be_sealed_is_the_newest_and_that_is_said() {
+    let sandbox = Sandbox::new();
+    let create = || sandbox.handover(["create", "--cluster", "none"]).expect(0).last_line().to_owned();
+    let sealed = create();
+    sandbox.advance("1h");
+    let copy = create();
+    // As in a sandbox that keeps the git directory from being written.
+    for end in ["md", "sha256"] {
+        std::fs::remove_file(sandbox.project().join(format!(".git/handover/docs/{copy}.{end}"))).unwrap();
+    }
+    let verified = sandbox.handover(["verify", "--cluster", "none"]);
+    assert!(verified.stdout().starts_with(&copy), "{verified}");
+    assert!(verified.stdout().contains("only the copy in this worktree is there"), "{verified}");
+    let older = sandbox.handover(["verify", &sealed, "--cluster", "none"]);
+    assert!(older.stdout().contains(&format!("{copy} follows this one")), "{older}");
+    let resumed = sandbox.handover(["resume", "--json"]).expect(3).data();
+    assert_eq!(resumed["verified"]["key"], copy.as_str());
+    let listed = sandbox.handover(["list", "--json"]).expect(0).data();
+    let state =
+        |at: usize| (listed["handovers"][at]["key"].clone(), listed["handovers"][at]["state"].clone());
+    assert_eq!(state(0), (sealed.clone().into(), "superseded".into()));
+    assert_eq!(state(1), (copy.clone().into(), "current".into()));
+    // Bytes that are not those of the key say nothing.
+    let path = sandbox.project().join(format!("CLAUDE/{copy}.md"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, text + "more\n").unwrap();
+    let verified = sandbox.handover(["verify", "--cluster", "none"]);
+    assert!(verified.stdout().starts_with(&sealed), "{verified}");
+}
+
+#[test]
 fn an_untouched_document_in_its_place_is_intact() {
     let sandbox = Sandbox::new();
     let key = create(&sandbox);
