@@ -1,5 +1,6 @@
 //! What keeps the objects of a removed worktree from git's collection of
-//! garbage: a ref for its commit, others for its index and its private refs.
+//! garbage: a ref for its commit, others for its index, its private refs, and
+//! the commits that only the reflog of its HEAD knows: amended, reset, rebased.
 
 use std::collections::HashSet;
 
@@ -25,6 +26,7 @@ pub fn make(tree: &Repository, common: &Git, note: &Trashed) -> Result<(), Error
             kept.push(done.text().trim().to_owned());
         }
     }
+    kept.extend(forgotten(tree, note)?);
     let mut seen = HashSet::new();
     kept.retain(|id| note.head.as_ref().is_none_or(|head| head.as_str() != id) && seen.insert(id.clone()));
     let mut lines = String::new();
@@ -38,6 +40,37 @@ pub fn make(tree: &Repository, common: &Git, note: &Trashed) -> Result<(), Error
         common.run_with_input(&["update-ref", "--stdin"], lines.into_bytes())?;
     }
     Ok(())
+}
+
+/// The newest of the commits that the reflogs of its HEAD and its branch name and
+/// that no ref reaches: each of them keeps those before it.
+fn forgotten(tree: &Repository, note: &Trashed) -> Result<Vec<String>, Error> {
+    let git = tree.git();
+    let branch = note.branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
+    let mut asked = String::new();
+    for name in std::iter::once("HEAD").chain(branch.as_deref()) {
+        // Without a reflog, or before the first commit, there is nothing to list.
+        let listed = git.try_run(&["reflog", "show", "--format=%H", name, "--"])?;
+        asked.push_str(listed.text().trim());
+        asked.push('\n');
+    }
+    let asked = asked.trim();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let kept: String = note.head.iter().map(|head| format!("\n^{head}")).collect();
+    // What git has collected already is passed over.
+    let args = ["rev-list", "--ignore-missing", "--parents", "--stdin", "--not", "--all"];
+    let answer = git.run_with_input(&args, format!("{asked}{kept}\n").into_bytes())?;
+    let answer = String::from_utf8_lossy(&answer);
+    let mut heads = Vec::new();
+    let mut parents = HashSet::new();
+    for line in answer.lines() {
+        let mut ids = line.split_ascii_whitespace();
+        heads.extend(ids.next());
+        parents.extend(ids);
+    }
+    Ok(heads.into_iter().filter(|id| !parents.contains(id)).map(str::to_owned).collect())
 }
 
 /// Deletes the refs besides that of the commit.

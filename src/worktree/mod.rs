@@ -20,6 +20,7 @@ mod keepers;
 pub mod landing;
 pub mod markers;
 mod naming;
+mod notes;
 pub mod occupants;
 pub mod put_aside;
 pub mod registry;

@@ -1,17 +1,16 @@
 //! Files that were put aside instead of deleted, until somebody wants them back
 //! or they are old: the trash for what is no worktree.
 
-use std::ffi::OsString;
-use std::io;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, notes};
 use crate::safety::{escape_path, one_line};
-use crate::sys::{World, nonce, read_regular};
+use crate::sys::{World, nonce};
 use crate::terms::{Bytes, Seconds, Time};
 
 /// The form of the notes.
@@ -108,7 +107,7 @@ pub fn put(
         });
     }
     let note = PutAside { format: FORMAT, id, what: what.to_owned(), at: now, items };
-    let path = own.join("note.json");
+    let path = own.join(notes::NAME);
     let text = serde_json::to_vec_pretty(&note)
         .map_err(|e| Error::Damaged { path: path.clone(), why: e.to_string() })?;
     world.files.replace(&path, &text, 0o644, None)?;
@@ -127,31 +126,8 @@ pub fn put(
 /// # Errors
 /// The folder or a note cannot be read.
 pub fn list(common_dir: &Path) -> Result<Vec<PutAside>, Error> {
-    let folder = folder(common_dir);
-    let names = match std::fs::read_dir(&folder) {
-        Ok(names) => names,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::read(&folder, e)),
-    };
-    let mut all = Vec::new();
-    for name in names {
-        let path = name.map_err(|e| Error::read(&folder, e))?.path().join("note.json");
-        let damaged = |why: String| Error::Damaged { path: path.clone(), why };
-        let bytes = match read_regular(&path, LARGEST) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return Err(damaged("it is no regular file".to_owned())),
-            // Cut short before the note was written: nothing was moved yet.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            Err(e) => return Err(Error::read(&path, e)),
-        };
-        let note: PutAside = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-        if note.format != FORMAT
-            || Some(note.id.as_str()) != path.parent().and_then(|p| p.file_name()?.to_str())
-        {
-            return Err(damaged("it has a form that this program does not know".to_owned()));
-        }
-        all.push(note);
-    }
+    let is_ours = |note: &PutAside, name: &OsStr| note.format == FORMAT && name == note.id.as_str();
+    let mut all: Vec<PutAside> = notes::list(&folder(common_dir), LARGEST, is_ours)?;
     all.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.id.cmp(&other.id)));
     Ok(all)
 }

@@ -2,14 +2,13 @@
 //! directory, and a ref that keeps its commits.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::registry::{self, Entry};
-use super::{Error, WorktreeId, keepers, occupants, target};
+use super::{Error, WorktreeId, keepers, notes, occupants, target};
 use crate::git::Repository;
 use crate::safety::{escape_path, one_line};
 use crate::sys::{World, read_regular};
@@ -108,7 +107,7 @@ impl Trashed {
     pub fn write(&self, world: &World, common_dir: &Path) -> Result<(), Error> {
         let folder = self.folder(common_dir);
         world.files.ensure_dir(&folder)?;
-        let path = folder.join("note.json");
+        let path = folder.join(notes::NAME);
         let text = serde_json::to_string_pretty(self)
             .map_err(|e| Error::Damaged { path: path.clone(), why: e.to_string() })?;
         world.files.replace(&path, format!("{text}\n").as_bytes(), 0o644, None)?;
@@ -118,32 +117,8 @@ impl Trashed {
 
 /// Everything in the trash, newest first; a damaged note is an error.
 pub fn list(common_dir: &Path) -> Result<Vec<Trashed>, Error> {
-    let folder = folder(common_dir);
-    let names = match std::fs::read_dir(&folder) {
-        Ok(names) => names,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::read(&folder, e)),
-    };
-    let mut all = Vec::new();
-    for name in names {
-        let path = name.map_err(|e| Error::read(&folder, e))?.path().join("note.json");
-        let bytes = match read_regular(&path, MOST) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                let why = format!("it is no regular file of at most {MOST} bytes");
-                return Err(Error::Damaged { path, why });
-            }
-            // Cut short before the note was written: nothing was moved yet.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            Err(e) => return Err(Error::read(&path, e)),
-        };
-        let note: Trashed = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::Damaged { path: path.clone(), why: e.to_string() })?;
-        if note.format != FORMAT || !is_plain(&from_hex(&note.admin_hex)) {
-            return Err(Error::Damaged { path, why: "it has a form that this program does not know".into() });
-        }
-        all.push(note);
-    }
+    let is_ours = |note: &Trashed, _: &OsStr| note.format == FORMAT && is_plain(&from_hex(&note.admin_hex));
+    let mut all: Vec<Trashed> = notes::list(&folder(common_dir), MOST, is_ours)?;
     all.sort_by(|a, b| b.removed.cmp(&a.removed).then_with(|| a.id.cmp(&b.id)));
     Ok(all)
 }

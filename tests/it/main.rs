@@ -25,7 +25,9 @@ mod preflight;
 mod readme;
 mod removal_traps;
 mod remove;
+mod remove_holders;
 mod remove_jobs;
+mod remove_trash;
 mod resume;
 mod sandbox;
 #[cfg(feature = "schema")]

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{Answer, Sandbox};
 
-fn started(feature: &str) -> (Sandbox, PathBuf) {
+pub fn started(feature: &str) -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
     sandbox.write(".gitignore", "outputs/\n*.log\n__pycache__/\n.env\nvenv/\ntarget/\n");
     sandbox.commit("ignore");
@@ -16,18 +16,18 @@ fn started(feature: &str) -> (Sandbox, PathBuf) {
     (sandbox, path)
 }
 
-fn start(sandbox: &Sandbox, feature: &str) -> PathBuf {
+pub fn start(sandbox: &Sandbox, feature: &str) -> PathBuf {
     PathBuf::from(sandbox.handover(["start", feature]).expect(0).last_line())
 }
 
-fn write(path: impl AsRef<Path>, text: &str) {
+pub fn write(path: impl AsRef<Path>, text: &str) {
     fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
 /// Is refused without `waiver` (and nothing changes), and done with it.
 #[track_caller]
-fn refused_then_waived(sandbox: &Sandbox, path: &Path, waiver: &str, says: &str) -> Answer {
+pub fn refused_then_waived(sandbox: &Sandbox, path: &Path, waiver: &str, says: &str) -> Answer {
     let before = (sandbox.tree(path), sandbox.git(["for-each-ref"]));
     let answer = sandbox.handover(["remove", "f"]).expect(5);
     assert!(answer.stderr().contains(says), "{answer}");
@@ -41,17 +41,17 @@ fn refused_then_waived(sandbox: &Sandbox, path: &Path, waiver: &str, says: &str)
     answer
 }
 
-fn undo(sandbox: &Sandbox, answer: &Answer) -> Answer {
+pub fn undo(sandbox: &Sandbox, answer: &Answer) -> Answer {
     let line = answer.stdout().lines().find(|line| line.starts_with("to undo: ")).unwrap();
     let words: Vec<&str> = line.split(' ').skip(3).collect();
     sandbox.handover(words).expect(0)
 }
 
 /// A process that works in a directory until it is dropped.
-struct Worker(Child);
+pub struct Worker(Child);
 
 impl Worker {
-    fn run(dir: &Path, script: &str) -> Worker {
+    pub fn run(dir: &Path, script: &str) -> Worker {
         let mut command = Command::new("sh");
         command.args(["-c", script]).current_dir(dir);
         Worker(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
@@ -384,191 +384,6 @@ fn the_stash_of_all_worktrees_survives() {
     sandbox.git_in(&path, ["stash", "--quiet"]);
     assert!(sandbox.handover(["remove", "f"]).code == 0);
     assert_eq!(sandbox.git(["stash", "list"]).lines().count(), 1);
-}
-
-/// A job as `squeue -O` prints it, in the order in which it is asked.
-fn job(id: &str, state: &str, work_dir: &Path, stdout: &Path) -> String {
-    let (dir, out) = (work_dir.to_str().unwrap(), stdout.to_str().unwrap());
-    let fields = [
-        id,
-        id,
-        "ann",
-        "ai",
-        state,
-        "0:00",
-        "4:00:00",
-        "1",
-        "1795252388",
-        "N/A",
-        "",
-        "",
-        "0",
-        "None",
-        "",
-        "(null)",
-        dir,
-        out,
-        out,
-        "/dev/null",
-        "train",
-    ];
-    format!("{}\u{1e}\n", fields.join("\u{1f}"))
-}
-
-#[test]
-fn jobs_that_work_or_write_inside_hold_it_and_cannot_be_waived() {
-    let (sandbox, path) = started("f");
-    let home = sandbox.home();
-    let everything = ["remove", "f", "--waive", "dirty,ignored,unlanded,process,unknown", "--yes"];
-    let link = sandbox.root().join("by-link");
-    symlink(&path, &link).unwrap();
-    for (state, dir, out) in [
-        ("RUNNING", path.clone(), home.join("o")),
-        ("PENDING", home.clone(), path.join("outputs/slurm-7.out")),
-        ("PENDING", path.join("deeper/not/there"), home.join("o")),
-        ("RUNNING", link.clone(), home.join("o")),
-    ] {
-        let _fake = sandbox.fake("squeue").answers(job("7", state, &dir, &out));
-        let answer = sandbox.handover(everything).expect(5);
-        assert!(answer.stderr().contains("1 job of ours works or write in it (7 "), "{answer}");
-    }
-    let _fake =
-        sandbox.fake("squeue").answers(job("7", "RUNNING", &sandbox.root().join("project.f2"), &home));
-    assert!(sandbox.handover(["remove", "f"]).code == 0);
-}
-
-#[test]
-fn the_projects_scope_hides_no_job_from_a_removal() {
-    let (sandbox, path) = started("f");
-    fs::write(sandbox.project().join(".git/handover/config.yaml"), "cluster:\n  names: [other_*]\n").unwrap();
-    let _fake = sandbox.fake("squeue").answers(job("7", "RUNNING", &path, &path));
-    assert!(sandbox.handover(["remove", "f"]).expect(5).stderr().contains("(7 "));
-}
-
-#[test]
-fn a_cluster_that_does_not_answer_holds_it_until_that_is_waived() {
-    let (sandbox, path) = started("f");
-    let config = sandbox.project().join(".git/handover/config.yaml");
-    fs::write(&config, "cluster:\n  limit: 1s\n").unwrap();
-    let _fake = sandbox.fake("squeue").waits(30.0);
-    let answer = sandbox.handover(["remove", "f"]).expect(5);
-    assert!(answer.stderr().contains("whether jobs work in it is unknown"), "{answer}");
-    let _fake = sandbox.fake("squeue").fails(1, "slurm_load_jobs error: Unable to contact slurm controller");
-    let _ = refused_then_waived(&sandbox, &path, "unknown", "whether jobs work in it is unknown");
-}
-
-#[test]
-fn commands_without_a_cluster_hold_nothing_and_a_cluster_out_of_reach_does() {
-    let (sandbox, path) = started("f");
-    // What squeue says where its package is installed and no slurm.conf is there.
-    let said = "squeue: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\n\
-                squeue: fatal: Could not establish a configuration source\n";
-    let _fake = sandbox.fake("squeue").fails(1, said);
-    let plan = sandbox.handover(["remove", "f", "--dry-run"]).expect(0);
-    assert!(plan.stdout().contains("not checked: jobs"), "{plan}");
-    // A user who named a cluster here is not told that there is none.
-    let answer = sandbox.handover(["remove", "f", "--cluster", "local"]).expect(5);
-    assert!(answer.stderr().contains("whether jobs work in it is unknown"), "{answer}");
-    let _fake = sandbox.fake("squeue").fails(1, "slurm_load_jobs error: Unable to contact slurm controller");
-    let answer = sandbox.handover(["remove", "f"]).expect(5);
-    assert!(answer.stderr().contains("whether jobs work in it is unknown"), "{answer}");
-    let _fake = sandbox.fake("squeue").fails(1, said);
-    let _ = sandbox.handover(["remove", "f"]).expect(0);
-    assert!(!path.exists());
-}
-
-#[test]
-fn a_cluster_that_is_configured_and_not_here_is_unknown_and_none_is_no_reason() {
-    let (sandbox, path) = started("f");
-    let plan = sandbox.handover(["remove", "f", "--dry-run"]).expect(0);
-    assert!(plan.stdout().contains("not checked: jobs"), "{plan}");
-    fs::write(sandbox.project().join(".git/handover/config.yaml"), "cluster:\n  source: local\n").unwrap();
-    assert!(sandbox.handover(["remove", "f"]).expect(5).stderr().contains("--waive unknown"));
-    let other = start(&sandbox, "g");
-    assert!(sandbox.handover(["remove", "g", "--cluster", "none"]).code == 0);
-    assert!(path.exists() && !other.exists());
-}
-
-#[test]
-fn anothers_baton_holds_it() {
-    let (sandbox, path) = started("f");
-    let _ = sandbox.handover_in(&path, ["create", "--cluster", "none"]).expect(0);
-    let _ = sandbox
-        .call(["resume", "--cluster", "none"])
-        .dir(&path)
-        .env("HANDOVER_AGENT", "codex")
-        .env("HANDOVER_SESSION", "s-2")
-        .run()
-        .expect(0);
-    let answer = sandbox.handover(["remove", "f", "--waive", "unknown", "--yes"]).expect(5);
-    assert!(
-        answer.stderr().contains("another holds its baton") && answer.stderr().contains("codex"),
-        "{answer}"
-    );
-    let _ = sandbox
-        .call(["release"])
-        .dir(&path)
-        .env("HANDOVER_AGENT", "codex")
-        .env("HANDOVER_SESSION", "s-2")
-        .run()
-        .expect(0);
-    assert!(sandbox.handover(["remove", "f"]).code == 0);
-}
-
-#[test]
-fn a_removal_that_was_cut_short_is_ended_by_the_next_one() {
-    let (sandbox, path) = started("f");
-    let answer = sandbox.handover(["remove", "f"]).expect(0);
-    // As it was after the files had moved, and before the registration had.
-    let folder = sandbox.project().join(".git/handover/trash");
-    let folder = folder.join(fs::read_dir(&folder).unwrap().next().unwrap().unwrap().file_name());
-    let admin = sandbox.project().join(".git/worktrees/project.f");
-    fs::create_dir_all(admin.parent().unwrap()).unwrap();
-    fs::rename(folder.join("admin"), &admin).unwrap();
-    sandbox.git(["branch", "f", "main"]);
-    let again = sandbox.handover(["remove", "f"]).expect(0);
-    assert!(!admin.exists() && !path.exists(), "{again}");
-    assert_eq!(sandbox.git(["branch", "--list", "f"]), "");
-    let _ = undo(&sandbox, &answer);
-    assert_eq!(sandbox.git_in(&path, ["status", "--porcelain"]), "");
-}
-
-#[test]
-fn undo_never_covers_what_is_there_now() {
-    let (sandbox, path) = started("f");
-    let answer = sandbox.handover(["remove", "f"]).expect(0);
-    write(path.join("x"), "x");
-    let id = answer.stdout().trim_end().rsplit(' ').next().unwrap().to_owned();
-    let refused = sandbox.handover(["remove", "--undo", &id]).expect(5);
-    assert!(refused.stderr().contains("something is at"), "{refused}");
-    fs::remove_dir_all(&path).unwrap();
-    sandbox.git(["worktree", "add", "-q", "-b", "f", "../elsewhere"]);
-    assert!(sandbox.handover(["remove", "--undo", &id]).expect(5).stderr().contains("checked out at"));
-    sandbox.git(["worktree", "remove", "../elsewhere"]);
-    assert!(sandbox.handover(["remove", "--undo", &id[..8]]).code == 0);
-    assert!(sandbox.handover(["remove", "--undo", &id]).code == 4);
-    assert!(sandbox.handover(["remove", "--undo", "../.."]).code == 4);
-}
-
-#[test]
-fn the_trash_is_swept_by_age_and_not_while_a_process_works_in_it() {
-    let (sandbox, _) = started("old");
-    start(&sandbox, "busy");
-    let _ = sandbox.handover(["remove", "old"]).expect(0);
-    let busy = sandbox.handover(["remove", "busy", "--json"]).expect(0).data();
-    let tree = sandbox.project().join(".git/handover/trash").join(busy["id"].as_str().unwrap()).join("tree");
-    let worker = Worker::run(&tree, "exec sleep 100");
-    sandbox.advance("29d");
-    start(&sandbox, "a");
-    assert!(!sandbox.handover(["remove", "a"]).expect(0).stdout().contains("for good"));
-    sandbox.advance("2d");
-    start(&sandbox, "b");
-    let answer = sandbox.handover(["remove", "b"]).expect(0);
-    assert!(answer.stdout().contains("out of the trash for good: old"), "{answer}");
-    assert!(answer.stdout().contains("old, still in the trash: busy: a process works in it"), "{answer}");
-    drop(worker);
-    assert!(tree.exists());
-    assert_eq!(sandbox.git(["for-each-ref", "refs/handover/trash"]).lines().count(), 3);
 }
 
 #[test]
