@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::terms::Bytes;
+
 /// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -16,6 +18,9 @@ pub struct Node {
     pub reason: String,
     /// Its GPUs by type.
     pub gpus: Vec<Gpus>,
+    /// The memory that jobs can have on it; `None` where the source does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Bytes>,
 }
 
 /// The GPUs of one type on one node.
@@ -124,6 +129,7 @@ mod tests {
             state: state.split('+').map(str::to_owned).collect(),
             reason: String::new(),
             gpus: vec![Gpus { kind: "a100".into(), total: 4, used }],
+            memory: None,
         };
         let mut nodes = vec![node("g1", "MIXED", Some(1)), node("g2", "IDLE+DRAIN", Some(0))];
         let supply = |partition: &str, free, unavailable| Supply {

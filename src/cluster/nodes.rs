@@ -3,10 +3,12 @@
 use super::gres::{self, Count};
 use super::problems::Problems;
 use super::{Gpus, Node};
+use crate::terms::Bytes;
 
 /// The values that are needed, as `scontrol` names them. What is not in this
 /// list may hold anything.
-const KEYS: [&str; 7] = ["State", "Partitions", "Gres", "GresUsed", "CfgTRES", "AllocTRES", "Reason"];
+const KEYS: [&str; 8] =
+    ["State", "Partitions", "Gres", "GresUsed", "CfgTRES", "AllocTRES", "Reason", "RealMemory"];
 
 /// Reads all nodes of an answer, each once.
 pub(super) fn read(text: &str, about: &str, problems: &mut Problems) -> Vec<Node> {
@@ -45,6 +47,10 @@ fn node(lines: &[&str]) -> Node {
         name: name.to_owned(),
         partitions: value("Partitions").map(list).unwrap_or_default(),
         reason: lines.iter().find_map(|line| reason(line)).unwrap_or_default().to_owned(),
+        // In MiB.
+        memory: value("RealMemory")
+            .and_then(|text| text.parse::<u64>().ok()?.checked_mul(1 << 20))
+            .map(Bytes),
         gpus: gpus(value("CfgTRES"), value("AllocTRES"), value("Gres"), value("GresUsed"), &state),
         state,
     }

@@ -1,12 +1,22 @@
 //! What a preflight found.
 
+use super::lines::wrapped;
 use super::{Style, View, paint};
 use crate::safety::escape;
 use crate::verbs::sweep::preflight::{Outcome, Verdict};
 
+/// As wide as a verdict and the gap behind it.
+const BESIDE: &str = "             ";
+
 /// One paragraph for each check.
-pub fn text(_view: &View, outcome: &Outcome) -> String {
+pub fn text(view: &View, outcome: &Outcome) -> String {
     let mut out = String::new();
+    // What goes on stands below where it began.
+    let room = view.width.saturating_sub(BESIDE.len()).max(20);
+    let paragraph = |text: &str| {
+        let lines = wrapped(text, room);
+        lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join(&format!("\n{BESIDE}"))
+    };
     for check in &outcome.checks {
         let (style, word) = match check.verdict {
             Verdict::Well => (Style::Good, "well       "),
@@ -14,12 +24,17 @@ pub fn text(_view: &View, outcome: &Outcome) -> String {
             Verdict::Finding => (Style::Watch, "look       "),
             Verdict::WouldFail => (Style::Bad, "would fail "),
         };
-        out.push_str(&format!("{}  {}: {}\n", paint(style, word), escape(&check.about), escape(&check.text)));
+        let said = paragraph(&format!("{}: {}", escape(&check.about), escape(&check.text)));
+        out.push_str(&format!("{}  {said}\n", paint(style, word)));
         for detail in &check.details {
-            out.push_str(&format!("             {}\n", escape(detail)));
+            out.push_str(&format!("{BESIDE}{}\n", paragraph(&escape(detail))));
         }
         if let Some(hint) = &check.hint {
-            out.push_str(&format!("             hint: {}\n", escape(hint)));
+            out.push_str(&format!("{BESIDE}{}\n", paragraph(&format!("hint: {}", escape(hint)))));
+        }
+        // A command stays in one line, to be copied.
+        if let Some(command) = &check.command {
+            out.push_str(&format!("{BESIDE}run: {}\n", escape(command)));
         }
     }
     match &outcome.commit {

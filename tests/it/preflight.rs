@@ -105,3 +105,131 @@ fn the_real_slurm_says_whether_it_would_take_the_script() {
     let (verdict_now, text) = verdict(&data, "sbatch --test-only");
     assert_eq!((verdict_now.as_str(), text.contains("Invalid partition")), ("would_fail", true), "{text}");
 }
+
+#[test]
+fn the_script_is_read_as_its_shell_and_sbatch_would_read_it() {
+    let sandbox = sandbox();
+    sandbox.write("logs/x", "");
+    let trap = sandbox.root().join("ran");
+    sandbox.write(
+        "train.sh",
+        format!(
+            "#!/bin/bash\n#SBATCH --mem=lots\n#SBATCH -t abc\n#SBATCH -o logs/%j.out\n: $(touch {0}) `touch {0}`\n\
+             #SBATCH --array=0-9\ntouch {0}\npython train.py --config=conf/a.yaml\nif [ -f x ]; then\n",
+            trap.display()
+        ),
+    );
+    sandbox.commit("A bad script");
+    let answer = sandbox.handover(["sweep", "preflight", "train.sh"]).expect(1);
+    insta::assert_snapshot!(sandbox.normalise(&answer.stdout()));
+    assert!(!trap.exists(), "the script was run");
+    // What begins a shell begins none here.
+    sandbox.write("begin", format!("touch {}\n", trap.display()));
+    let begin = sandbox.project().join("begin");
+    let _ = sandbox
+        .call(["sweep", "preflight", "train.sh"])
+        .env("BASH_ENV", begin.to_str().unwrap())
+        .env("ENV", begin.to_str().unwrap())
+        .run()
+        .expect(1);
+    assert!(!trap.exists(), "the script was run");
+    for (text, about, verdict_now, words) in [
+        ("python train.py\n", "shell", "would_fail", "does not begin with #!"),
+        ("#!/bin/bash\r\npython train.py\r\n", "shell", "would_fail", "CR and LF"),
+        ("#!/usr/bin/env python3\nprint('hm')\n", "shell", "not_checked", "python3 reads it"),
+        ("#!/bin/sh\npython train.py\n", "shell", "well", "`sh -n`"),
+        (
+            "#!/bin/bash\n#SBATCH --chdir=nowhere\npython train.py\n",
+            "files",
+            "would_fail",
+            "nowhere is not there",
+        ),
+        ("#!/bin/bash\ncd src && python train.py\n", "files", "would_fail", "1 that it names"),
+        ("#!/bin/bash\ngit clone x src\ncd src\n", "files", "finding", "1 that it names"),
+        ("#!/bin/bash\ncd $HOME\npython nowhere.py\n", "files", "well", "no file is named"),
+    ] {
+        sandbox.write("train.sh", text);
+        let data = sandbox.handover(["sweep", "preflight", "train.sh", "--json", "--dry-run"]).data();
+        let (now, said) = verdict(&data, about);
+        assert!(now == verdict_now && said.contains(words), "{text:?}: {now}: {said}");
+    }
+}
+
+#[test]
+fn what_is_no_script_is_said_for_what_it_is() {
+    let sandbox = sandbox();
+    sandbox.write("dir/x", "");
+    sandbox.write("binary", b"#!/bin/bash\n\x00\x01".to_vec());
+    let large = std::fs::File::create(sandbox.project().join("large")).unwrap();
+    large.set_len(1 << 30).unwrap();
+    let _ = sandbox.program("mkfifo", [sandbox.project().join("fifo").to_str().unwrap()]).run().expect(0);
+    for (name, words) in [
+        ("nothing.sh", "there is no batch script"),
+        ("train.sh/x", "there is no batch script"),
+        ("dir", "is a folder"),
+        ("binary", "byte 12 of it is NUL"),
+        ("large", "has 1.0 GiB"),
+        ("fifo", "is a pipe or a device"),
+    ] {
+        let answer = sandbox.handover(["sweep", "preflight", name]).expect(2);
+        assert!(answer.stderr().contains(words) && answer.stderr().contains("hint:"), "{answer}");
+    }
+}
+
+#[test]
+fn arguments_reach_sbatch_as_they_are_and_no_shell() {
+    let sandbox = sandbox();
+    sandbox.write("logs/x", "");
+    let sbatch = sandbox.fake("sbatch").fails(0, "sbatch: Job 17 to start at 2026-11-21T12:00:00");
+    let words = ["--lr", "0.1; touch pwned", "$(touch pwned)", "`x`", "*", "a b"];
+    let call = ["sweep", "preflight", "train.sh", "--json", "--"];
+    let data = sandbox.handover(call.iter().chain(&words)).data();
+    assert_eq!(verdict(&data, "sbatch --test-only").0, "well");
+    assert_eq!(sbatch.calls(), [format!("--test-only -- train.sh {}", words.join(" "))]);
+    assert!(!sandbox.exists("pwned"));
+}
+
+#[test]
+fn the_memory_that_is_asked_for_is_held_against_what_was_used_and_what_nodes_have() {
+    let sandbox = sandbox();
+    sandbox.write("logs/x", "");
+    let header = handover::cluster::sacct::FIELDS.replace(',', "|");
+    let row = |task: u32, state: &str, rss: &str| {
+        format!(
+            "8_{task}|{0}|ann|ai|{state}|0:0|0:0|70|600|1795230000|1795230010|1795230080||gpu01|train.sh\n\
+             8_{task}.batch|{0}.batch|||{state}|0:0||70||1795230000|1795230010|1795230080|{rss}|gpu01|batch\n",
+            20 + task
+        )
+    };
+    let accounting = |rows: &[String]| {
+        format!("{header}\n{}", rows.concat()).replace('|', handover::cluster::sacct::DELIMITER)
+    };
+    drop(sandbox.fake("squeue").answers(""));
+    let _nodes = sandbox
+        .fake("scontrol")
+        .answers_to("*show?node*", "NodeName=gpu01 Arch=x\n   RealMemory=8000 State=IDLE\n   Partitions=ai\n")
+        .answers("");
+    let told = |script: &str, rows: &[String]| {
+        let _sacct = sandbox.fake("sacct").answers(accounting(rows));
+        sandbox.write("train.sh", script);
+        let data = sandbox.handover(["sweep", "preflight", "train.sh", "--json", "--dry-run"]).data();
+        verdict(&data, "host memory")
+    };
+    let past = [row(1, "COMPLETED", "2G"), row(2, "COMPLETED", "3.9G")];
+    let (now, said) = told(SCRIPT, &past);
+    assert_eq!(
+        (now.as_str(), said.as_str()),
+        ("finding", "4.0 GiB is asked for; tasks of this name used up to 3.9 GiB")
+    );
+    assert_eq!(told(&SCRIPT.replace("4G", "6G"), &past).0, "well");
+    assert_eq!(told(&SCRIPT.replace("--mem 4G", "--mem-per-cpu=1500 -c 4"), &past).0, "well");
+    let (now, said) = told(&SCRIPT.replace("4G", "16G"), &past);
+    assert_eq!(
+        (now.as_str(), said.as_str()),
+        ("would_fail", "16.0 GiB is asked for, and no node has so much")
+    );
+    assert_eq!(told(&SCRIPT.replace("#SBATCH --mem 4G\n", ""), &past).0, "finding");
+    assert_eq!(told(&SCRIPT.replace("4G", "6G"), &[row(1, "OUT_OF_MEMORY", "2G")]).0, "finding");
+    let (now, said) = told(&SCRIPT.replace("4G", "6G\n#SBATCH -J other"), &past);
+    assert_eq!((now.as_str(), said.contains("no past task named other")), ("not_checked", true), "{said}");
+}

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::cluster_source::ClusterArgs;
 use crate::cli::{Exit, Failure, Session};
 use crate::report;
 use crate::terms::Bytes;
@@ -9,9 +10,16 @@ use crate::verbs::sweep::preflight::{self, Options, Verdict};
 
 /// Look at what makes a sweep fail before it is submitted
 ///
-/// Whether what decides the sweep is committed, whether the log folder is there, how much GPU
-/// memory training takes at least, whether one batch was tried, and whether Slurm would take
-/// the script (`sbatch --test-only`). Nothing is submitted. The commit is recorded.
+/// Whether what decides the sweep is committed; whether the shell can read the script (`bash -n`,
+/// which runs nothing), sbatch each of its lines, and whether the files are there that it names by
+/// a relative path; whether the log folder is there; host memory against what past tasks of the
+/// same name used and what nodes have; how much GPU memory training takes at least; whether one
+/// batch was tried; and whether Slurm would take the script (`sbatch --test-only`). Nothing is
+/// submitted. The commit is recorded.
+///
+/// A test of one batch is seen in the script, its arguments, or the beginning of a log of this
+/// project: fast_dev_run=true, limit_train_batches=1, overfit_batches=1, max_steps=1, or the words
+/// that Lightning prints for the first of them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     handover sweep preflight train.sh --parameters 350M --gpu-memory 40G\n  \
@@ -30,6 +38,8 @@ pub struct PreflightArgs {
     /// The memory of one GPU, such as 40G
     #[arg(long, value_name = "SIZE")]
     gpu_memory: Option<Bytes>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// Record nothing
     #[arg(long)]
     dry_run: bool,
@@ -45,6 +55,7 @@ pub fn run(session: &Session, args: &PreflightArgs) -> Result<Exit, Failure> {
         parameters: args.parameters,
         checkpoint: args.checkpoint.clone(),
         gpu_memory: args.gpu_memory,
+        cluster: args.cluster.source(session),
         dry_run: args.dry_run,
     };
     let outcome = preflight::run(&session.context()?, &session.dir(), &options)?;

@@ -64,7 +64,14 @@ fn row(line: &str, about: &str, problems: &mut Problems) -> Option<Node> {
     let counts = if cut { Vec::new() } else { gres::counts(gres) };
     let gpus: Vec<Gpus> = nodes::pair(&counts, if idle { Some(&[]) } else { None });
     let partition = partition.trim_end_matches('*').to_owned();
-    Some(Node { name: name.to_owned(), partitions: vec![partition], state, reason: String::new(), gpus })
+    Some(Node {
+        name: name.to_owned(),
+        partitions: vec![partition],
+        state,
+        reason: String::new(),
+        gpus,
+        memory: None,
+    })
 }
 
 /// A node stands in the table once per partition.

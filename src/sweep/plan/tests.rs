@@ -418,6 +418,7 @@ fn what_fits_now_is_counted_by_node() {
         state: vec![state.to_owned()],
         reason: String::new(),
         gpus: vec![Gpus { kind: "a100".to_owned(), total: 4, used: Some(used) }],
+        memory: None,
     };
     let nodes = vec![node("g1", "MIXED", 1), node("g2", "MIXED", 3), node("g3", "DRAIN", 0)];
     let setup = Setup { nodes: Known::Known(nodes), gpus: Some(2), ..setup() };

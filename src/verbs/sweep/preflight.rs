@@ -1,13 +1,19 @@
 //! What to look at before a sweep is submitted.
 
 mod checks;
+mod named;
+mod script;
+mod submitted;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Context, Error};
+use self::script::Script;
+use super::super::{Context, Error, snapshot};
 use crate::cluster::Submission;
+use crate::config::Source;
 use crate::sys::{FileError, read_regular};
 use crate::terms::{Bytes, CommitId, Time};
 
@@ -29,6 +35,8 @@ pub struct Options {
     pub checkpoint: Option<PathBuf>,
     /// The memory of one GPU, to compare the estimate with.
     pub gpu_memory: Option<Bytes>,
+    /// Where past tasks and the nodes are asked for; as the settings say if there is none.
+    pub cluster: Option<Source>,
     /// True if nothing is to be written.
     pub dry_run: bool,
 }
@@ -63,6 +71,9 @@ pub struct Check {
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The command that does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// The answer of a check.
@@ -92,28 +103,24 @@ impl Outcome {
 /// # Errors
 /// The script cannot be read, git does not answer, or the record cannot be written.
 pub fn run(context: &Context, here: &Path, options: &Options) -> Result<Outcome, Error> {
-    let script = here.join(&options.script);
-    let text = match read_regular(&script, LARGEST_SCRIPT) {
-        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        Ok(None) => {
-            let what = format!("{} is no batch script", crate::safety::escape_path(&script));
-            return Err(Error::Usage { what, hint: "name a regular file of at most 4 MiB".to_owned() });
-        }
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-            let what = format!("there is no batch script {}", crate::safety::escape_path(&script));
-            return Err(Error::Usage { what, hint: "name it as seen from here, or with -C DIR".to_owned() });
-        }
-        Err(source) => return Err(FileError::new("read the batch script", &script, source).into()),
-    };
+    let path = here.join(&options.script);
+    let text = text(&path)?;
+    let script = Script::read(&text);
     let name = options.script.to_string_lossy();
     let submission = Submission::of_script(&text, &name);
-    let mut checks = vec![
-        checks::committed(context, &script)?,
-        checks::logs(context, here, submission.as_ref()),
+    let submission = submission.as_ref();
+    let snapshot = snapshot::take(context, options.cluster.as_ref())?;
+    let checks = vec![
+        checks::committed(context, &path)?,
+        submitted::shell(context.world, &script, &path, &text),
+        submitted::directives(&script),
+        submitted::files(&script, &text, here, submission),
+        checks::logs(context, here, submission),
+        submitted::host_memory(&snapshot, submission),
         checks::memory(here, options),
         checks::one_batch(context, &text, options),
+        checks::slurm(context, here, options),
     ];
-    checks.push(checks::slurm(context, here, options));
     let mut outcome = Outcome {
         script: name.into_owned(),
         commit: context.repository.history().resolve("HEAD")?,
@@ -124,6 +131,36 @@ pub fn run(context: &Context, here: &Path, options: &Options) -> Result<Outcome,
         outcome.recorded = Some(record(context, &outcome)?);
     }
     Ok(outcome)
+}
+
+/// The text of a batch script.
+fn text(path: &Path) -> Result<String, Error> {
+    let shown = crate::safety::escape_path(path);
+    let wrong = |what: String| {
+        let hint = "name a batch script: a regular file of text, of at most 4 MiB".to_owned();
+        Error::Usage { what: format!("{shown} {what}"), hint }
+    };
+    let unreadable = |source| Error::from(FileError::new("read the batch script", path, source));
+    match std::fs::metadata(path) {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            let what = format!("there is no batch script {shown}");
+            return Err(Error::Usage { what, hint: "name it as seen from here, or with -C DIR".to_owned() });
+        }
+        Err(e) => return Err(unreadable(e)),
+        Ok(meta) if meta.is_dir() => return Err(wrong("is a folder, no batch script".to_owned())),
+        Ok(meta) if !meta.is_file() => {
+            return Err(wrong("is a pipe or a device, no batch script".to_owned()));
+        }
+        Ok(meta) if meta.len() > LARGEST_SCRIPT as u64 => {
+            return Err(wrong(format!("has {}, which no batch script has", Bytes(meta.len()))));
+        }
+        Ok(_) => {}
+    }
+    let bytes = read_regular(path, LARGEST_SCRIPT).map_err(unreadable)?.unwrap_or_default();
+    match bytes.iter().position(|byte| *byte == 0) {
+        Some(at) => Err(wrong(format!("is no text: byte {at} of it is NUL"))),
+        None => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    }
 }
 
 /// What is remembered of a preflight.

@@ -23,8 +23,15 @@ const MOST_LOGS: usize = 200;
 /// So much of the beginning of each, in bytes.
 const HEAD: usize = 256 << 10;
 
-fn check(about: &str, verdict: Verdict, text: impl Into<String>) -> Check {
-    Check { about: about.to_owned(), verdict, text: text.into(), details: Vec::new(), hint: None }
+pub(super) fn check(about: &str, verdict: Verdict, text: impl Into<String>) -> Check {
+    Check {
+        about: about.to_owned(),
+        verdict,
+        text: text.into(),
+        details: Vec::new(),
+        hint: None,
+        command: None,
+    }
 }
 
 /// Whether everything that decides what the sweep does is committed.
@@ -70,9 +77,10 @@ pub(super) fn committed(context: &Context, script: &Path) -> Result<Check, Error
     found.details = changed.iter().take(MOST_LISTED).map(escape_path).collect();
     let paths: Option<Vec<String>> =
         changed.iter().take(MOST_LISTED).map(|path| shell_path(path).ok()).collect();
-    found.hint = paths.filter(|_| changed.len() <= MOST_LISTED).map(|paths| {
+    found.hint = Some("commit first".to_owned());
+    found.command = paths.filter(|_| changed.len() <= MOST_LISTED).map(|paths| {
         let paths = paths.join(" ");
-        format!("commit first: git add -- {paths} && git commit -m 'what the sweep runs' -- {paths}")
+        format!("git add -- {paths} && git commit -m 'what the sweep runs' -- {paths}")
     });
     Ok(found)
 }
@@ -102,8 +110,8 @@ pub(super) fn logs(context: &Context, here: &Path, submission: Option<&Submissio
         if !folder.is_dir() {
             let what =
                 format!("{shown} is not there: each job would die at once with exit code 0:53 and no log");
-            let hint = shell_path(folder).ok().map(|path| format!("mkdir -p {path}"));
-            return Check { hint, ..check(ABOUT, Verdict::WouldFail, what) };
+            let command = shell_path(folder).ok().map(|path| format!("mkdir -p {path}"));
+            return Check { command, ..check(ABOUT, Verdict::WouldFail, what) };
         }
         seen.push(shown);
     }
@@ -198,6 +206,10 @@ static ONE_BATCH: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a constant")
 });
 
+/// The same in words.
+const EVIDENCE: &str = "what counts: fast_dev_run=true or =1, limit_train_batches or overfit_batches =1 or below, \
+                        max_steps=1, or Lightning's \u{201c}Running in `fast_dev_run` mode\u{201d}, in the first 256 KiB of a log";
+
 /// Whether a run of one batch was seen: in the logs that are there.
 pub(super) fn one_batch(context: &Context, script: &str, options: &Options) -> Check {
     const ABOUT: &str = "one batch";
@@ -233,9 +245,15 @@ pub(super) fn one_batch(context: &Context, script: &str, options: &Options) -> C
         return Check { details, ..check(ABOUT, verdict, what) };
     }
     let rest = if all { "" } else { "; not all logs were read" };
-    let what = format!("no evidence of one in {} logs{rest}", logs.len().min(MOST_LOGS));
+    let what = format!(
+        "no evidence of one in the script, its arguments, and {} logs{rest}",
+        logs.len().min(MOST_LOGS)
+    );
     let hint = "run one batch first: fast_dev_run, limit_train_batches=1 or max_steps=1".to_owned();
-    Check { hint: Some(hint), ..check(ABOUT, Verdict::Finding, what) }
+    let globs = context.config.logs.globs.join(", ");
+    let details =
+        vec![format!("looked in: {} below {}", one_line(&globs, 200), escape_path(top)), EVIDENCE.to_owned()];
+    Check { hint: Some(hint), details, ..check(ABOUT, Verdict::Finding, what) }
 }
 
 fn commit_time(context: &Context) -> Option<Time> {
