@@ -41,7 +41,6 @@ pub struct Entry {
 pub struct Lineage {
     entries: BTreeMap<AnyKey, Entry>,
     children: BTreeMap<AnyKey, BTreeSet<AnyKey>>,
-    sides: BTreeSet<AnyKey>,
 }
 
 impl Lineage {
@@ -68,8 +67,6 @@ impl Lineage {
             }
             lineage.entries.insert(entry.key.clone(), entry);
         }
-        let is_side = |entry: &&Entry| lineage.begins_beside(entry);
-        lineage.sides = lineage.entries.values().filter(is_side).map(|entry| entry.key.clone()).collect();
         lineage
     }
 
@@ -83,10 +80,9 @@ impl Lineage {
         self.entries.get(key)
     }
 
-    /// True if it stands beside another, or corrects one that does: it is never
-    /// the newest of its worktree.
+    /// True if it stands beside another: it is never the newest of its worktree.
     pub fn is_side(&self, key: &AnyKey) -> bool {
-        self.sides.contains(key)
+        self.get(key).is_some_and(|entry| entry.relation == Some(Relation::Beside))
     }
 
     /// The documents that follow this one: those that continue, amend or join it.
@@ -96,12 +92,9 @@ impl Lineage {
     }
 
     /// The side handovers that stand beside this one, and that nothing follows.
-    pub fn beside<'l>(&'l self, key: &'l AnyKey) -> impl Iterator<Item = &'l Entry> {
-        let of_this = |side: &&Entry| self.stands_beside(side) == Some(key);
-        self.sides
-            .iter()
-            .filter_map(|side| self.entries.get(side))
-            .filter(move |side| of_this(side) && !self.is_superseded(&side.key))
+    pub fn beside(&self, key: &AnyKey) -> Vec<&Entry> {
+        let sides = self.children(key).filter(|child| self.is_side(&child.key) && !child.joins.contains(key));
+        sides.filter(|side| !self.is_superseded(&side.key)).collect()
     }
 
     /// True if another document follows this one.
@@ -130,25 +123,6 @@ impl Lineage {
     /// The documents that name this one, whatever they are to it.
     fn children(&self, key: &AnyKey) -> impl Iterator<Item = &Entry> {
         self.children.get(key).into_iter().flatten().filter_map(|child| self.entries.get(child))
-    }
-
-    fn begins_beside(&self, entry: &Entry) -> bool {
-        self.stands_beside(entry).is_some()
-    }
-
-    /// The document beside which this one stands, if it is a side handover: an
-    /// amendment stands where what it amends does.
-    fn stands_beside<'l>(&'l self, entry: &'l Entry) -> Option<&'l AnyKey> {
-        let mut entry = entry;
-        // A crafted circle of amendments must end as well.
-        for _ in 0..=self.entries.len() {
-            match entry.relation? {
-                Relation::Beside => return entry.parent.as_ref(),
-                Relation::Amends => entry = self.entries.get(entry.parent.as_ref()?)?,
-                Relation::Continues => return None,
-            }
-        }
-        None
     }
 
     /// Every document of a worktree, in the order of keys.
@@ -281,24 +255,25 @@ mod tests {
     fn what_stands_beside_another_is_no_leaf_until_it_is_joined() {
         let here = Here { path: Path::new("/r"), id: None, host: "h" };
         let side = Entry { relation: Some(Relation::Beside), ..entry(B, Some(A), "/r") };
-        let amended = Entry { relation: Some(Relation::Amends), ..entry(C, Some(B), "/r") };
+        // A corrected side handover stands where the first does, and joins that.
+        let amended = Entry {
+            relation: Some(Relation::Beside),
+            joins: vec![B.parse().unwrap()],
+            ..entry(C, Some(A), "/r")
+        };
         let keys =
             |entries: Vec<&Entry>| entries.iter().map(|entry| entry.key.to_string()).collect::<Vec<_>>();
         let lineage = Lineage::of(vec![entry(A, None, "/r"), side.clone(), amended.clone()]);
         assert_eq!(lineage.leaf(&here).unwrap().key.to_string(), A);
         assert_eq!(keys(lineage.open_sides(&here)), [C]);
-        assert_eq!(keys(lineage.beside(&A.parse().unwrap()).collect()), [C]);
+        assert_eq!(keys(lineage.beside(&A.parse().unwrap())), [C]);
         assert!(!lineage.is_superseded(&A.parse().unwrap()));
         const D: &str = "HO-20261121-0343-0000000d";
         let joining = Entry { joins: vec![C.parse().unwrap()], ..entry(D, Some(A), "/r") };
         let lineage = Lineage::of(vec![entry(A, None, "/r"), side, amended, joining]);
         assert_eq!(lineage.leaf(&here).unwrap().key.to_string(), D);
         assert!(lineage.open_sides(&here).is_empty());
-        assert_eq!(lineage.beside(&A.parse().unwrap()).count(), 0);
-        let turning =
-            |key, parent| Entry { relation: Some(Relation::Amends), ..entry(key, Some(parent), "/r") };
-        let lineage = Lineage::of(vec![turning(A, B), turning(B, A)]);
-        assert!(!lineage.is_side(&A.parse().unwrap()));
+        assert!(lineage.beside(&A.parse().unwrap()).is_empty());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The batons of one worktree: it has one chain of handovers, so all of them
 //! together are held by one session.
 
+use std::path::PathBuf;
+
 use super::lookup::Shelf;
 use super::{Context, Error, Identity};
 use crate::baton::{self, Baton, BatonError, Claim, Claimant, Found, PassedOn};
@@ -85,12 +87,20 @@ pub fn standing(
 
 /// Excludes others for as long as one looks who holds what, and takes or ends
 /// it; `None` where the git directory cannot be written, as nobody can then.
+///
+/// It is a lock of its own: whoever removes a large worktree holds the other one for long,
+/// and an agent at its end must not wait for that.
 pub fn alone(context: &Context, purpose: &str) -> Result<Option<Lock>, Error> {
-    match lock::acquire(context.world, &context.home(), purpose, PATIENCE, &mut |_| {}) {
+    match lock::acquire(context.world, &chain(context), purpose, PATIENCE, &mut |_| {}) {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::File(error)) if error.is_forbidden() => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The folder of that lock.
+pub fn chain(context: &Context) -> PathBuf {
+    context.home().join("chain")
 }
 
 /// Lets a claim go that ends because its session has another one now; what

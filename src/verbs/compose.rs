@@ -23,6 +23,8 @@ pub struct Wish {
     pub parent: Option<KeyPrefix>,
     /// What the new document is to its parent.
     pub relation: Relation,
+    /// What it continues besides; found by itself for all but a side handover.
+    pub joins: Vec<AnyKey>,
     /// Where to look for the cluster, if not where the settings say.
     pub cluster: Option<Source>,
     /// True if no logs, run folders or checkpoints are to be read.
@@ -222,13 +224,8 @@ fn ancestry(shelf: &Shelf, wish: &Wish, notes: &mut Vec<String>) -> Result<Ances
             Err(e) => return Err(e.into()),
         }
     }
-    let is_side = match relation {
-        Relation::Beside => true,
-        Relation::Amends => found.parent.as_ref().is_some_and(|parent| lineage.is_side(&parent.key)),
-        Relation::Continues => false,
-    };
-    if is_side {
-        found.joins.clear();
+    if relation == Relation::Beside {
+        found.joins.clone_from(&wish.joins);
         return Ok(found);
     }
     for side in lineage.open_sides(&shelf.here()) {

@@ -148,8 +148,18 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     if let Some(prefix) = &options.amend {
         let key = shelf.find(Some(prefix))?;
         wish.body = edited(&shelf, &key)?.overridden_by(wish.body);
-        wish.parent = Some(KeyPrefix::from(&key));
-        wish.relation = Relation::Amends;
+        let beside = shelf.lineage()?.get(&key).and_then(|entry| entry.parent.as_ref());
+        match beside.filter(|_| manner == Manner::Side) {
+            // A side handover that is corrected stands where the first one does.
+            Some(beside) => {
+                wish.parent = Some(KeyPrefix::from(beside));
+                wish.joins = vec![key];
+            }
+            None => {
+                wish.parent = Some(KeyPrefix::from(&key));
+                wish.relation = Relation::Amends;
+            }
+        }
     } else if let Some(bytes) = &options.file {
         wish.body = Body::read(bytes)?.overridden_by(wish.body);
     } else {

@@ -1,8 +1,10 @@
 //! Take the lock away from a holder that will not give it back.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
-use super::{Context, Error};
+use super::{Context, Error, batons};
 use crate::sys::lock::{self, Holder, LockError};
 
 /// What `unlock` would do.
@@ -10,6 +12,8 @@ use crate::sys::lock::{self, Holder, LockError};
 pub struct Plan {
     /// Whose lock it would break.
     pub holder: Holder,
+    /// The folder that it is in.
+    home: PathBuf,
 }
 
 /// What `unlock` did.
@@ -25,13 +29,18 @@ pub struct Outcome {
 /// # Errors
 /// [`LockError::NoSuch`] if nobody does.
 pub fn plan(context: &Context, id: &str) -> Result<Plan, Error> {
-    let holders = lock::holders(context.world, &context.home())?;
-    let holder = holders.into_iter().find(|holder| holder.id == id);
-    Ok(Plan { holder: holder.ok_or_else(|| LockError::NoSuch { id: id.to_owned() })? })
+    // The lock of what all worktrees share, and that of the batons.
+    for home in [context.home(), batons::chain(context)] {
+        let holders = lock::holders(context.world, &home)?;
+        if let Some(holder) = holders.into_iter().find(|holder| holder.id == id) {
+            return Ok(Plan { holder, home });
+        }
+    }
+    Err(LockError::NoSuch { id: id.to_owned() }.into())
 }
 
 /// Takes the lock away from that holder, and from no other.
 pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
-    let broken = lock::break_lock(context.world, &context.home(), &plan.holder.id)?;
+    let broken = lock::break_lock(context.world, &plan.home, &plan.holder.id)?;
     Ok(Outcome { broken })
 }

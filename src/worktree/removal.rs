@@ -15,7 +15,7 @@ use super::target::Target;
 use super::trash::{self, Trashed};
 use super::{Error, context, inside, keepers, registry};
 use crate::git::{ChangeKind, Git, Repository, Status, Untracked, list};
-use crate::safety::{escape_path, shell_word};
+use crate::safety::{escape_path, shell_path, shell_word};
 use crate::sys::World;
 use crate::sys::lock;
 use crate::terms::{Known, Seconds, Time};
@@ -242,8 +242,12 @@ pub fn plan(
     }
     findings.extend(findings::other_file_system(repository, target)?);
     findings.extend(hindrances.baton.as_ref().map(|holder| {
+        let resume = match shell_path(&target.path) {
+            Ok(path) => format!("handover -C {path} resume --take-over"),
+            Err(_) => "handover resume --take-over, in it".to_owned(),
+        };
         Finding::new(None, format!("another holds its baton: {holder}"))
-            .hint("wait for it, or take it over as a person: handover resume --take-over")
+            .hint(format!("wait for it, or take it over as a person: {resume}"))
     }));
     findings.extend(findings::jobs(&hindrances.jobs, &mut not_checked));
     findings.extend(findings::processes(target, &mut not_checked));

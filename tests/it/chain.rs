@@ -4,7 +4,8 @@ use std::sync::Barrier;
 
 use handover::baton::{Baton, Claimant};
 use handover::sys::World;
-use handover::terms::AnyKey;
+use handover::sys::lock;
+use handover::terms::{AnyKey, Seconds};
 
 use crate::support::{Answer, Sandbox};
 
@@ -210,6 +211,22 @@ fn release_without_a_key_is_about_the_worktree_and_its_refusal_names_the_holder(
     let nonce = board["worktrees"][0]["batons"][0]["claim"]["known"]["nonce"].as_str().unwrap();
     ends(agent(&sandbox, "dave", &["release", "--nonce", nonce]), 0);
     assert_eq!(holder(&sandbox, &new), None);
+}
+
+#[test]
+fn a_lock_of_the_batons_that_was_left_behind_is_named_and_taken_away() {
+    let sandbox = Sandbox::new();
+    made(&sandbox, "alice", &[]);
+    let home = sandbox.project().join(".git/handover/chain");
+    let held = lock::acquire(&World::real(), &home, "take a baton", Seconds(0), &mut |_| {}).unwrap();
+    let id = lock::holders(&World::real(), &home).unwrap()[0].id.clone();
+    ends(sandbox.handover(["unlock", &id, "--yes"]), 0);
+    ends(agent(&sandbox, "bob", &["resume"]), 0);
+    drop(held);
+    // Whoever works long on what all worktrees share is in nobody's way.
+    let home = sandbox.project().join(".git/handover");
+    let _held = lock::acquire(&World::real(), &home, "remove a worktree", Seconds(0), &mut |_| {}).unwrap();
+    ends(create(&sandbox, "bob", &[]), 0);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use crate::support::{Answer, Sandbox};
 /// from the store; the remark which file holds the context block; the exclude
 /// entry, without which the block goes where it needs none; the lock, which means
 /// nothing after a power loss: the boot id in it proves its owner dead.
-pub const EXPENDABLE: [&str; 4] = ["/project/CLAUDE", "handover-context", "/.git/info", "/handover/lock"];
+pub const EXPENDABLE: [&str; 5] =
+    ["/project/CLAUDE", "handover-context", "/.git/info", "/handover/lock", "/handover/chain"];
 
 /// Keys of the documents that are in the store whole: a digest alone is none.
 pub fn documents(sandbox: &Sandbox) -> Vec<String> {
