@@ -148,3 +148,27 @@ fn logs(folder: &str) -> Vec<PathBuf> {
 fn dir() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/joblog"))
 }
+
+/// Messages as the programs of the field print them, each alone. `none` is for
+/// lines that only look like trouble: a name of a test, a metric, an option, a
+/// retry. Whether an error was survived is not for single lines to say, so of
+/// the others it is asked what the table takes them for.
+#[test]
+fn each_message_of_the_field_is_of_its_class_and_what_is_none_is_no_cause() {
+    let text = fs::read_to_string(dir().join("lines.tsv")).unwrap();
+    let rows: Vec<(&str, &str)> = text.lines().map(|row| row.split_once('\t').unwrap()).collect();
+    let harmless = rows.iter().filter(|(class, _)| *class == "none").count();
+    assert!(harmless >= 200 && rows.len() - harmless >= 1000, "{harmless} of {}", rows.len());
+    let reader = Reader::new(Table::builtin());
+    let miss = |(class, line): &(&str, &str)| {
+        let found = if *class == "none" {
+            let reading = reader.worker().read_bytes(format!("{line}\n").as_bytes(), Extent::Full, None);
+            reading.root.map_or("none".to_owned(), |root| root.class)
+        } else {
+            Table::builtin().classify(line.as_bytes()).map_or("none".to_owned(), |row| row.class.clone())
+        };
+        (found != *class).then(|| format!("{class}, found {found}: {line}"))
+    };
+    let missed: Vec<String> = rows.iter().filter_map(miss).collect();
+    assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), rows.len(), missed.join("\n"));
+}
