@@ -100,6 +100,10 @@ pub fn read_bytes(text: &[u8]) -> Accounting {
 
 /// A record that spans more lines than this is no record.
 const MOST_LINES: u32 = 64;
+/// Lines behind a row are the rest of its name up to so many bytes: accounting
+/// keeps 255 of a name. Without a bound any text behind one row would be kept
+/// again with each of its lines.
+const LONGEST_REST: usize = 1024;
 
 #[derive(Default)]
 struct Reader {
@@ -122,6 +126,8 @@ struct Last {
     id: JobId,
     index: usize,
     is_step: bool,
+    /// How many bytes were taken for the rest of its name.
+    rest: usize,
 }
 
 /// What is counted, to be said once at the end.
@@ -221,7 +227,12 @@ impl Reader {
         if !layout.ends_in_name() {
             return false;
         }
-        let Some(last) = self.last else { return false };
+        let Some(last) = &mut self.last else { return false };
+        last.rest = last.rest.saturating_add(line.len() + 1);
+        let last = *last;
+        if last.rest > LONGEST_REST {
+            return false;
+        }
         if !last.is_step
             && let Some(attempt) = self.accounting.attempts().get(last.index)
         {
@@ -258,7 +269,7 @@ impl Reader {
                 if let Some(by_id) = &mut self.by_id {
                     by_id.insert(id, index);
                 }
-                self.last = Some(Last { id, index, is_step: false });
+                self.last = Some(Last { id, index, is_step: false, rest: 0 });
             }
             RowId { id: Id::Waiting { base, tasks, throttle, cut }, .. } => {
                 self.said.lists_cut += u64::from(cut);
@@ -330,7 +341,7 @@ impl Reader {
         if let Some(attempt) = self.accounting.attempt_mut(index) {
             attempt.steps.add(state, exit, max_rss);
         }
-        self.last = Some(Last { id, index, is_step: true });
+        self.last = Some(Last { id, index, is_step: true, rest: 0 });
     }
 
     fn find(&mut self, id: JobId) -> Option<usize> {

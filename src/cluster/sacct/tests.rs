@@ -170,6 +170,16 @@ fn newlines_in_free_text_split_no_record() {
     assert_eq!(names(&read), ["two\nlines, and\n123 a third", "one"]);
     assert_eq!(read.problems, []);
 
+    // Another text behind the rows is no name, after a row of a job or of a step.
+    for row in ["", "5.batch|5.batch|||FAILED|1:0||9||1000010|1000010|1000020||gpu01|batch\n"] {
+        let noise = "some line that is in another file\n".repeat(3000);
+        let read = own(&format!(
+            "5|5|ann|ai|COMPLETED|0:0|0:0|9|600|1000000|1000010|1000020||gpu01|lr\n{row}{noise}"
+        ));
+        assert!(names(&read)[0].len() <= 1100, "{}", names(&read)[0].len());
+        assert!(said(&read)[0].starts_with("2970 lines not understood"), "{:?}", said(&read));
+    }
+
     // In the middle the record goes on until it has all its fields.
     let read = read_bytes(
         b"JobID|Comment|State|JobName|Elapsed\n\
