@@ -4,24 +4,29 @@
 //! `cargo fuzz run NAME` calls them (nightly Rust), and so does
 //! `tests/it/fuzz.rs` with every test, for a bounded number of inputs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use handover::checkpoint::{self, Depth};
-use handover::cluster::{Scope, StateFile, readers, sacct};
+use handover::cluster::{ArrayLimits, Job, Scope, StateFile, Submission, filled, readers, sacct};
 use handover::git::Status;
-use handover::joblog::{Extent, Reader, Table};
+use handover::joblog::{Extent, Identity, Reader, Table};
+use handover::report::{self, View};
 use handover::safety;
+use handover::sweep::memory::{Memory, changes};
+use handover::sweep::plan::Template;
+use handover::sweep::{Kind, ParameterFile};
 use handover::terms::{AnyKey, Bytes, JobId, KeyPrefix, Seconds, TaskIds, Time};
-use handover::verbs::shards;
-use handover::worktree::{Entry, markers};
+use handover::verbs::watch::{Event, State, Told};
+use handover::verbs::{evidence, readers as kept, shards, watch};
+use handover::worktree::{Entry, fenced, markers, put_aside, trash};
 use handover::{baton, config, document, git, sys, tracker};
 
 /// A reader, by the name of its target.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 29] = [
+pub const TARGETS: [Target; 42] = [
     ("key", key),
     ("words", words),
     ("task_ids", task_ids),
@@ -51,6 +56,19 @@ pub const TARGETS: [Target; 29] = [
     ("checkpoint", checkpoint_file),
     ("checkpoint_names", checkpoint_names),
     ("shards", shard_answers),
+    ("job_files", job_files),
+    ("submission", submission),
+    ("patterns", patterns),
+    ("parameter_file", parameter_file),
+    ("tracker_text", tracker_text),
+    ("manifest", manifest),
+    ("templates", templates),
+    ("checkpoint_folder", checkpoint_folder),
+    ("watch_state", watch_state),
+    ("plan_record", plan_record),
+    ("records", records),
+    ("trash_notes", trash_notes),
+    ("page_markers", page_markers),
 ];
 
 /// Keys and their prefixes, new form and old.
@@ -314,6 +332,210 @@ pub fn shard_answers(data: &[u8]) {
     let head = b"{\"shard\":{\"of\":\"fuzz\",\"shard\":{\"index\":1,\"count\":2},\"about\":null}}\n";
     let _ = shards::read_bytes::<serde_json::Value, serde_json::Value>("fuzz", &[head, data].concat());
     let _ = String::from_utf8_lossy(data).parse::<shards::Shard>();
+}
+
+/// Where the files of jobs lie: `scontrol show job -o`, accounting's rows, and
+/// the patterns in the names.
+pub fn job_files(data: &[u8]) {
+    for files in readers::files_of_jobs(data).into_iter().chain(readers::files_of_rows(data)) {
+        for path in [files.job.stdout.as_ref(), files.job.stderr.as_ref()].into_iter().flatten() {
+            let _ = filled(&files.job, path);
+        }
+    }
+    let text = String::from_utf8_lossy(data);
+    let job = Job { name: text.chars().take(40).collect(), ..Job::new(JobId::task(7, 3)) };
+    let full = filled(&job, Path::new(text.as_ref()));
+    assert!(full.is_none_or(|full| full.as_os_str().len() <= 200 * (1 + data.len())), "{text:?}");
+}
+
+/// How a job was submitted: a command line, a batch script, what sbatch prints,
+/// and the limits of arrays.
+pub fn submission(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let read = [Submission::read(&text), Submission::read(&format!("sbatch {text}"))];
+    for one in read.into_iter().chain([Submission::of_script(&text, "train.sh")]).flatten() {
+        let _ = (one.memory(), one.option(Some('o'), "--output"), one.lasting(&["--mem"]).count());
+    }
+    let _ = ArrayLimits::read(&text);
+    let _ = kept::submitted(&text, "sbatch --parsable x");
+}
+
+/// Patterns that users write, and a log read with them.
+pub fn patterns(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let of_settings = config::parse(Path::new("fuzz"), &text).map(|config| config.logs.patterns);
+    for rows in [of_settings, config::pattern_rows("fuzz", &text)].into_iter().flatten() {
+        if rows.is_empty() {
+            continue;
+        }
+        if let Ok(table) = Table::with(&rows) {
+            let _ = Reader::new(&table).worker().read_bytes(data, Extent::Full, None);
+        }
+    }
+}
+
+/// Parameters of tasks, as CSV or JSON lines.
+pub fn parameter_file(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for columns in [&[][..], &["lr".to_owned(), "none".to_owned()]] {
+        let read = ParameterFile::read(&text, columns);
+        for member in [0, 1, u32::MAX] {
+            let _ = read.parameters.of(member);
+        }
+    }
+}
+
+/// Small files of text that trackers write.
+pub fn tracker_text(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let _ = tracker::readers::wandb_small(&text);
+    let _ = tracker::readers::versions(&text);
+    let _ = tracker::readers::mlflow_step(&text);
+}
+
+/// The list of results that are expected.
+pub fn manifest(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let listed = kept::manifest(Path::new("/nowhere/at/all"), &text);
+    assert!(listed.present <= listed.expected && listed.missing.len() <= 20);
+}
+
+/// Templates of commands and of paths, and globs.
+pub fn templates(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(template) = Template::read(&text) {
+        let value = |_| safety::shell_word(&text);
+        let _ = (template.per_task(), template.is_sbatch(), template.fill("--exclude=a", value));
+    }
+    let who =
+        Identity { base: 482, task: Some(7), name: text.chars().take(20).collect(), ..Default::default() };
+    let _ = evidence::filled(&text, &who);
+    if let Some(glob) = sys::Glob::read(&text) {
+        let _ = (glob.folder(), glob.depth(), glob.fits(Path::new(text.as_ref())));
+        let _ = glob.fits_below(Path::new("/a"), Path::new("/a/logs/b.out"));
+    }
+}
+
+/// One file of a checkpoint that is a folder: each in turn, the others sound
+/// enough that the reader comes to it.
+pub fn checkpoint_folder(data: &[u8]) {
+    const FILES: [(&str, &str); 12] = [
+        ("checkpoint-10", "trainer_state.json"),
+        ("checkpoint-10", "optimizer.pt"),
+        ("weights", "model.safetensors.index.json"),
+        ("global_step10", "mp_rank_00_model_states.pt"),
+        (".", "latest"),
+        (".", "latest_checkpointed_iteration.txt"),
+        ("iter_0000010", "common.pt"),
+        ("iter_0000010", ".metadata"),
+        ("dcp", ".metadata"),
+        ("10", "_CHECKPOINT_METADATA"),
+        ("10/default", "manifest.ocdbt"),
+        ("checkpoint_0", "random_states_0.pkl"),
+    ];
+    thread_local! {
+        static RUN: tempfile::TempDir = {
+            let run = tempfile::tempdir().expect("a folder");
+            for (folder, name) in FILES {
+                std::fs::create_dir_all(run.path().join(folder)).expect("a folder");
+                std::fs::write(run.path().join(folder).join(name), sound(name)).expect("a file");
+            }
+            for name in ["checkpoint-10/scheduler.pt", "checkpoint-10/pytorch_model.bin", "dcp/__0_0.distcp"] {
+                std::fs::write(run.path().join(name), sound(name)).expect("a file");
+            }
+            run
+        };
+    }
+    let number =
+        data.iter().fold(data.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+    let (folder, name) = FILES[number % FILES.len()];
+    RUN.with(|run| {
+        let path = run.path().join(folder).join(name);
+        std::fs::write(&path, data).expect("a file");
+        let limits = checkpoint::Limits::default();
+        let _ = checkpoint::check(&run.path().join(folder), Depth::Full, &limits);
+        // The whole run is slow to look at, for a reader.
+        if folder == "." || number % 7 == 0 {
+            let survey = checkpoint::survey(run.path(), Depth::Structure, &limits);
+            assert!(survey.best.is_none_or(|best| best.verdict.is_sound()));
+        }
+        std::fs::write(&path, sound(name)).expect("a file");
+    });
+}
+
+/// What stands in a file while another one is tried.
+fn sound(name: &str) -> &'static [u8] {
+    match name {
+        "trainer_state.json" => b"{\"global_step\": 10, \"epoch\": 1.0}",
+        "latest" => b"global_step10",
+        "latest_checkpointed_iteration.txt" => b"10",
+        // `torch.save` before 1.6 of an empty list.
+        _ => b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}.\x80\x02}.\x80\x02].",
+    }
+}
+
+/// What watches keep: of a sweep, of its tasks, and the shared queue; what was
+/// read back is compared and told.
+pub fn watch_state(data: &[u8]) {
+    let _ = (kept::readings(data), kept::queue_answer(data));
+    let Some(read) = kept::kept(data) else { return };
+    let memory = &read.memory;
+    let nothing = Memory { look: Default::default(), ..memory.clone() };
+    for now in
+        [memory.clone().carried(memory), nothing.clone().carried(memory), memory.clone().carried(&nothing)]
+    {
+        let mut held = now.clone();
+        held.hold(&memory.look.all(), memory);
+        for change in changes(Some(memory), &now).into_iter().chain(changes(None, &held)) {
+            tell(memory, change);
+        }
+    }
+    read.transitions.into_iter().for_each(|one| tell(memory, one.change));
+    let _ = watch::next(&State::of_memory(memory), &config::Sweeps::default());
+}
+
+fn tell(memory: &Memory, change: handover::sweep::memory::Change) {
+    static VIEW: LazyLock<View> = LazyLock::new(|| View {
+        now: Time::from_unix(1_795_232_460).expect("a time"),
+        zone: chrono::FixedOffset::east_opt(0).expect("a zone"),
+        width: 80,
+        dir: PathBuf::from("/"),
+        unicode: true,
+    });
+    let (key, name) = (memory.look.key.clone(), memory.look.name.clone());
+    let told = Told { at: memory.at, key, name, kind: Kind::Array, change };
+    let text = report::watch::text(&VIEW, &Event::Change(told));
+    assert!(!text.replace(['\n', '\u{1b}'], "").contains(|c: char| c.is_control()), "{text:?}");
+}
+
+/// What a submitted plan has done.
+pub fn plan_record(data: &[u8]) {
+    if let Ok(record) = kept::plan_record(data) {
+        let _ = (record.is_whole(), record.did_nothing(), record.ids());
+    }
+}
+
+/// Other things that are kept: reports, preflights; and a header of tensors.
+pub fn records(data: &[u8]) {
+    let _ = (kept::reported(data), kept::preflights(data), kept::tensors(data));
+}
+
+/// Notes beside what was removed or put aside.
+pub fn trash_notes(data: &[u8]) {
+    if let Ok(note) = trash::read_bytes(data) {
+        let common = Path::new("/nowhere/.git");
+        let _ = (note.place(), note.admin_place(common), note.tree(common), note.keeper());
+    }
+    if let Ok(note) = put_aside::read_bytes(data) {
+        note.items.iter().for_each(|item| drop((item.from(), item.to())));
+    }
+}
+
+/// Pages of the user with our part in them.
+pub fn page_markers(data: &[u8]) {
+    if let Ok(Some(body)) = fenced::body_of("sweeps", data) {
+        assert!(body.len() <= data.len());
+    }
 }
 
 fn reader(name: &str, data: &[u8]) {

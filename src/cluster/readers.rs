@@ -2,7 +2,7 @@
 //! recording: nothing is asked, nothing is written.
 
 use super::problems::Problems;
-use super::{Job, Node, Problem, Scope, Snapshot, StateFile, nodes, squeue};
+use super::{Files, Job, Node, Problem, Scope, Snapshot, StateFile, nodes, remembered, squeue};
 
 /// Reads the jobs of `squeue`, printed with our own fields and separators.
 pub fn queue(bytes: &[u8]) -> (Vec<Job>, Vec<Problem>) {
@@ -15,6 +15,16 @@ pub fn queue(bytes: &[u8]) -> (Vec<Job>, Vec<Problem>) {
 pub fn nodes_of(text: &str) -> (Vec<Node>, Vec<Problem>) {
     let mut problems = Problems::default();
     (nodes::read(text, "scontrol", &mut problems), problems.into_vec())
+}
+
+/// Reads where the files of jobs lie, from `scontrol show job -o`.
+pub fn files_of_jobs(bytes: &[u8]) -> Vec<Files> {
+    remembered::records(bytes)
+}
+
+/// Reads the same from accounting's rows, printed with our own fields.
+pub fn files_of_rows(bytes: &[u8]) -> Vec<Files> {
+    remembered::rows(bytes, remembered::FIELDS)
 }
 
 /// Reads a state file, whichever form it has.

@@ -44,7 +44,7 @@ pub struct Files {
 const MOST_ASKED: usize = 16;
 
 /// The fields that are asked of accounting, free text last.
-const FIELDS: &str = "JobID,JobIDRaw,User,State,NodeList,StdOut,StdErr,WorkDir,SubmitLine,JobName";
+pub(super) const FIELDS: &str = "JobID,JobIDRaw,User,State,NodeList,StdOut,StdErr,WorkDir,SubmitLine,JobName";
 
 pub(super) fn ask(asker: &Asker, look: &Look, ids: &[u32]) -> Remembered {
     let mut found = Remembered::default();
@@ -113,7 +113,7 @@ fn accounted(asker: &Asker, ids: &[u32], found: &mut Remembered, problems: &mut 
 
 /// Reads `scontrol show job -o`: a record a line, `Key=value` with blanks
 /// between, values as they were given. A newline in a name makes two lines.
-fn records(bytes: &[u8]) -> Vec<Files> {
+pub(super) fn records(bytes: &[u8]) -> Vec<Files> {
     let mut records: Vec<Vec<u8>> = Vec::new();
     for line in bytes.split(|byte| *byte == b'\n') {
         match records.last_mut() {
@@ -206,7 +206,7 @@ fn files_of(record: &Record) -> Option<Files> {
 }
 
 /// Reads accounting's rows, `fields` of them, free text last.
-fn rows(bytes: &[u8], fields: &str) -> Vec<Files> {
+pub(super) fn rows(bytes: &[u8], fields: &str) -> Vec<Files> {
     let names: Vec<&str> = fields.split(',').collect();
     let mut rows: Vec<Vec<u8>> = Vec::new();
     // The first line is the header.

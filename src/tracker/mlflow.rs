@@ -160,7 +160,11 @@ fn last_step(path: &Path) -> Option<u64> {
     file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).ok()?;
     let mut tail = Vec::new();
     file.take(TAIL).read_to_end(&mut tail).ok()?;
-    let tail = String::from_utf8_lossy(&tail);
+    step_in(&String::from_utf8_lossy(&tail))
+}
+
+/// The same of the end of its text: `time value step` a line.
+pub fn step_in(tail: &str) -> Option<u64> {
     let (whole, _) = tail.rsplit_once('\n')?;
     whole.rsplit('\n').next()?.split(' ').nth(2)?.trim().parse().ok()
 }

@@ -145,7 +145,7 @@ fn packages(run_dir: &Path, runs: &[Run]) -> Recorded {
 
 /// How many packages have their version in a list of pip or conda, and the versions of the frameworks among them;
 /// `None` if none has.
-fn versions(text: &str) -> Option<String> {
+pub fn versions(text: &str) -> Option<String> {
     let pinned: Vec<(&str, &str)> = text
         .lines()
         .filter_map(|line| {

@@ -22,6 +22,7 @@ pub mod logs;
 pub mod lookup;
 mod moved;
 mod pointer;
+pub mod readers;
 pub mod release;
 pub mod remove;
 pub mod resume;

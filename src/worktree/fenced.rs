@@ -195,6 +195,16 @@ fn is_ours_to_write(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// What stands in the part with this tag, if the text has one; for whoever wants
+/// to try the reader on any bytes at all.
+///
+/// # Errors
+/// The markers are not one pair.
+pub fn body_of(tag: &str, text: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let place = Place { path: Path::new(tag), tag };
+    Ok(standing(place, text)?.map(|standing| standing.theirs))
+}
+
 fn standing(place: Place<'_>, text: &[u8]) -> Result<Option<Standing>, Error> {
     let broken = |source: MarkerError| Error::Markers { path: place.path.to_owned(), source };
     let (begin, end) = (begin(place.tag), end(place.tag));

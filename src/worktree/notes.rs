@@ -38,11 +38,19 @@ pub fn list<N: DeserializeOwned>(
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(e) => return Err(Error::read(&path, e)),
         };
-        let note: N = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-        if !is_ours(&note, &name) {
-            return Err(damaged("it has a form that this program does not know".to_owned()));
-        }
-        all.push(note);
+        all.push(read(&bytes, |note| is_ours(note, &name)).map_err(damaged)?);
     }
     Ok(all)
+}
+
+/// Reads one note.
+///
+/// # Errors
+/// In words: it is damaged, or of a form that this program does not know.
+pub fn read<N: DeserializeOwned>(bytes: &[u8], is_ours: impl Fn(&N) -> bool) -> Result<N, String> {
+    let note: N = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    match is_ours(&note) {
+        true => Ok(note),
+        false => Err("it has a form that this program does not know".to_owned()),
+    }
 }

@@ -132,6 +132,14 @@ pub fn list(common_dir: &Path) -> Result<Vec<PutAside>, Error> {
     Ok(all)
 }
 
+/// Reads one note.
+///
+/// # Errors
+/// In words: it is damaged, or of a form that this program does not know.
+pub fn read_bytes(bytes: &[u8]) -> Result<PutAside, String> {
+    notes::read(bytes, |note: &PutAside| note.format == FORMAT)
+}
+
 /// The entry of an id, or of the unique start of one.
 ///
 /// # Errors

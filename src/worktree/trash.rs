@@ -117,10 +117,22 @@ impl Trashed {
 
 /// Everything in the trash, newest first; a damaged note is an error.
 pub fn list(common_dir: &Path) -> Result<Vec<Trashed>, Error> {
-    let is_ours = |note: &Trashed, _: &OsStr| note.format == FORMAT && is_plain(&from_hex(&note.admin_hex));
+    let is_ours = |note: &Trashed, _: &OsStr| is_known(note);
     let mut all: Vec<Trashed> = notes::list(&folder(common_dir), MOST, is_ours)?;
     all.sort_by(|a, b| b.removed.cmp(&a.removed).then_with(|| a.id.cmp(&b.id)));
     Ok(all)
+}
+
+/// Reads one note.
+///
+/// # Errors
+/// In words: it is damaged, or of a form that this program does not know.
+pub fn read_bytes(bytes: &[u8]) -> Result<Trashed, String> {
+    notes::read(bytes, is_known)
+}
+
+fn is_known(note: &Trashed) -> bool {
+    note.format == FORMAT && is_plain(&from_hex(&note.admin_hex))
 }
 
 /// The entry that an id, or the unique start of one, names.

@@ -14,6 +14,8 @@ use targets::TARGETS;
 /// Inputs for each target: with every test, and when the proofs run whole.
 const SAMPLE: usize = 1_500;
 const WHOLE: usize = 150_000;
+/// Readers that take milliseconds for an input get an eighth of that.
+const SLOW: [&str; 2] = ["sacct", "checkpoint_folder"];
 /// The longest input, in bytes.
 const MOST: usize = 8 * 1024;
 
@@ -65,9 +67,47 @@ const PIECES: [&str; 44] = [
     "NodeName=",
 ];
 
+/// The recordings that a reader is for, by parts of their paths: most of its
+/// inputs come from there. What is not listed here takes all alike.
+const OWN: [(&str, &[&str]); 30] = [
+    ("front_matter", &["documents/", "examples/"]),
+    ("squeue", &["squeue-separators"]),
+    ("sacct", &["sacct-", "sacct.psv"]),
+    ("scontrol", &["scontrol-nodes"]),
+    ("state_file", &["cluster_state", "fixed-width"]),
+    ("config", &["handover.yaml"]),
+    ("wandb", &[".wandb"]),
+    ("wire", &[".wandb"]),
+    ("tfevents", &["tfevents"]),
+    ("saved", &["config.yaml", "overrides.yaml", "meta.yaml", "conf/"]),
+    ("job_log", &["joblog/", "job-logs/", "project/logs/", ".out"]),
+    ("progress", &["joblog/", "project/logs/"]),
+    ("torch_zip", &["lightning-2.5", "torch-2", "transformers"]),
+    ("torch_legacy", &["torch-2"]),
+    ("torch_tar", &["torch-2"]),
+    ("safetensors", &["safetensors"]),
+    ("pickle", &[".metadata", "random_states", ".bin"]),
+    ("checkpoint", &["checkpoints/"]),
+    ("job_files", &["scontrol-jobs", "sacct-"]),
+    ("submission", &["train.sh"]),
+    ("patterns", &["handover.yaml"]),
+    ("parameter_file", &["params.csv"]),
+    ("tracker_text", &["wandb-metadata", "config.yaml", "settings", "requirements", "metrics/"]),
+    ("checkpoint_folder", &["trainer_state", "index.json", ".metadata", "METADATA", "manifest.ocdbt"]),
+    ("watch_state", &["kept/watch", "kept/readings", "kept/queue"]),
+    ("plan_record", &["kept/plan"]),
+    ("records", &["kept/preflight", "kept/reported", "safetensors"]),
+    ("trash_notes", &["kept/trash", "kept/put_aside"]),
+    ("owner", &["kept/trash"]),
+    ("git_status", &[]),
+];
+
 #[test]
 fn no_reader_of_outside_text_panics() {
     let seeds = seeds();
+    for (name, parts) in OWN {
+        assert!(parts.is_empty() || seeds.iter().any(|seed| seed.is_of(parts)), "{name}: {parts:?}");
+    }
     let inputs = if proofs_are_full() { WHOLE } else { SAMPLE };
     let failures: Vec<String> = std::thread::scope(|threads| {
         let run = |half: usize| {
@@ -94,12 +134,37 @@ fn every_target_has_a_program_for_cargo_fuzz() {
     }
 }
 
+#[test]
+fn every_sample_of_what_is_kept_is_read_by_its_reader() {
+    use handover::verbs::readers;
+    use handover::worktree::{put_aside, trash};
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kept");
+    let bytes = |name: &str| fs::read(folder.join(name)).unwrap();
+    assert!(readers::kept(&bytes("watch.json")).is_some_and(|kept| kept.transitions.len() == 3));
+    assert_eq!(readers::readings(&bytes("readings.json")), Some(2));
+    assert_eq!(readers::queue_answer(&bytes("queue.json")).0, Some(1));
+    assert_eq!(readers::plan_record(&bytes("plan.json")).unwrap().ids(), [17]);
+    assert!(readers::reported(&bytes("reported.json")).is_some());
+    assert_eq!(readers::preflights(&bytes("preflight.json")).len(), 1);
+    assert_eq!(trash::read_bytes(&bytes("trash.json")).unwrap().place(), Path::new("/home/ann/lr"));
+    assert_eq!(put_aside::read_bytes(&bytes("put_aside.json")).unwrap().items.len(), 1);
+}
+
 /// Gives a target its inputs; the first that it cannot stand, in words.
-fn drive((name, target): targets::Target, seeds: &[Vec<u8>], seed: u64, inputs: usize) -> Option<String> {
+fn drive((name, target): targets::Target, seeds: &[Seed], seed: u64, inputs: usize) -> Option<String> {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let parts = OWN.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, parts)| parts);
+    let (own, all): (Vec<&[u8]>, Vec<&[u8]>) = (
+        seeds.iter().filter(|seed| seed.is_of(parts)).map(|seed| seed.text.as_slice()).collect(),
+        seeds.iter().map(|seed| seed.text.as_slice()).collect(),
+    );
+    let inputs = if SLOW.contains(&name) { inputs / 8 } else { inputs };
     // Every seed as it is, then changed ones.
-    let changed = (0..inputs).map(|_| mutated(&mut random, seeds));
-    for input in seeds.iter().cloned().chain(changed) {
+    let changed = (0..inputs).map(|_| {
+        let from = if own.is_empty() || random.below(4) == 0 { &all } else { &own };
+        mutated(&mut random, from, &all)
+    });
+    for input in all.iter().map(|seed| seed.to_vec()).chain(changed) {
         if catch_unwind(|| target(&input)).is_err() {
             let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"));
             fs::write(&file, &input).unwrap();
@@ -113,10 +178,24 @@ fn drive((name, target): targets::Target, seeds: &[Vec<u8>], seed: u64, inputs: 
     None
 }
 
+/// Text to start from.
+struct Seed {
+    /// Where it was recorded; empty if it is written here.
+    path: String,
+    text: Vec<u8>,
+}
+
+impl Seed {
+    fn is_of(&self, parts: &[&str]) -> bool {
+        parts.iter().any(|part| self.path.contains(part))
+    }
+}
+
 /// Recorded text and the small forms that are in no recording.
-fn seeds() -> Vec<Vec<u8>> {
+fn seeds() -> Vec<Seed> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut seeds: Vec<Vec<u8>> = PIECES.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+    let written = |text: &str| Seed { path: String::new(), text: text.as_bytes().to_vec() };
+    let mut seeds: Vec<Seed> = PIECES.iter().map(|piece| written(piece)).collect();
     for folder in ["tests/fixtures", "examples", "tests/it/snapshots"] {
         for entry in walkdir::WalkDir::new(top.join(folder)).sort_by_file_name().into_iter().flatten() {
             if entry.file_type().is_file() {
@@ -127,7 +206,8 @@ fn seeds() -> Vec<Vec<u8>> {
                     text.drain(..head);
                 }
                 text.truncate(MOST);
-                seeds.push(text);
+                let path = entry.path().strip_prefix(top).unwrap().to_string_lossy().into_owned();
+                seeds.push(Seed { path, text });
             }
         }
     }
@@ -149,14 +229,31 @@ fn seeds() -> Vec<Vec<u8>> {
         "## Status\n\nstable: all well\n\n## Next action\n\nrun `x`\n\n## Decisions\n\n- a\n- b\n",
         "{\"status\":\"stable\",\"next\":\"x\",\"decisions\":[\"a\"]}",
         "<!-- handover:begin (x) -->\nbody\n<!-- handover:end -->\nrest\n",
+        "logs:\n  patterns:\n    - id: quota\n      pattern: 'Disk quota (exceeded|full) on [^ ]{1,40}'\n      class: quota\n      role: root\n      \
+         retry: after-change\n      meaning: m\n      action: a\n# Disk quota exceeded on /s\n",
+        "- id: quota\n  pattern: '(?i)\\bquota\\b.*x'\n  class: quota\n  role: root?\n  retry: once\n  meaning: m\n  action: a\n",
+        "task,lr,batch\n0,0.1,8\n1,\"0,2\",16\n",
+        "{\"task\": 3, \"lr\": 0.1, \"model\": {\"depth\": 2}}\n{\"lr\": null}\n",
+        "task\tlr\n0\t0.1\n",
+        "sbatch --array=0-199%8 --mem 4G -pai --parsable -o logs/%A_%a.out -- train.sh --lr 0.1",
+        "MaxArraySize            = 4001\nSchedulerParameters     = bf_interval=2,max_array_tasks=500\n",
+        "Submitted batch job 17\n18;gpu\n",
+        "/s/%4a/%A_%a/%x.%u.%%.%N\\%j",
+        "{wandb} sbatch --array={tasks} {exclude} {script} --resume {checkpoint} \"${HOME}\" 'x'",
+        "cd runs/{array}_{task}/{name} && make run RUN={run} ID={id} JOB={job}",
+        "logs/**/a?b*.out",
+        "# all\nresults/3.json\n\n../../etc/passwd\n",
+        "# Sweeps\n\n<!-- handover:sweeps:begin facts=0123456789abcdef at=2026-11-21T03:41:00Z digest=0123456789abcdef \
+         -->\nbody\n<!-- handover:sweeps:end -->\nrest\n",
+        "torch==2.4.0+cu121\n- numpy=1.26.4=py311_0\n[default]\nbase_url = https://u:p@wandb.example\nentity = lab\n",
     ];
-    seeds.extend(by_hand.iter().map(|text| text.as_bytes().to_vec()));
+    seeds.extend(by_hand.iter().map(|text| written(text)));
     seeds
 }
 
 /// A seed with one to eight changes.
-fn mutated(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut text = random.pick(seeds).clone();
+fn mutated(random: &mut Random, seeds: &[&[u8]], all: &[&[u8]]) -> Vec<u8> {
+    let mut text = random.pick(seeds).to_vec();
     // Readers of one word never come far in a whole file.
     if random.below(3) == 0 && text.len() > 64 {
         let start = random.below(text.len() - 32);
@@ -175,7 +272,7 @@ fn mutated(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
                 text.splice(at..at, again);
             }
             5 => {
-                let other = random.pick(seeds);
+                let other = if random.below(2) == 0 { random.pick(seeds) } else { random.pick(all) };
                 let from = random.below(other.len() + 1);
                 let to = (from + random.below(120)).min(other.len());
                 text.splice(at..end, other[from..to].iter().copied());

@@ -55,19 +55,25 @@ pub(super) fn sweep(dir: &Path, sweep: &str, limits: &Limits, unread: &mut Vec<U
             break;
         }
         let path = entry.path();
-        let read = small_text(&path, MOST).and_then(|text| text.map(|text| yaml::read(&text)).transpose());
+        let read = small_text(&path, MOST).and_then(|text| text.map(|text| values_in(&text)).transpose());
         match read {
-            Ok(value) => {
-                let mut values = BTreeMap::new();
-                for (name, value) in value.map(yaml::unwrapped).unwrap_or_default() {
-                    flatten(&name, value, &mut values);
-                }
+            Ok(values) => {
+                let values = values.unwrap_or_default();
                 swept.push(Swept { sweep: sweep.to_owned(), run: run.to_owned(), values });
             }
             Err(why) => unread.push(Unread::new(&path, why)),
         }
     }
     swept
+}
+
+/// The parameters in such a configuration.
+pub(super) fn values_in(text: &str) -> Result<BTreeMap<String, Value>, String> {
+    let mut values = BTreeMap::new();
+    for (name, value) in yaml::unwrapped(yaml::read(text)?) {
+        flatten(&name, value, &mut values);
+    }
+    Ok(values)
 }
 
 /// What a project's `wandb/settings` says of where runs go.
@@ -80,8 +86,15 @@ pub(super) struct Settings {
 
 /// Reads three lines of `settings` and no other: the file could hold a key.
 pub(super) fn settings(home: &Path) -> Settings {
+    match small_text(&home.join("settings"), MOST) {
+        Ok(Some(text)) => settings_in(&text),
+        _ => Settings::default(),
+    }
+}
+
+/// The same of its text.
+pub(super) fn settings_in(text: &str) -> Settings {
     let mut settings = Settings::default();
-    let Ok(Some(text)) = small_text(&home.join("settings"), MOST) else { return settings };
     for line in text.lines() {
         let Some((name, value)) = line.split_once('=') else { continue };
         let value = || Some(clip(value.trim(), 200)).filter(|value| !value.is_empty());

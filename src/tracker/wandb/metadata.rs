@@ -47,7 +47,7 @@ fn json(path: &Path, unread: &mut Vec<Unread>) -> Option<Value> {
     }
 }
 
-fn from_metadata(run: &mut Run, value: &Value) {
+pub(super) fn from_metadata(run: &mut Run, value: &Value) {
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(|text| clip(text, 400));
     run.host = run.host.take().or_else(|| text("host"));
     if run.started.is_none() {

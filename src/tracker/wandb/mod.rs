@@ -93,6 +93,19 @@ pub fn read_message(record: &[u8]) -> Run {
     run
 }
 
+/// Reads the small files of text: `wandb-metadata.json`, an agent's `config-*.yaml`, `settings`;
+/// whatever of a run the text says as one of them.
+pub fn read_small(text: &str) -> Run {
+    let mut run = Run::default();
+    if let Ok(value) = serde_json::from_str(text) {
+        metadata::from_metadata(&mut run, &value);
+    }
+    run.parameters = agents::values_in(text).unwrap_or_default();
+    let settings = agents::settings_in(text);
+    (run.url, run.entity, run.project) = (settings.base_url, settings.entity, settings.project);
+    run
+}
+
 /// Id, and whether it was offline, of a folder's name: `run-20261121_120134-k3v9q1ab`.
 fn of_folder(name: &str) -> Option<(&str, bool)> {
     let (rest, offline) = match name.strip_prefix("offline-run-") {

@@ -43,12 +43,17 @@ pub fn of_manifest(settings: &Sweeps, roots: &[PathBuf]) -> Option<Result<Result
     if let Err(error) = read {
         return Some(Err(format!("the manifest {} cannot be read: {error}", safety::escape_path(&path))));
     }
+    Some(Ok(listed(root, &text)))
+}
+
+/// The results that a manifest lists, one a line, below `root`.
+pub fn listed(root: &Path, text: &str) -> Results {
     let mut results = Results::default();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     for line in lines {
         results.add(&root.join(line), Path::new(line));
     }
-    Some(Ok(results))
+    results
 }
 
 /// The results of one task that the templates name.

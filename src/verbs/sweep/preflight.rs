@@ -8,6 +8,7 @@ mod submitted;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+pub use checks::parameters_in;
 use serde::{Deserialize, Serialize};
 
 use self::script::Script;
@@ -181,7 +182,12 @@ fn file(context: &Context) -> PathBuf {
 /// file, or it cannot be read.
 pub(super) fn records(context: &Context) -> Vec<Record> {
     let bytes = read_regular(&file(context), LARGEST_SCRIPT).ok().flatten().unwrap_or_default();
-    serde_json::from_slice(&bytes).unwrap_or_default()
+    records_in(&bytes)
+}
+
+/// The preflights in such a file; none if it cannot be read.
+pub fn records_in(bytes: &[u8]) -> Vec<Record> {
+    serde_json::from_slice(bytes).unwrap_or_default()
 }
 
 fn record(context: &Context, outcome: &Outcome) -> Result<PathBuf, Error> {

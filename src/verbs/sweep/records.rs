@@ -210,9 +210,17 @@ pub fn is_hash(text: impl AsRef<std::ffi::OsStr>) -> bool {
 fn read(path: &Path) -> io::Result<Record> {
     let damaged = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let bytes = read_regular(path, LARGEST)?.ok_or_else(|| damaged("it is no regular file".to_owned()))?;
-    let record: Record = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+    read_bytes(&bytes).map_err(damaged)
+}
+
+/// Reads one record.
+///
+/// # Errors
+/// In words: it is damaged, or of a form that this program does not know.
+pub fn read_bytes(bytes: &[u8]) -> Result<Record, String> {
+    let record: Record = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
     if record.format != FORMAT {
-        return Err(damaged("it has a form that this program does not know".to_owned()));
+        return Err("it has a form that this program does not know".to_owned());
     }
     Ok(record)
 }

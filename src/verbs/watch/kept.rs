@@ -185,8 +185,13 @@ pub(super) fn readings(home: &Path, key: &str) -> PathBuf {
 
 fn read_file(path: &Path) -> Option<Kept> {
     path.extension().filter(|extension| *extension == "json")?;
-    let bytes = read_regular(path, MOST).ok().flatten()?;
-    let kept: Kept = serde_json::from_slice(&bytes).ok()?;
+    read_bytes(&read_regular(path, MOST).ok().flatten()?)
+}
+
+/// Reads what is kept of one sweep; `None` if it is damaged, or of a form that
+/// this program does not know.
+pub fn read_bytes(bytes: &[u8]) -> Option<Kept> {
+    let kept: Kept = serde_json::from_slice(bytes).ok()?;
     (kept.schema == SCHEMA).then_some(kept)
 }
 

@@ -18,6 +18,13 @@ pub use event::{
 };
 pub use kept::{Kept, Period, Transition, read as kept};
 
+/// The readers of what watches keep.
+pub mod readers {
+    pub use super::kept::read_bytes as kept;
+    pub use super::shared::answer_in;
+    pub use super::study::readings_in;
+}
+
 use self::scene::{Blind, Scene, Seen, Target};
 use self::study::Studied;
 use super::{Context, Error};

@@ -119,12 +119,12 @@ impl Place {
 
     fn read(&self, world: &World, fresh: Seconds, known: Option<Time>) -> Option<Answer> {
         let bytes = read_regular(&self.answer, MOST).ok().flatten()?;
-        let stored: Stored = serde_json::from_slice(&bytes).ok()?;
+        let stored = stored(&bytes)?;
         let now = world.clock.now();
         // One from the future is from another clock.
         let is_fresh = stored.at <= now && stored.at.age(now) <= fresh;
         let is_new = known.is_none_or(|known| stored.at > known);
-        let usable = is_fresh && is_new && stored.schema == SCHEMA;
+        let usable = is_fresh && is_new;
         usable.then_some(Answer {
             queue: Queue {
                 origin: cluster::Origin::Local,
@@ -167,6 +167,22 @@ impl Place {
     }
 }
 
+fn stored(bytes: &[u8]) -> Option<Stored> {
+    let stored: Stored = serde_json::from_slice(bytes).ok()?;
+    (stored.schema == SCHEMA).then_some(stored)
+}
+
 fn asking(path: &Path) -> Option<Asking> {
-    serde_json::from_slice(&read_regular(path, 4096).ok().flatten()?).ok()
+    asking_in(&read_regular(path, 4096).ok().flatten()?)
+}
+
+fn asking_in(bytes: &[u8]) -> Option<Asking> {
+    serde_json::from_slice(bytes).ok()
+}
+
+/// How many jobs are in a stored answer, and since when somebody asks; for
+/// whoever wants to try the readers on any bytes at all.
+pub fn answer_in(bytes: &[u8]) -> (Option<usize>, Option<Time>) {
+    let jobs = stored(bytes).map(|stored| stored.jobs.known().map_or(0, Vec::len));
+    (jobs, asking_in(bytes).map(|asking| asking.since))
 }

@@ -106,10 +106,9 @@ impl Stamp {
 impl Study {
     /// What an earlier watch read, if it can be read back.
     pub fn read(path: &Path, key: &str) -> Study {
-        let stored = read_regular(path, MOST).ok().flatten();
-        let stored = stored.and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
-        let fits = |stored: &Stored| stored.schema == SCHEMA && stored.key == key;
-        let Some(Stored { tasks, jobs, .. }) = stored.filter(fits) else { return Study::default() };
+        let stored = read_regular(path, MOST).ok().flatten().and_then(|bytes| read_bytes(&bytes));
+        let stored = stored.filter(|stored| stored.key == key);
+        let Some(Stored { tasks, jobs, .. }) = stored else { return Study::default() };
         let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
         Study { tasks, jobs, ..Study::default() }
     }
@@ -343,6 +342,18 @@ impl Study {
             }
         }
     }
+}
+
+fn read_bytes(bytes: &[u8]) -> Option<Stored> {
+    let stored: Stored = serde_json::from_slice(bytes).ok()?;
+    (stored.schema == SCHEMA).then_some(stored)
+}
+
+/// Of how many tasks there are readings in such a file; for whoever wants to
+/// try the reader on any bytes at all.
+pub fn readings_in(bytes: &[u8]) -> Option<usize> {
+    let stored = read_bytes(bytes)?;
+    Some(stored.tasks.len())
 }
 
 /// True if the task failed a moment ago and its log does not say why yet.

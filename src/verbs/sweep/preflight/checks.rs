@@ -173,15 +173,20 @@ fn parameters_of(path: &Path) -> Result<u64, String> {
         return Err(not_it());
     }
     let bytes = beginning(path, 8 + length as usize).ok_or_else(not_it)?;
-    let header: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(bytes.get(8..).unwrap_or_default()).map_err(|_| not_it())?;
+    parameters_in(bytes.get(8..).unwrap_or_default()).ok_or_else(not_it)
+}
+
+/// How many numbers the tensors have that the JSON of such a header names;
+/// `None` if it cannot be read, or names none.
+pub fn parameters_in(header: &[u8]) -> Option<u64> {
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
     let tensors = header.iter().filter(|(name, _)| *name != "__metadata__");
     let sizes = tensors.map(|(_, tensor)| {
         let shape = tensor.get("shape")?.as_array()?;
         shape.iter().try_fold(1u64, |product, size| product.checked_mul(size.as_u64()?))
     });
     let sum = sizes.into_iter().try_fold(0u64, |sum, size| sum.checked_add(size?));
-    sum.filter(|count| *count > 0).ok_or_else(not_it)
+    sum.filter(|count| *count > 0)
 }
 
 /// The first bytes of a regular file.

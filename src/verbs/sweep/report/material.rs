@@ -112,8 +112,19 @@ pub(super) fn remember(world: &World, home: &Path, report: &Report) -> Option<St
 
 fn read(home: &Path, key: &str) -> Option<Kept> {
     let bytes = read_regular(&path(home, key), MOST).ok().flatten()?;
-    let kept: Kept = serde_json::from_slice(&bytes).ok()?;
-    (kept.schema == SCHEMA && kept.key == key).then_some(kept)
+    read_bytes(&bytes).filter(|kept| kept.key == key)
+}
+
+fn read_bytes(bytes: &[u8]) -> Option<Kept> {
+    let kept: Kept = serde_json::from_slice(bytes).ok()?;
+    (kept.schema == SCHEMA).then_some(kept)
+}
+
+/// What is kept of a report, its sweep's key before it; for whoever wants to
+/// try the reader on any bytes at all.
+pub fn reported(bytes: &[u8]) -> Option<(String, Unchanged)> {
+    let kept = read_bytes(bytes)?;
+    Some((kept.key, Unchanged { since: kept.since, last: kept.last }))
 }
 
 /// One file for each sweep, whatever its name holds.

@@ -19,7 +19,7 @@ pub use intervention::{Change, CleanUp, Fix, Intervention, Successor};
 pub(super) use keep::put;
 pub use keep::{Edits, Kept, keep};
 pub use learned::{Finding, Learned};
-pub use material::Unchanged;
+pub use material::{Unchanged, reported};
 pub use runbook::{Command, Files, Runbook};
 pub(super) use scope::tracked;
 pub use scope::{Scope, Tracked};
