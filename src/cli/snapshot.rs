@@ -10,6 +10,10 @@ use crate::verbs::snapshot;
 ///
 /// Asks Slurm's commands on this machine, or reads the newest state file that
 /// the repository knows, and says how old the answer is and what it could not see.
+///
+/// Sweeps are told as a handover carries them: one row for each cause, however many
+/// tasks it took. For that their logs and run folders are read, for 5 s at most (`budget` below
+/// `sweeps` in the settings); what was not read is listed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     handover snapshot\n  \
@@ -19,8 +23,11 @@ use crate::verbs::snapshot;
 pub struct SnapshotArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
+    /// Read no logs, run folders or checkpoints of sweeps: queue and accounting alone
+    #[arg(long)]
+    quick: bool,
     /// Print the script that writes a state file on the cluster (bash and Slurm alone)
-    #[arg(long, conflicts_with = "source")]
+    #[arg(long, conflicts_with_all = ["source", "quick"])]
     script: bool,
 }
 
@@ -29,7 +36,7 @@ pub fn run(session: &Session, args: &SnapshotArgs) -> Result<Exit, Failure> {
         let script = Text { text: snapshot::SCRIPT.to_owned() };
         return session.output.answer("snapshot-script", &script, Text::plain).map(|()| Exit::Done);
     }
-    let outcome = snapshot::run(&session.context()?, args.cluster.source(session).as_ref())?;
+    let outcome = snapshot::run(&session.context()?, args.cluster.source(session).as_ref(), args.quick)?;
     session.output.answer("snapshot", &outcome, report::snapshot::text)?;
     Ok(match outcome.snapshot.jobs {
         Known::Unknown(_) => Exit::Outside,

@@ -1,5 +1,7 @@
 //! The cluster's state as a board.
 
+mod sweeps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::style::width;
@@ -30,6 +32,7 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
         }
         Known::NotApplicable(why) => out.push_str(&format!("\nNo cluster: {}\n", escape(why))),
     }
+    out.push_str(&outcome.sweeps.as_ref().map(|sweeps| sweeps::text(view, sweeps)).unwrap_or_default());
     out.push_str(&gpus(outcome));
     out.push_str(&load(snapshot));
     out.push_str(&history(view, &snapshot.accounting));

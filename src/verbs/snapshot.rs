@@ -4,14 +4,16 @@ mod candidates;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Context, Error};
+use super::{Context, Error, sweep_facts};
 use crate::cluster::{self, Job, Look, Nothing, Origin, Outlook, Problem, Queue, Reason};
 use crate::cluster::{Scope, Snapshot, StateFile, Supply};
 use crate::config::Source;
+use crate::document::SweepsFact;
 use crate::safety;
 use crate::terms::{Known, Seconds};
 
@@ -19,7 +21,7 @@ use crate::terms::{Known, Seconds};
 pub const SCRIPT: &str = include_str!("../../templates/cluster_snapshot.sh");
 
 /// A snapshot with what follows from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// The cluster as it was seen.
@@ -31,6 +33,9 @@ pub struct Outcome {
     pub gpus: Known<Vec<Supply>>,
     /// What waits, and what can come of it.
     pub waiting: Known<Vec<Waiting>>,
+    /// Its sweeps as a handover carries them, in short; `None` if neither queue
+    /// nor accounting are known.
+    pub sweeps: Option<SweepsFact>,
 }
 
 /// A job, or the rest of an array, that waits.
@@ -50,17 +55,23 @@ pub struct Waiting {
     pub advice: &'static str,
 }
 
-/// Looks at the cluster and says what follows.
+/// Looks at the cluster and says what follows. Files of sweeps are read for as
+/// long as the settings allow, or not at all if it is to be `quick`.
 ///
 /// # Errors
 /// As for [`take`].
-pub fn run(context: &Context, source: Option<&Source>) -> Result<Outcome, Error> {
-    let snapshot = take(context, source)?;
+pub fn run(context: &Context, source: Option<&Source>, quick: bool) -> Result<Outcome, Error> {
+    let snapshot = Arc::new(take(context, source)?);
+    let budget = if quick { Seconds(0) } else { context.config.sweeps.budget };
+    let sweeps = sweep_facts::of(context, &snapshot, budget);
+    // Whoever still reads when time is up keeps its own.
+    let snapshot = Arc::unwrap_or_clone(snapshot);
     let waiting = snapshot.jobs.as_ref().map(|jobs| jobs.iter().filter_map(waiting).collect());
     Ok(Outcome {
         age: snapshot.taken_at.map(|time| time.age(context.now)),
         gpus: snapshot.nodes.as_ref().map(|nodes| cluster::gpus_by_partition(nodes)),
         waiting,
+        sweeps,
         snapshot,
     })
 }
