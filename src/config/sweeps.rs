@@ -73,7 +73,8 @@ pub struct Sweeps {
     pub runs: Vec<String>,
     /// The files that a task must leave behind, as templates.
     pub results: Vec<String>,
-    /// How many results the whole sweep must leave behind.
+    /// How many results the whole sweep must leave behind: files that fit
+    /// `results`, or what lies in the folder `results`.
     pub expected: Option<u64>,
     /// A file that lists the expected results, one path a line.
     pub manifest: Option<PathBuf>,

@@ -1,8 +1,10 @@
 //! What a watch tells, line by line.
 
+use super::lines::Lines;
+use super::style::width;
 use super::{Style, View, paint};
 use crate::cluster::Outlook;
-use crate::safety::{escape, escape_path, one_line};
+use crate::safety::{escape, one_line};
 use crate::sweep::memory::{Change, Class, Place};
 use crate::sweep::{Decision, Health, Kind, TaskProgress};
 use crate::terms::{Seconds, Time};
@@ -43,10 +45,8 @@ pub fn text(view: &View, event: &Event) -> String {
 
 fn opening(view: &View, contract: &Contract) -> String {
     let mut out = String::new();
-    let mut line = |label: &str, value: &str| {
-        let label = format!("{label:<11}");
-        out.push_str(&format!("{}{value}\n", paint(Style::Faint, &label)));
-    };
+    let mut lines = Lines { out: &mut out, width: view.width };
+    let mut line = |label: &str, value: &str| lines.add(label, value);
     if contract.scope.is_empty() {
         line("watching", "nothing: no sweep runs or waits");
     }
@@ -269,6 +269,17 @@ pub(super) fn in_words(change: &Change) -> String {
             };
             format!("{} {first}{more}", paint(Style::Bad, "missing"))
         }
+        Change::Results { results } => {
+            let named: Vec<String> = results.missing.iter().take(2).map(|file| one_line(file, 100)).collect();
+            let more = results.lacking().saturating_sub(named.len() as u64);
+            let named = match (named.is_empty(), more) {
+                (true, _) => String::new(),
+                (false, 0) => format!(": {}", named.join(", ")),
+                (false, more) => format!(": {} and {more} more", named.join(", ")),
+            };
+            let (lacking, expected) = (results.lacking(), results.expected);
+            format!("{} {lacking} of {expected} expected results{named}", paint(Style::Bad, "missing"))
+        }
         Change::Milestone { percent, finished, total } => format!("{percent} %: {finished} of {total} over"),
     }
 }
@@ -301,30 +312,32 @@ fn closing(view: &View, end: &End) -> String {
     };
     let questions = &end.questions;
     let mut out = format!("{}  ends: {why}\n", clock(view, end.at));
-    let mut line = |label: &str, value: &str| {
-        let label = format!("{label:<11}");
-        out.push_str(&format!("{}{value}\n", paint(Style::Faint, &label)));
-    };
+    let mut lines = Lines { out: &mut out, width: view.width };
     for state in &end.sweeps {
-        line("stands", &standing(state));
+        lines.add("stands", &standing(state));
         for cause in state.causes.iter().take(MOST_CAUSES) {
             let class = one_line(&cause.class, 40);
-            line("", &format!("{class}, {}: {}", counted(cause.tasks.len()), list(&cause.tasks.to_string())));
+            lines.add(
+                "",
+                &format!("{class}, {}: {}", counted(cause.tasks.len()), list(&cause.tasks.to_string())),
+            );
         }
         if let Some(results) = &state.results {
-            let missing: Vec<String> = results.missing.iter().take(5).map(escape_path).collect();
-            let rest = results.expected.saturating_sub(results.present + missing.len() as u64);
+            let missing: Vec<String> =
+                results.missing.iter().take(5).map(|file| one_line(file, 100)).collect();
+            let rest = results.lacking().saturating_sub(missing.len() as u64);
             let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
             let missing = match missing.is_empty() {
                 true => String::new(),
                 false => format!("; missing {}{rest}", missing.join(", ")),
             };
-            line("", &format!("results: {} of {} are there{missing}", results.present, results.expected));
+            lines
+                .add("", &format!("results: {} of {} are there{missing}", results.present, results.expected));
         }
     }
     let files =
         if questions.files > 0 { format!(", about files {}", questions.files) } else { String::new() };
-    line(
+    lines.add(
         "asked",
         &format!(
             "{} {}: squeue {}, shared {}, sacct {}{files}",
@@ -342,8 +355,13 @@ fn closing(view: &View, end: &End) -> String {
         };
         let what = escape(&next.what);
         match &next.command {
-            Some(command) => line(label, &format!("{what}: {command}")),
-            None => line(label, &what),
+            Some(command) if width(&what) + width(command) + 2 > lines.room() => {
+                lines.add(label, &format!("{what}:"));
+                // Whole: somebody pastes it.
+                lines.whole("", command);
+            }
+            Some(command) => lines.add(label, &format!("{what}: {command}")),
+            None => lines.add(label, &what),
         }
     }
     out

@@ -407,6 +407,11 @@ fn failures(look: &Look) -> Vec<Failures> {
 }
 
 impl Sweep {
+    /// The id of the array, if it is one.
+    pub fn array(&self) -> Option<u32> {
+        (self.kind == Kind::Array).then(|| self.key.parse().ok()).flatten()
+    }
+
     /// Counts the tasks anew after some of them changed in `look`.
     pub(super) fn recount(&mut self) {
         self.states = states(&self.look);

@@ -50,6 +50,7 @@ mod verify;
 mod watch;
 mod watch_cluster;
 mod watch_evidence;
+mod watch_kept;
 
 /// A file that nobody lists here is compiled by nobody.
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use handover::terms::Time;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::planted::Recorded;
 use crate::support::{Answer, NOW, Sandbox};
@@ -137,9 +137,44 @@ fn an_expected_file_that_did_not_appear_is_told() {
     let told = told(&answer);
     let [missing] = of(&told, "missing")[..] else { panic!("{told:#?}") };
     assert_eq!(missing["files"], serde_json::json!(["results/1.json"]));
+    // What no task of its own is to leave behind is told when the whole is over.
+    let [lacking] = of(&told, "results")[..] else { panic!("{told:#?}") };
+    let missing = ["results/1.json", "results/all.csv"];
+    assert_eq!(lacking["results"], json!({ "expected": 3, "present": 1, "missing": missing }));
     let end = events(&answer).pop().unwrap();
-    let results = &end["sweeps"][0]["results"];
-    assert_eq!((&results["expected"], &results["present"]), (&3.into(), &1.into()));
+    assert_eq!(end["sweeps"][0]["results"], lacking["results"]);
+}
+
+/// The sandbox after two tasks ran to their end, with what is expected of them.
+fn two_tasks(settings: &str, work_dir: &str) -> Sandbox {
+    let running = queue(&[("8_0", 9, "RUNNING", "None"), ("8_1", 10, "RUNNING", "None")]);
+    let running = running.replace("\u{1f}/w\u{1f}", &format!("\u{1f}{work_dir}\u{1f}"));
+    let done = accounting(&[("8_0", 9, "COMPLETED", "0:0"), ("8_1", 10, "COMPLETED", "0:0")]);
+    let (sandbox, ..) = slurm(&[running, queue(&[])], &[accounting(&[("8_0", 9, "RUNNING", "0:0")]), done]);
+    sandbox.write(".handover.yaml", settings);
+    sandbox
+}
+
+#[test]
+fn results_of_which_only_the_number_is_expected_are_counted_when_the_sweep_is_over() {
+    let sandbox = two_tasks("sweeps:\n  expected: 3\n", "/w");
+    sandbox.write("results/a.json", "{}");
+    sandbox.write("results/empty.json", "");
+    let answer = sandbox.handover(["watch", "8", "--cluster", "local"]).expect(0);
+    let lines: Vec<&str> = answer.stdout().lines().filter(|line| line.contains("expected results")).collect();
+    assert!(lines.len() == 1 && lines[0].ends_with("missing 2 of 3 expected results"), "{answer}");
+    assert!(answer.stdout().contains("results: 1 of 3 are there"), "{answer}");
+    // One more look was taken for what a file server shows late, and what came is told by nobody.
+    assert!(answer.stdout().contains("3 looks"), "{answer}");
+    assert_eq!(sandbox.handover(["watch", "8", "--once", "--cluster", "local"]).expect(0).stdout(), "");
+    sandbox.write("results/b.json", "{}");
+    sandbox.write("results/c.json", "{}");
+    let end = events(&sandbox.handover(ONCE).expect(0)).pop().unwrap();
+    assert_eq!(end["sweeps"][0]["results"], json!({ "expected": 3, "present": 3 }));
+    // A sweep of another project on this machine is not held against these settings.
+    let elsewhere = two_tasks("sweeps:\n  expected: 3\n", "/usr");
+    let answer = elsewhere.handover(["watch", "8", "--cluster", "local"]).expect(0);
+    assert!(!answer.stdout().contains("expected results"), "{answer}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Known, Memory, Standing};
+use super::{Expected, Known, Memory, Standing};
 use crate::cluster::{Outlook, State};
 use crate::sweep::vital::Mark;
 use crate::sweep::{Decision, Delta, Health, Members, Outcome, TaskProgress};
@@ -94,6 +94,11 @@ pub enum Change {
         /// Their paths.
         files: Vec<String>,
     },
+    /// The sweep is over, and results of it did not appear.
+    Results {
+        /// What must be there, and what is.
+        results: Expected,
+    },
     /// So much of it is over.
     Milestone {
         /// Percent of all tasks: 25, 50, 75 or 100.
@@ -155,6 +160,11 @@ pub fn changes(before: Option<&Memory>, now: &Memory) -> Vec<Change> {
     }
     of_findings(&mut changes, before, now);
     of_marks(&mut changes, before, now);
+    if let Some(results) = now.results.as_ref().filter(|results| results.lacking() > 0)
+        && before.and_then(|before| before.results.as_ref()) != Some(results)
+    {
+        changes.push(Change::Results { results: results.clone() });
+    }
     let (then, quarters) = (before.map_or(0, Memory::quarters), now.quarters());
     if quarters > then
         && let Some(total) = now.total

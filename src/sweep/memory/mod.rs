@@ -51,6 +51,24 @@ pub struct Memory {
     /// number of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub course: Vec<TaskProgress>,
+    /// The results of the whole sweep, once it is over and if it is known how
+    /// many there must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<Expected>,
+}
+
+/// What a sweep must leave behind, and what of it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Expected {
+    /// How many results there must be.
+    pub expected: u64,
+    /// How many of those are there.
+    pub present: u64,
+    /// Some of those that are not, where they are listed anywhere: text from
+    /// outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// What was made of a sweep, as far as a later look compares it.
@@ -120,6 +138,7 @@ impl Memory {
             findings: Vec::new(),
             marks: BTreeMap::new(),
             course: Vec::new(),
+            results: None,
         }
     }
 
@@ -226,9 +245,16 @@ impl Memory {
     /// How much of it is over, in quarters.
     fn quarters(&self) -> usize {
         match self.total {
-            Some(total) if total > 0 => self.finished.min(total) * 4 / total,
+            Some(total) if total > 0 => self.finished.min(total).saturating_mul(4) / total,
             _ => 0,
         }
+    }
+}
+
+impl Expected {
+    /// How many are not there.
+    pub fn lacking(&self) -> u64 {
+        self.expected.saturating_sub(self.present)
     }
 }
 

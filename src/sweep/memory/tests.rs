@@ -22,6 +22,7 @@ fn memory(tasks: &[(&str, &str)], total: usize) -> Memory {
         findings: Vec::new(),
         marks: BTreeMap::new(),
         course: Vec::new(),
+        results: None,
     };
     memory.finished = memory.tasks_in(State::is_finished).len();
     memory
@@ -167,6 +168,29 @@ fn progress_and_findings_are_told_once_and_of_a_large_sweep_the_first_alone() {
     assert_eq!(marks(&changes(Some(&first), &over)), [""; 0]);
     let again = look(4, Some(&over), &[], vec![finding("nan", "0,2"), finding("silent", "1")]);
     assert_eq!(marks(&changes(Some(&over), &again)), ["nan 2", "silent 1"], "what passed may come again");
+}
+
+#[test]
+fn results_that_lack_are_told_once_for_as_long_as_the_same_lack() {
+    let over = |present| Memory {
+        results: Some(Expected { expected: 5, present, missing: vec!["results/1".to_owned()] }),
+        ..memory(&[("COMPLETED 0:0", "0-4")], 5)
+    };
+    let told = |before: Option<&Memory>, now: &Memory| {
+        let changes = changes(before, now);
+        changes.iter().filter(|change| matches!(change, Change::Results { .. })).count()
+    };
+    assert_eq!(told(None, &over(3)), 1);
+    assert_eq!(told(Some(&over(3)), &over(3)), 0);
+    assert_eq!(told(Some(&over(3)), &over(4)), 1);
+    assert_eq!(told(Some(&over(4)), &over(5)), 0, "all are there");
+    assert_eq!(told(None, &over(6)), 0, "or more");
+}
+
+#[test]
+fn a_memory_that_was_tampered_with_counts_on() {
+    let huge = Memory { total: Some(usize::MAX), finished: usize::MAX, ..memory(&[("RUNNING", "0")], 1) };
+    assert!(changes(None, &huge).iter().any(|change| matches!(change, Change::Milestone { .. })));
 }
 
 #[test]

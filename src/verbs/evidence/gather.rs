@@ -135,7 +135,7 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathe
     let file = parameters::read(ground.sweeps, &ground.roots);
     gathered.parameters = file.parameters;
     gathered.not_read.extend(file.problems.iter().take(5).cloned());
-    match results::of_manifest(ground.sweeps, &ground.roots) {
+    match results::of_sweep(ground.sweeps, &ground.roots, sweep.array()) {
         Some(Ok(found)) => gathered.results = Some(found),
         Some(Err(why)) => gathered.not_read.push(why),
         None => {}

@@ -17,4 +17,4 @@ pub use gather::{Gathered, Ground, Wanted, gather, gather_again, track};
 pub use identities::known as identity;
 pub use parameters::read as parameters;
 pub use places::{Places, filled};
-pub use results::{Results, listed, of_manifest, of_task as results_of};
+pub use results::{Results, listed, of_sweep as results_of_sweep, of_task as results_of};

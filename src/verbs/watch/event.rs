@@ -12,7 +12,6 @@ use crate::sweep::cadence::Pace;
 use crate::sweep::memory::{self, Change, Memory};
 use crate::sweep::{Decision, Health, Kind, Members, TaskProgress};
 use crate::terms::{Seconds, Time};
-use crate::verbs::evidence::Results;
 
 /// One thing that a watch tells.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -232,10 +231,10 @@ pub struct State {
     /// How far running tasks have come, those with least done first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub course: Vec<TaskProgress>,
-    /// The expected results of the whole sweep, once it is over and if they
-    /// are listed anywhere.
+    /// The results of the whole sweep, once it is over and if it is known how
+    /// many there must be.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub results: Option<Results>,
+    pub results: Option<memory::Expected>,
 }
 
 /// Something to do next.
@@ -297,7 +296,7 @@ impl State {
             decision: memory.decision(),
             causes: memory.standing.as_ref().map(|standing| standing.causes.clone()).unwrap_or_default(),
             course: memory.course.clone(),
-            results: None,
+            results: memory.results.clone(),
         }
     }
 

@@ -2,7 +2,7 @@
 //! look to look: a log is read when its task ends, and its end again while the
 //! task runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ const THOROUGH: Seconds = Seconds(900);
 /// So much is kept of what was read, in tasks and in bytes.
 const MOST_KEPT: usize = 5_000;
 const MOST: usize = 64 << 20;
+/// So many work directories tell where a sweep works.
+const FEW_DIRS: usize = 4;
 const SCHEMA: &str = "handover/watch-readings/1";
 
 /// What was read so far of one sweep.
@@ -52,6 +54,10 @@ pub(super) struct Study {
     missing: BTreeMap<u32, Vec<PathBuf>>,
     /// Tasks of which more may come to light in a moment.
     open: TaskIds,
+    /// True if results of the whole sweep may.
+    waits: bool,
+    /// Work directories of jobs that were seen in the queue: a few of them.
+    work_dirs: BTreeSet<PathBuf>,
     changed: bool,
 }
 
@@ -134,7 +140,21 @@ impl Study {
 
     /// True if more may come to light in a moment: a log that has not arrived.
     pub fn is_open(&self) -> bool {
-        !self.open.is_empty()
+        self.waits || !self.open.is_empty()
+    }
+
+    /// Notes that results of the whole sweep may still be on their way.
+    pub fn wait(&mut self) {
+        self.waits = true;
+    }
+
+    /// True if its jobs work on this machine, and below none of these: then it
+    /// is another project's. A folder that is not here may be ours elsewhere.
+    pub fn works_elsewhere(&self, roots: &[PathBuf]) -> bool {
+        let real = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        let roots: Vec<PathBuf> = roots.iter().map(real).collect();
+        let is_within = |dir: &PathBuf| roots.iter().any(|root| real(dir).starts_with(root));
+        !self.work_dirs.iter().any(is_within) && self.work_dirs.iter().any(|dir| dir.is_dir())
     }
 
     /// The tasks of which more may come to light in a moment.
@@ -194,6 +214,9 @@ impl Study {
         let jobs = snapshot.jobs.known().map_or(&[][..], Vec::as_slice);
         let running = jobs.iter().filter(|job| job.state.is_running() && job.pending_tasks.is_none());
         for job in running.filter(own) {
+            if self.work_dirs.len() < FEW_DIRS {
+                self.work_dirs.extend(job.work_dir.clone());
+            }
             self.changed |= self.jobs.insert(job.id, job.clone()).is_none();
         }
     }
