@@ -41,6 +41,7 @@ mod sweep_clean;
 mod sweep_cluster;
 mod sweep_page;
 mod sweep_plan;
+mod sweep_plan_shells;
 mod sweep_recorded;
 mod sweep_report;
 mod sweep_tracked;

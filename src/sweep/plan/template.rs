@@ -80,8 +80,8 @@ pub enum TemplateError {
     },
     /// A shell reads the line, or a part of it, a second time.
     #[error(
-        "the resume command has `...`, $(...), ${{...}} with more than a name, <(...), eval or -c beside a placeholder: \
-         a shell would read its value a second time"
+        "the resume command has `...`, $(...), ${{...}} with more than a name, <(...), eval, ssh, or a shell with -c \
+         beside a placeholder: a shell would read its value a second time"
     )]
     ReadTwice,
     /// Characters that no line of a shell should have.
@@ -132,6 +132,10 @@ impl Template {
                 pieces.push(Piece::Text(String::new()));
                 (rest, before) = (after, '}');
                 continue;
+            }
+            // In `$'...'` a backslash protects the quote, but not to every shell.
+            if !quote.is_open() && c == '\'' && before == '$' {
+                return Err(TemplateError::ReadTwice);
             }
             quote.take(c);
             if let Some(Piece::Text(text)) = pieces.last_mut() {
@@ -252,13 +256,29 @@ fn reads_twice(text: &str) -> bool {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
         end > 0 && rest[end..].starts_with('}')
     };
-    let word =
-        |word: &str| matches!(word.trim_matches(['"', '\'', '\\']), "eval" | "-c" | "--command" | "--wrap");
-    text.contains(['`'])
+    let words: Vec<&str> = text
+        .split([' ', '\t', ';', '&', '|', '(', ')', '='])
+        .map(|word| word.trim_matches(['"', '\'', '\\']))
+        .collect();
+    let names: Vec<&str> = words.iter().map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
+    let has = |all: &[&str]| names.iter().any(|name| all.contains(name));
+    let gives_text = |word: &&str| {
+        let letters = word.strip_prefix('-').unwrap_or_default();
+        letters.ends_with('c') && letters.bytes().all(|b| b.is_ascii_alphabetic())
+    };
+    text.contains('`')
         || ["$(", "<(", ">(", "<<"].iter().any(|begin| text.contains(begin))
         || text.match_indices("${").any(|(at, _)| !is_plain_name(&text[at + 2..]))
-        || text.split([' ', '\t', ';', '&', '|', '(', '=']).any(word)
+        || has(&AGAIN)
+        || (has(&SHELLS) || names.iter().any(|name| name.starts_with("python")))
+            && words.iter().any(gives_text)
 }
+
+/// What hands its words to a shell, on this machine or another one.
+const AGAIN: [&str; 10] =
+    ["eval", "ssh", "parallel", "watch", "trap", "alias", "tmux", "screen", "--wrap", "--command"];
+/// What reads text as a program where it gets `-c`.
+const SHELLS: [&str; 10] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "su", "script", "perl"];
 
 /// Where in quotes a shell would be.
 #[derive(Default)]
@@ -323,6 +343,13 @@ mod tests {
             "bash -c {run}",
             "sbatch --wrap={run}",
             "diff <(ls {run}) x",
+            "bash -lc {run}",
+            "exec /bin/zsh -ec {run}",
+            "ssh login sbatch {run}",
+            "su ann -c {run}",
+            "python3 -c {run}",
+            r"echo $'\'{run}' x",
+            "parallel train ::: {run}",
         ] {
             assert_eq!(Template::read(template), Err(TemplateError::ReadTwice), "{template}");
         }
@@ -331,6 +358,18 @@ mod tests {
         }
         let error = Template::read("train {runn}").unwrap_err();
         assert_eq!(error, TemplateError::Unknown { name: "runn".into() });
+    }
+
+    #[test]
+    fn the_options_of_sbatch_are_not_those_of_a_shell() {
+        for template in [
+            "sbatch -c 8 --array={tasks} {script}",
+            "srun -c4 bash {script} {run}",
+            "grep -c '$' {run}",
+            r#"env A="b"{run}"c" make"#,
+        ] {
+            assert!(Template::read(template).is_ok(), "{template}");
+        }
     }
 
     #[test]
