@@ -25,6 +25,11 @@ pub(super) fn gpus_in(text: &str) -> Option<u32> {
     (!counts.is_empty()).then(|| sum(true).max(sum(false)))
 }
 
+/// The memory in a text of TRES (`cpu=1,mem=500M`).
+pub(super) fn memory_in(text: &str) -> Option<crate::terms::Bytes> {
+    text.split(',').find_map(|entry| entry.trim().strip_prefix("mem=")?.parse().ok())
+}
+
 fn tres(text: &str) -> Vec<Count> {
     let mut found = Vec::new();
     for entry in text.split(',') {

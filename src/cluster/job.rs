@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::State;
-use crate::terms::{JobId, NotA, Part, Seconds, TaskIds, Time};
+use crate::terms::{Bytes, JobId, NotA, Part, Seconds, TaskIds, Time};
 
 /// A job, or one task of an array, as the queue shows it.
 ///
@@ -52,6 +52,10 @@ pub struct Job {
     pub node_list: String,
     /// GPUs that it has or wants on all its nodes together.
     pub gpus: Option<u32>,
+    /// The memory that it has on each node, if the source says it. Not part of
+    /// the JSON form.
+    #[serde(skip)]
+    pub memory: Option<Bytes>,
     /// The directory in which it works.
     pub work_dir: Option<PathBuf>,
     /// Its standard output. Patterns may be left in it (see [`super::filled`]);
@@ -94,6 +98,7 @@ impl Job {
             nodes: None,
             node_list: String::new(),
             gpus: None,
+            memory: None,
             work_dir: None,
             stdout: None,
             stderr: None,

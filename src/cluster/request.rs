@@ -18,12 +18,22 @@ pub struct Request {
     pub partitions: Vec<String>,
     /// GPUs of one task; `None` if that is not said.
     pub gpus: Option<u32>,
-    /// Memory on each node; `None` if that is not said.
-    pub memory: Option<Bytes>,
+    /// The memory that it asked for, as accounting writes it: a size, with
+    /// [`RequestedMemory::per_cpu`] if that is of one CPU; `None` if it is not said.
+    pub memory: Option<RequestedMemory>,
     /// What bounds an array.
     pub limits: Known<ArrayLimits>,
     /// What was odd about the answers.
     pub problems: Vec<Problem>,
+}
+
+/// The memory that a job asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestedMemory {
+    /// How much: on each node, or for each CPU. None of a node means all of it.
+    pub bytes: Bytes,
+    /// True if it is of one CPU.
+    pub per_cpu: bool,
 }
 
 impl Request {
@@ -41,7 +51,7 @@ impl Request {
 }
 
 /// The fields that are asked of accounting, free text last.
-const FIELDS: &str = "JobID,Partition,ReqTRES,ReqMem,SubmitLine";
+const FIELDS: &str = "JobID,Partition,NNodes,ReqTRES,AllocTRES,ReqMem,SubmitLine";
 /// So many fields a release may lack.
 const TRIES: usize = 3;
 
@@ -118,11 +128,27 @@ fn read(row: &Row) -> Request {
             .unwrap_or_default(),
         // A job that asked for GPUs says so, where the site counts them.
         gpus: value("ReqTRES").and_then(gres::gpus_in),
-        // With a `c` it is that of one CPU, up to 20.11: not a node's.
-        memory: value("ReqMem").and_then(|text| text.trim_end_matches('n').parse().ok()),
+        memory: memory(value("ReqMem"), value("AllocTRES"), value("NNodes")),
         limits: Known::Unknown("not asked".to_owned()),
         problems: Vec::new(),
     }
+}
+
+/// Up to 20.11 a size with `n` or `c` for each node or CPU; since then that of
+/// all nodes together, as in what the job was given.
+fn memory(asked: Option<&str>, given: Option<&str>, nodes: Option<&str>) -> Option<RequestedMemory> {
+    if let Some(text) = asked {
+        if let Some(size) = text.strip_suffix('c') {
+            return Some(RequestedMemory { bytes: size.parse().ok()?, per_cpu: true });
+        }
+        if let Some(size) = text.strip_suffix('n') {
+            return Some(RequestedMemory { bytes: size.parse().ok()?, per_cpu: false });
+        }
+    }
+    let given = || gres::memory_in(given?);
+    let all: Bytes = asked.and_then(|text| text.parse().ok()).or_else(given)?;
+    let nodes = nodes.and_then(|nodes| nodes.parse::<u64>().ok()).unwrap_or(1).max(1);
+    Some(RequestedMemory { bytes: Bytes(all.0 / nodes), per_cpu: false })
 }
 
 /// What `sbatch --test-only` says of a script: when it could start, or why not.
@@ -168,9 +194,22 @@ mod tests {
             ("ReqMem", "4Gn"),
             ("SubmitLine", "sbatch --array=0-3 train.sh"),
         ]));
-        assert_eq!((request.gpus, request.memory), (Some(2), Some(Bytes(4 << 30))));
+        assert_eq!(
+            (request.gpus, request.memory),
+            (Some(2), Some(RequestedMemory { bytes: Bytes(4 << 30), per_cpu: false }))
+        );
         assert_eq!(request.partitions, ["ai", "scavenge"]);
         assert_eq!(request.submission.known().unwrap().script, "train.sh");
+        let memory = |asked: &str, given: &str, nodes: &str| {
+            let request = read(&row(&[("NNodes", nodes), ("AllocTRES", given), ("ReqMem", asked)]));
+            request.memory.map(|memory| (memory.bytes.0 >> 20, memory.per_cpu))
+        };
+        assert_eq!(memory("500M", "", "1"), Some((500, false)));
+        assert_eq!(memory("500Mc", "", "2"), Some((500, true)));
+        assert_eq!(memory("8G", "cpu=2,mem=8G,node=2", "2"), Some((4096, false)));
+        assert_eq!(memory("", "cpu=2,mem=62.50G,node=1", "1"), Some((64_000, false)));
+        assert_eq!(memory("0", "cpu=2,mem=64000M", "1"), Some((0, false)));
+        assert_eq!(memory("?", "cpu=2", "1"), None);
         let nothing = read(&row(&[("Partition", ""), ("SubmitLine", "")]));
         assert!(nothing.submission.is_unknown() && nothing.partitions.is_empty() && nothing.gpus.is_none());
     }

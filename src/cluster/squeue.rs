@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::problems::Problems;
 use super::{Job, State, gres};
-use crate::terms::{JobId, Part, Seconds, TaskIds, Time};
+use crate::terms::{Bytes, JobId, Part, Seconds, TaskIds, Time};
 
 /// Between records: no name that a person gives holds it.
 pub(super) const RECORD: u8 = 0x1e;
@@ -143,7 +143,7 @@ pub(super) fn read(bytes: &[u8], layout: &[(Field, &str)], about: &str, problems
 fn job(record: &[u8], layout: &[(Field, &str)]) -> Option<Job> {
     let mut fields = record.splitn(layout.len(), |byte| *byte == FIELD);
     let mut job = None;
-    let (mut per_node, mut tres) = (None, None);
+    let (mut per_node, mut tres, mut memory) = (None, None, None);
     for (field, _) in layout {
         let bytes = fields.next()?;
         let text = String::from_utf8_lossy(bytes);
@@ -165,7 +165,10 @@ fn job(record: &[u8], layout: &[(Field, &str)]) -> Option<Job> {
             Field::Submitted => job.submitted = time(text),
             Field::Started => job.started = time(text),
             Field::GresPerNode => per_node = gres::gpus_in(text),
-            Field::Tres => tres = gres::gpus_in(text),
+            Field::Tres => {
+                tres = gres::gpus_in(text);
+                memory = gres::memory_in(text);
+            }
             Field::Restarts => job.restarts = text.parse().ok(),
             Field::Reason => job.reason = reason(text),
             Field::NodeList => job.node_list = nothing_is_empty(text),
@@ -179,6 +182,8 @@ fn job(record: &[u8], layout: &[(Field, &str)]) -> Option<Job> {
     }
     let mut job = job?;
     job.gpus = tres.or_else(|| per_node?.checked_mul(job.nodes.unwrap_or(1)));
+    let nodes = u64::from(job.nodes.unwrap_or(1).max(1));
+    job.memory = memory.map(|all| Bytes(all.0 / nodes));
     job.stdout = job.stdout.take().map(|path| true_log(&job, path));
     job.stderr = job.stderr.take().map(|path| true_log(&job, path));
     Some(job)

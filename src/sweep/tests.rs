@@ -61,6 +61,7 @@ pub(super) fn job(id: JobId, state: State) -> Job {
         nodes: None,
         node_list: String::new(),
         gpus: None,
+        memory: None,
         work_dir: None,
         stdout: None,
         stderr: None,

@@ -51,7 +51,8 @@ fn the_plan_of_the_recorded_sweep_has_every_task_and_every_line_that_was_planted
             [&["sweep", "plan", "2"][..], more, if full { &["--full"][..] } else { &[] }].concat()
         };
         let plan = of_recording(&recorded, &words(&["--json"])).expect(1).data();
-        place.plan_is_as_planted(&plan, None);
+        // Half as much again as the 500 MB of those that run, in whole GiB.
+        place.plan_is_as_planted(&plan, Some("--mem=1G"));
         let text = of_recording(&recorded, &words(&["--details"])).expect(1);
         place.text_has_the_lines(&plan, text.stdout());
     }

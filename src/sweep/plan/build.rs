@@ -139,15 +139,7 @@ impl Builder<'_> {
             Change::GpuMemory => (remedy::gpu_memory(&shared(&self.tasks)), None),
             Change::HostMemory => {
                 let used = self.tasks.iter().filter_map(|one| one.memory).max();
-                let asked = self.setup.submission.as_ref().and_then(|one| one.memory());
-                // Without a unit Slurm takes megabytes.
-                let asked = asked.map(|text| match text.bytes().all(|b| b.is_ascii_digit()) {
-                    true => format!("{text}M"),
-                    false => text.to_owned(),
-                });
-                let asked = asked.and_then(|text| text.parse().ok()).or(self.setup.memory);
-                let (remedies, new) = remedy::host_memory(used, asked);
-                (remedies, new.map(remedy::option))
+                remedy::host_memory(used, self.setup.memory.as_ref())
             }
         }
     }

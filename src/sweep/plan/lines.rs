@@ -12,7 +12,7 @@ use crate::terms::TaskIds;
 pub(super) struct Extra {
     /// Nodes to avoid, in Slurm's form.
     pub exclude: Vec<String>,
-    /// The memory to ask for, as `--mem` takes it.
+    /// The option that asks for more memory.
     pub memory: Option<String>,
 }
 
@@ -243,7 +243,7 @@ fn options(extra: &Extra, has_exclude: bool) -> Result<String, Unquotable> {
         options.push(exclude(extra)?);
     }
     if let Some(memory) = &extra.memory {
-        options.push(shell_word(&format!("--mem={memory}"))?);
+        options.push(shell_word(memory)?);
     }
     Ok(options.join(" "))
 }

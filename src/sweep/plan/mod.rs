@@ -11,6 +11,7 @@ mod cancel;
 mod decide;
 mod fits;
 mod lines;
+mod memory;
 mod model;
 mod options;
 mod remedy;
@@ -23,6 +24,7 @@ use std::path::Path;
 
 pub use decide::FIX_FIRST;
 pub use fits::Fit;
+pub use memory::{Asked, Per};
 pub use model::{Demand, Kind, Line, Plan, Purpose, Step, TaskPlan};
 pub use remedy::{Remedy, Setting};
 pub use subject::{Again, Best, Cancelled, Doomed, Elsewhere, Seen, Setup, Subject, Where};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::memory::{Asked, Per};
 use crate::terms::Bytes;
 
 /// One thing to change.
@@ -145,45 +146,63 @@ fn smaller_batch(batch: Option<(&str, f64)>, rate: Option<(&str, f64)>) -> Remed
 }
 
 /// Remedies for a job that went over the memory of its allocation, and the
-/// memory to ask for, if what it used or asked for is known.
+/// option of `sbatch` that asks for more, if what it asked for is known.
 ///
-/// `used` is a sample, so it bounds the need from below only.
-pub fn host_memory(used: Option<Bytes>, asked: Option<Bytes>) -> (Vec<Remedy>, Option<Bytes>) {
-    let new = used.into_iter().chain(asked).max().and_then(enough);
-    let seen = match (used, asked) {
-        (Some(used), Some(asked)) => format!("seen using {used} of {asked}"),
-        (Some(used), None) => format!("seen using {used}; what it asked for is not known"),
-        (None, Some(asked)) => format!("asked for {asked}; what it used is not known"),
-        (None, None) => "neither what it used nor what it asked for is known".to_owned(),
+/// `used` is a sample, so it bounds the need from below only: without what was
+/// asked for, half as much again of it may be less than there was.
+pub fn host_memory(used: Option<Bytes>, asked: Option<&Asked>) -> (Vec<Remedy>, Option<String>) {
+    let seen = used.map(|used| format!("seen using {used}; "));
+    let sampled = used.map_or("", |_| "; the peak is a sample and may be missed");
+    let seen = seen.unwrap_or_default();
+    let (what, option, changes) = match asked {
+        Some(Asked::Amount { bytes, per, source }) => {
+            let least = Some(*bytes).max(used.filter(|_| *per == Per::Node));
+            let option = least.and_then(|least| enough(least, *per)).map(|new| option(new, *per));
+            let words = format!("{seen}it asked for {bytes}{}, by {source}{sampled}", per.words());
+            let change = option.iter().map(|option| Setting {
+                name: per.option().to_owned(),
+                from: bytes.to_string(),
+                to: option.split_once('=').map_or("", |(_, value)| value).to_owned(),
+            });
+            let changes: Vec<Setting> = change.collect();
+            let what = match &option {
+                Some(option) => format!("{option} ({words})"),
+                None => format!("raise {} ({words})", per.option()),
+            };
+            (what, option, changes)
+        }
+        Some(Asked::Everything { source }) => {
+            let what = format!(
+                "a node with more memory: it asks for all that its node has already ({seen}--mem=0, by {source})"
+            );
+            (what, None, Vec::new())
+        }
+        None => (format!("raise --mem ({seen}what it asked for is not known)"), None, Vec::new()),
     };
-    let what = match new {
-        Some(new) => format!("--mem={} ({seen}; the peak is a sample and may be missed)", option(new)),
-        None => format!("raise --mem ({seen})"),
-    };
-    let changes = new.iter().map(|new| Setting {
-        name: "--mem".to_owned(),
-        from: asked.map_or_else(|| "unknown".to_owned(), |asked| asked.to_string()),
-        to: option(*new),
-    });
-    let more = Remedy { what, changes: changes.collect(), cost: "may wait longer".to_owned() };
+    let more = Remedy { what, changes, cost: "may wait longer".to_owned() };
     let fewer = Remedy {
         what: "fewer data loader workers, each of which holds a copy of what it reads".to_owned(),
         changes: Vec::new(),
         cost: "may starve the GPU".to_owned(),
     };
-    (vec![more, fewer], new)
+    (vec![more, fewer], option)
 }
 
-/// Half as much again, in whole GiB.
-fn enough(seen: Bytes) -> Option<Bytes> {
-    const GIB: u64 = 1 << 30;
+/// Half as much again: of a node in whole GiB, of a CPU or a GPU in finer steps
+/// where it is little, since it counts many times.
+fn enough(seen: Bytes, per: Per) -> Option<Bytes> {
     let more = seen.0.checked_add(seen.0 / 2)?;
-    more.div_ceil(GIB).checked_mul(GIB).filter(|more| *more > 0).map(Bytes)
+    let step = if per == Per::Node || more >= 4 << 30 { 1 << 30 } else { 256 << 20 };
+    more.div_ceil(step).checked_mul(step).filter(|more| *more > 0).map(Bytes)
 }
 
-/// Memory as `sbatch --mem` takes it.
-pub fn option(memory: Bytes) -> String {
-    format!("{}G", memory.0.div_ceil(1 << 30))
+/// The option of `sbatch` that asks for so much.
+fn option(memory: Bytes, per: Per) -> String {
+    let value = match memory.0.is_multiple_of(1 << 30) {
+        true => format!("{}G", memory.0 >> 30),
+        false => format!("{}M", memory.0.div_ceil(1 << 20)),
+    };
+    format!("{}={value}", per.option())
 }
 
 /// The first of these names that the run has with a number; nested names count
@@ -273,16 +292,39 @@ mod tests {
     }
 
     #[test]
-    fn host_memory_is_asked_for_above_what_was_seen() {
+    fn host_memory_is_asked_for_above_what_was_seen_in_the_form_in_which_it_was() {
         let gib = |n: u64| Some(Bytes(n << 30));
-        let (all, new) = host_memory(gib(15), gib(16));
-        assert_eq!(new, gib(24));
+        let asked = |value: &str, per| Asked::of(value, per, "its call of sbatch");
+        let option = |used, asked: Option<Asked>| host_memory(used, asked.as_ref()).1;
+        let (all, new) = host_memory(gib(15), asked("16G", Per::Node).as_ref());
+        assert_eq!(new.as_deref(), Some("--mem=24G"));
         assert_eq!(
             all[0].what,
-            "--mem=24G (seen using 15.0 GiB of 16.0 GiB; the peak is a sample and may be missed)"
+            "--mem=24G (seen using 15.0 GiB; it asked for 16.0 GiB, by its call of sbatch; the peak is a sample \
+             and may be missed)"
         );
-        assert_eq!(host_memory(None, None).1, None);
-        assert_eq!(host_memory(Some(Bytes(u64::MAX)), None).1, None);
-        assert_eq!(host_memory(Some(Bytes(10)), None).1, gib(1));
+        for (value, per, new) in [
+            ("500M", Per::Node, "--mem=1G"),
+            ("500", Per::Node, "--mem=1G"),
+            ("900000K", Per::Node, "--mem=2G"),
+            ("1T", Per::Node, "--mem=1536G"),
+            ("500M", Per::Cpu, "--mem-per-cpu=768M"),
+            ("4G", Per::Cpu, "--mem-per-cpu=6G"),
+            ("30G", Per::Gpu, "--mem-per-gpu=45G"),
+        ] {
+            assert_eq!(option(None, asked(value, per)).as_deref(), Some(new), "{value}");
+        }
+        // What a process used says nothing of one CPU.
+        assert_eq!(option(gib(20), asked("4G", Per::Cpu)).as_deref(), Some("--mem-per-cpu=6G"));
+        assert_eq!(option(gib(20), asked("4G", Per::Node)).as_deref(), Some("--mem=30G"));
+        let (all, new) = host_memory(gib(60), asked("0", Per::Node).as_ref());
+        assert!(new.is_none() && all[0].what.starts_with("a node with more memory"), "{all:?}");
+        // Half as much again of a sample may be less than what it had.
+        let (all, new) = host_memory(gib(1), None);
+        assert_eq!(
+            (all[0].what.as_str(), new),
+            ("raise --mem (seen using 1.0 GiB; what it asked for is not known)", None)
+        );
+        assert_eq!(option(Some(Bytes(u64::MAX)), asked("1G", Per::Node)), None);
     }
 }

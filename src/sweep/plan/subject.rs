@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::memory::Asked;
 use super::template::Template;
 use crate::cluster::{ArrayLimits, Node, State, Submission};
 use crate::joblog::Retry;
@@ -157,8 +158,8 @@ pub struct Setup {
     pub kind: Kind,
     /// How many tasks may run at once.
     pub throttle: Option<u32>,
-    /// The memory that its jobs asked for on each node, by accounting.
-    pub memory: Option<Bytes>,
+    /// The memory that its jobs asked for, if any source says it.
+    pub memory: Option<Asked>,
     /// The tasks that are alive under their ids now, the waiting rest included.
     pub alive: Known<TaskIds>,
     /// The causes of its failures.

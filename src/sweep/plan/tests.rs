@@ -202,7 +202,8 @@ fn out_of_memory_carries_the_numbers_of_the_run() {
     let causes = vec![seen("host-oom", Where::Scattered), seen("cuda-oom", Where::Scattered)];
     let submission = Submission::read("sbatch --array=0-9 --mem=16G -pai train.sh --lr 0.1");
     let template = Some(Template::read("sbatch --array={tasks} {script}").unwrap());
-    let setup = Setup { causes, submission, template, ..setup() };
+    let memory = submission.as_ref().and_then(|call| Asked::of_options(call, "its call of sbatch"));
+    let setup = Setup { causes, submission, memory, template, ..setup() };
     let host = Subject { memory: Some(Bytes(15 << 30)), ..with_checkpoint(failed(1, 0), 5) };
     let mut gpu = with_checkpoint(failed(2, 1), 5);
     gpu.parameters = [("batch_size".to_owned(), "64".to_owned())].into();

@@ -3,6 +3,7 @@
 
 mod continuity;
 mod doomed;
+mod memory;
 mod place;
 mod subjects;
 
@@ -120,6 +121,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let place = place::of(context, gathered);
     let request = request(context, snapshot, sweep);
     let (script, submission) = script(settings, &place.directory, &request);
+    let script_text = script.as_deref().and_then(|script| read(&place.directory.join(script)));
     let limits = match request.limits {
         Known::Known(limits) => limits,
         _ => Default::default(),
@@ -133,7 +135,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let setup = Setup {
         name: sweep.name.clone(),
         throttle: sweep.throttle.or_else(|| throttle(&request)),
-        memory: request.memory,
+        memory: memory::asked(submission.as_ref(), script_text.as_deref(), &request, snapshot, sweep),
         alive: alive(snapshot, sweep),
         causes: subjects::causes(judgement),
         intervene: (judgement.decision == Decision::Intervene).then(|| why(judgement)),
@@ -143,7 +145,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         elsewhere: elsewhere(snapshot, sweep, work_dir, &known),
         limits,
         template,
-        script_bytes: script.as_deref().and_then(|script| digest(&place.directory.join(script))),
+        script_bytes: script_text.as_deref().map(Digest::of),
         script,
         submission,
         root: place.root.clone(),
@@ -281,11 +283,9 @@ fn script(
     (script, submission.cloned())
 }
 
-/// The digest of a file's bytes; `None` if it cannot be read, or is far too
-/// large for a script.
-fn digest(path: &Path) -> Option<Digest> {
-    let bytes = crate::sys::read_regular(path, LARGEST_SCRIPT).ok()??;
-    Some(Digest::of(&bytes))
+/// The bytes of a script; `None` if it cannot be read, or is far too large for one.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    crate::sys::read_regular(path, LARGEST_SCRIPT).ok()?
 }
 
 /// The throttle that it was submitted with, which the queue forgets with the
