@@ -137,7 +137,7 @@ pub fn brief(material: &Material) -> Briefing {
     let mut parts = vec![
         Part::new("decisions", decide(material), usize::MAX, usize::MAX),
         Part::new("place", place(material, cd.as_deref()), usize::MAX, usize::MAX),
-        Part::new("jobs", jobs(facts, &live_jobs, material.jobs.known().is_some(), material.now), 15, 12),
+        Part::new("jobs", jobs(material, &live_jobs, material.jobs.known().is_some()), 15, 12),
         Part::new("sweeps", sweeps(material), 2, 11),
         Part::new("moved", moved(material), 5, 10),
         Part::new("not checked", listed("not checked", material.unchecked), 2, 3),
@@ -297,7 +297,8 @@ fn uncommitted(files: &FilesFact) -> String {
     format!("{} ({}{more})", counts.join(", "), names.join(", "))
 }
 
-fn jobs(facts: &Facts, live: &[JobFact], checked: bool, now: Time) -> Vec<String> {
+fn jobs(material: &Material, live: &[JobFact], checked: bool) -> Vec<String> {
+    let (facts, now) = (material.facts, material.now);
     let named = facts.jobs.as_ref().map_or(0, |jobs| jobs.listed.len());
     let Some(known) = &facts.jobs else {
         return match facts.cluster.source.as_str() {
@@ -312,8 +313,10 @@ fn jobs(facts: &Facts, live: &[JobFact], checked: bool, now: Time) -> Vec<String
             "- jobs: all jobs that the document names have ended".to_owned()
         }];
     }
+    let sweeps = known_sweeps(material).into_iter().map(|(sweep, _)| sweep);
     let mut lines = vec![format!(
-        "- do not cancel, requeue, or overwrite the files of these jobs ({}):",
+        "- do not cancel, requeue, or overwrite the files of these jobs{} ({}):",
+        sweep_lines::but_for(sweeps, live),
         seen(facts, checked, now)
     )];
     let groups = group::groups(live);

@@ -260,7 +260,11 @@ fn jobs(facts: &Facts) -> String {
     }
     match &facts.jobs {
         Some(jobs) if !jobs.listed.is_empty() => {
-            out.push_str("\n\nLive jobs. Do not cancel, requeue or overwrite what belongs to them:\n\n");
+            let sweeps = facts.sweeps.iter().flat_map(|sweeps| &sweeps.listed);
+            let but = sweep_lines::but_for(sweeps, &jobs.listed);
+            out.push_str(&format!(
+                "\n\nLive jobs. Do not cancel, requeue or overwrite what belongs to them{but}:\n\n"
+            ));
             const SHOWN: usize = 30;
             let groups = groups(&jobs.listed);
             out.push_str(&bullets(

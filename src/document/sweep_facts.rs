@@ -79,6 +79,10 @@ pub struct StandingFact {
     pub decision: String,
     /// Why, in the sentence that weighs most.
     pub reason: String,
+    /// The directory in which it works, escaped: paths of its files begin there.
+    /// Empty if it is the worktree of the document, or not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub work_dir: String,
     /// Of how many tasks logs and run folders were read; 0 means that queue and
     /// accounting alone stand behind this.
     #[serde(default)]
@@ -213,7 +217,7 @@ pub struct ContradictionFact {
 impl StandingFact {
     /// Every text that may hold words from outside.
     pub fn texts_mut(&mut self) -> Vec<&mut String> {
-        let mut texts = vec![&mut self.reason];
+        let mut texts = vec![&mut self.reason, &mut self.work_dir];
         for cause in self.causes.iter_mut().chain(&mut self.aside) {
             let CauseFact { spread, sentence, meaning, action, place, line, .. } = cause;
             texts.extend([spread, sentence, meaning, action, place, line]);

@@ -2,7 +2,7 @@
 //!
 //! A document may come from anybody: what its facts say is escaped again.
 
-use super::{CauseFact, RunningFact, StandingFact, SweepFact};
+use super::{CauseFact, JobFact, RunningFact, StandingFact, SweepFact};
 use crate::safety::{clip, code_span, escape, shell_word};
 
 /// So many causes of a sweep have a row in a document.
@@ -51,6 +51,25 @@ pub fn decision(sweep: &SweepFact) -> Option<String> {
     Some(format!("sweep {}: {}: {}{plan}", name(sweep), verdict(standing), prose(&standing.reason, 240)))
 }
 
+/// What live jobs are told to be left alone but for: those of sweeps in which
+/// somebody is to intervene. Empty if there are none.
+pub fn but_for<'s>(sweeps: impl Iterator<Item = &'s SweepFact>, jobs: &[JobFact]) -> String {
+    let is_asked = |sweep: &&SweepFact| {
+        let intervenes = sweep.standing.as_ref().is_some_and(|standing| standing.decision == "intervene");
+        intervenes && jobs.iter().any(|job| job.id.base.to_string() == sweep.key || job.name == sweep.name)
+    };
+    let names: Vec<String> = sweeps.filter(is_asked).take(MOST).map(name).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(", but for what the plan of sweep {} names", names.join(" and of sweep ")),
+    }
+}
+
+/// Where paths of files begin, if any was read, and that is not the worktree.
+fn files_below(standing: &StandingFact) -> Option<&str> {
+    (standing.looked_at > 0 && !standing.work_dir.is_empty()).then_some(standing.work_dir.as_str())
+}
+
 /// A sweep in a briefing; `when` says of which moment it is.
 pub fn brief(sweep: &SweepFact, when: &str) -> Vec<String> {
     let mut head = format!("- sweep {} {when}: {}", name(sweep), finished(sweep));
@@ -64,6 +83,9 @@ pub fn brief(sweep: &SweepFact, when: &str) -> Vec<String> {
     head.push_str(&format!("; {}", verdict(standing)));
     if standing.failed == 0 {
         head.push_str("; none failed");
+    }
+    if let Some(dir) = files_below(standing) {
+        head.push_str(&format!("; its files are below {}", code_span(&clip(dir, 120))));
     }
     let mut lines = vec![head];
     let cause = |cause: &CauseFact| {
@@ -113,6 +135,9 @@ fn judged(sweep: &SweepFact, standing: &StandingFact) -> Vec<String> {
     let plan = plan(sweep).filter(|_| standing.asks() || standing.failed > 0);
     let plan = plan.map(|plan| format!(". What to do: {plan}")).unwrap_or_default();
     rows.push(format!("**{}**: {}{plan}", verdict(standing), prose(&standing.reason, 300)));
+    if let Some(dir) = files_below(standing) {
+        rows.push(format!("it works in {}: paths of its files begin there", code_span(&clip(dir, 200))));
+    }
     rows.extend(standing.causes.iter().take(CAUSES).map(|one| cause(one, Some(standing.counted))));
     rows.extend(further(standing, CAUSES));
     let aside = standing.aside.iter().take(MOST);
@@ -358,6 +383,7 @@ mod tests {
             health: evil.into(),
             decision: evil.into(),
             reason: evil.into(),
+            work_dir: evil.into(),
             causes: vec![CauseFact {
                 class: evil.into(),
                 spread: evil.into(),

@@ -109,6 +109,40 @@ fn the_document_of_the_recorded_sweep_has_one_row_for_each_cause() {
 }
 
 #[test]
+fn another_worktree_is_told_where_the_files_are_and_what_may_be_cancelled() {
+    let recorded = Recorded::new();
+    let (sandbox, project) = (&recorded.sandbox, &recorded.project);
+    // In the sweep's own worktree paths begin there, and that needs no word.
+    let (_, text, facts) = sealed(&recorded, &[], &state(&recorded));
+    assert!(standing(&facts)["work_dir"].is_null() && !text.contains("paths of its files begin there"));
+    let _ = sandbox.git_in(project, ["worktree", "add", "-q", "../other"]);
+    let other = sandbox.root().join("other");
+    std::fs::copy(project.join(".handover.yaml"), other.join(".handover.yaml")).unwrap();
+    let state = state(&recorded);
+    let cluster = ["--cluster", state.to_str().unwrap()];
+    let made = sandbox.handover_in(&other, ["create"].iter().chain(&cluster)).expect(0);
+    let key = made.last_line();
+    let text = std::fs::read_to_string(other.join(format!("CLAUDE/{key}.md"))).unwrap();
+    let dir = format!("`{}`", project.display());
+    assert_eq!(
+        text.matches(&format!("it works in {dir}: paths of its files begin there")).count(),
+        1,
+        "{text}"
+    );
+    let place = text.split("(`logs/").nth(1).unwrap().split(':').next().unwrap();
+    assert!(project.join("logs").join(place).is_file(), "{place}");
+    assert!(!other.join("logs").exists());
+    let briefing = sandbox.handover_in(&other, ["resume", key].iter().chain(&cluster)).stdout().to_owned();
+    assert!(briefing.contains(&format!("; its files are below {dir}")), "{briefing}");
+    // Nobody is told to intervene, and to cancel nothing of it.
+    for told in [&text, &briefing] {
+        let mut live = told.lines().filter(|line| line.to_lowercase().contains("do not cancel, requeue"));
+        let live = live.next().unwrap();
+        assert!(live.contains(", but for what the plan of sweep `2` `lrgrid` names"), "{live}");
+    }
+}
+
+#[test]
 fn verify_and_resume_say_which_causes_are_new_and_which_grew() {
     let recorded = Recorded::new();
     let is_late = |task: &&std::collections::BTreeMap<String, String>| {

@@ -1,6 +1,6 @@
 //! What a sweep amounts to, in the form that documents store: escaped, capped.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cluster::State;
 use crate::document::sweep_lines::short_list;
@@ -8,6 +8,7 @@ use crate::document::{CauseFact, ContradictionFact, ResumableFact, RunningFact, 
 use crate::safety::{clip, escape, escape_path, one_line};
 use crate::sweep::{CauseGroup, Confidence, Contradiction, Evidence, Judgement, Line, Members, TaskProgress};
 use crate::terms::{Known, TaskIds};
+use crate::verbs::job_paths::without_links;
 
 /// So many causes are stored.
 const CAUSES: usize = 12;
@@ -30,8 +31,11 @@ pub struct Read<'r> {
     pub not_read: &'r [String],
     /// How many tasks were not looked at because time was up.
     pub cut_short: usize,
-    /// Paths below these are told from there on.
-    pub roots: &'r [PathBuf],
+    /// Where it works, if that is known: paths below are told from there on.
+    pub work_dir: Option<&'r Path>,
+    /// The worktree of the document: where nobody says where it works, paths
+    /// below it are told from there on.
+    pub worktree: Option<&'r Path>,
 }
 
 /// The compressed form.
@@ -47,7 +51,12 @@ pub fn standing(read: &Read) -> StandingFact {
     not_read.extend(more.filter(|what| !read.not_read.contains(what)).collect::<Vec<_>>());
     let mut found: Vec<&Contradiction> = judgement.contradictions.iter().collect();
     found.sort_by_key(|found| (!found.kind.spoils_result(), std::cmp::Reverse(found.tasks.len())));
+    // Of a directory on another machine what is here may be a copy.
+    let base = read.work_dir.filter(|dir| dir.is_dir()).or(read.worktree);
+    let is_elsewhere = read.work_dir.map(without_links) != read.worktree.map(without_links);
+    let work_dir = read.work_dir.filter(|_| is_elsewhere);
     StandingFact {
+        work_dir: work_dir.map(|dir| clip(&escape_path(dir), 200)).unwrap_or_default(),
         health: judgement.health.name().to_owned(),
         decision: judgement.decision.name().to_owned(),
         reason: judgement.reasons.first().map(|reason| one_line(&reason.text, SENTENCE)).unwrap_or_default(),
@@ -55,10 +64,10 @@ pub fn standing(read: &Read) -> StandingFact {
         cut_short: read.cut_short as u64,
         counted: judgement.counted as u64,
         failed: judgement.failed as u64,
-        causes: judgement.groups.iter().take(CAUSES).map(|group| cause(group, read.roots)).collect(),
+        causes: judgement.groups.iter().take(CAUSES).map(|group| cause(group, base)).collect(),
         causes_omitted: hidden.len() as u64,
         tasks_omitted: hidden.iter().map(|group| group.count as u64).sum(),
-        aside: judgement.aside.iter().take(MOST).map(|group| cause(group, read.roots)).collect(),
+        aside: judgement.aside.iter().take(MOST).map(|group| cause(group, base)).collect(),
         running: running(evidence, read.progress),
         resumable: resumable(evidence),
         contradictions: found.iter().take(MOST).map(|found| contradiction(found)).collect(),
@@ -68,7 +77,7 @@ pub fn standing(read: &Read) -> StandingFact {
     }
 }
 
-fn cause(group: &CauseGroup, roots: &[PathBuf]) -> CauseFact {
+fn cause(group: &CauseGroup, base: Option<&Path>) -> CauseFact {
     let cause = &group.cause;
     let line = cause.evidence.first();
     // The sentence mostly begins with it.
@@ -97,15 +106,16 @@ fn cause(group: &CauseGroup, roots: &[PathBuf]) -> CauseFact {
         sentence: one_line(&cause.sentence, SENTENCE),
         meaning: meaning.map(|meaning| one_line(meaning, SENTENCE)).unwrap_or_default(),
         action: one_line(&action, SENTENCE),
-        place: line.map(|line| place(line, roots)).unwrap_or_default(),
+        place: line.map(|line| place(line, base)).unwrap_or_default(),
         line: line.map(|line| one_line(&line.text, 200)).unwrap_or_default(),
     }
 }
 
-/// `logs/7.out:40`, below the worktree where it lies there.
-fn place(line: &Line, roots: &[PathBuf]) -> String {
+/// `logs/7.out:40`, from the base on where it lies there, else the whole path:
+/// another worktree has other files of that name, or none.
+fn place(line: &Line, base: Option<&Path>) -> String {
     let Some(file) = &line.file else { return line.source.name().to_owned() };
-    let near: &Path = roots.iter().find_map(|root| file.strip_prefix(root).ok()).unwrap_or(file);
+    let near: &Path = base.and_then(|base| file.strip_prefix(base).ok()).unwrap_or(file);
     let at = match (line.line, line.offset) {
         (Some(number), _) => format!(":{number}"),
         (None, Some(offset)) => format!(" at byte {offset}"),

@@ -164,7 +164,8 @@ pub(super) fn by_accounting(
         progress: &[],
         not_read: &[why.to_owned()],
         cut_short: 0,
-        roots: &[],
+        work_dir: None,
+        worktree: None,
     })
 }
 
@@ -203,7 +204,8 @@ impl Reader {
                 progress: &progress,
                 not_read: &gathered.not_read,
                 cut_short: gathered.cut_short,
-                roots: &self.roots,
+                work_dir: gathered.work_dirs.first().map(|(dir, _)| dir.as_path()),
+                worktree: self.roots.first().map(PathBuf::as_path),
             });
             if send.send((at, standing)).is_err() {
                 return;
