@@ -20,21 +20,32 @@ pub fn inner_verbs(command: &Command) -> String {
     out
 }
 
-/// The verb below another that was meant by a word that is no verb.
-pub fn meant(error: &Error) -> Option<String> {
+/// Adds to what clap suggests for a word that is no verb: the verb below another
+/// that was meant. One of that very name is the only one suggested.
+pub fn suggest_inner(error: &mut Error) {
     if error.kind() != ErrorKind::InvalidSubcommand {
-        return None;
+        return;
     }
-    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return };
     let command = Cli::command();
     let inner = |verb: &Command| -> Vec<(String, String)> {
-        let name = verb.get_name().to_owned();
-        verb.get_subcommands().map(|inner| (name.clone(), inner.get_name().to_owned())).collect()
+        let full = |inner: &Command| {
+            (inner.get_name().to_owned(), format!("{} {}", verb.get_name(), inner.get_name()))
+        };
+        verb.get_subcommands().map(full).collect()
     };
-    let all: Vec<(String, String)> = command.get_subcommands().flat_map(inner).collect();
-    let nearest = all.iter().min_by_key(|(_, name)| distance(typed, name))?;
-    let is_near = distance(typed, &nearest.1) <= typed.chars().count().min(nearest.1.len()) / 3;
-    is_near.then(|| format!("did you mean 'handover {} {}'", nearest.0, nearest.1))
+    let all = command.get_subcommands().flat_map(inner);
+    let Some((name, full)) = all.min_by_key(|(name, _)| distance(typed, name)) else { return };
+    let far = distance(typed, &name);
+    if far > typed.chars().count().min(name.len()) / 3 {
+        return;
+    }
+    let mut suggested = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(own)) if far > 0 => own.clone(),
+        _ => Vec::new(),
+    };
+    suggested.push(full);
+    error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(suggested));
 }
 
 /// How many letters one has to add, drop or change to get from one word to the other.
@@ -60,18 +71,24 @@ fn distance(one: &str, other: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn tip(words: &[&str]) -> Option<String> {
+    fn complaint(words: &[&str]) -> String {
         let words = std::iter::once("handover").chain(words.iter().copied());
-        meant(&super::super::command().try_get_matches_from(words).unwrap_err())
+        let mut error = super::super::command().try_get_matches_from(words).unwrap_err();
+        suggest_inner(&mut error);
+        error.to_string()
     }
 
     #[test]
     fn a_verb_below_another_is_found_by_its_own_name() {
-        assert_eq!(tip(&["plan"]).as_deref(), Some("did you mean 'handover sweep plan'"));
-        assert_eq!(tip(&["checkpoint"]).as_deref(), Some("did you mean 'handover sweep checkpoints'"));
-        assert_eq!(tip(&["repotr"]).as_deref(), Some("did you mean 'handover sweep report'"));
-        assert_eq!(tip(&["frobnicate"]), None);
-        assert_eq!(tip(&["create", "--no-such-option"]), None);
+        let tip = |word: &str| {
+            complaint(&[word]).lines().find_map(|line| line.trim().strip_prefix("tip: ").map(str::to_owned))
+        };
+        assert_eq!(tip("plan").as_deref(), Some("a similar subcommand exists: 'sweep plan'"));
+        assert_eq!(tip("checkpoint").as_deref(), Some("a similar subcommand exists: 'sweep checkpoints'"));
+        assert!(tip("repotr").unwrap().contains("'sweep report'"));
+        assert_eq!(tip("frobnicate"), None);
+        assert!(tip("creat").unwrap().contains("'create'"));
+        assert!(complaint(&["create", "--no-such-option"]).contains("unexpected argument"));
     }
 
     #[test]

@@ -189,9 +189,9 @@ pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> Exit
             return Exit::Done.into();
         }
         // clap repeats what was typed, and that may hold anything.
-        Err(e) => {
-            let tip = help::meant(&e).map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
-            output::complain(&escape_lines(&format!("{}{tip}", e.render())));
+        Err(mut e) => {
+            help::suggest_inner(&mut e);
+            output::complain(&escape_lines(&e.render().to_string()));
             return Exit::Usage.into();
         }
     };

@@ -29,6 +29,9 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
             for why in &outcome.stays {
                 out.push_str(&format!("the worktree stays: {}\n", escape(why)));
             }
+            for hint in &outcome.hints {
+                out.push_str(&format!("  {}\n", escape(hint)));
+            }
             let name = shell_word(&outcome.feature).unwrap_or_else(|_| "FEATURE".to_owned());
             out.push_str(&format!("the integration stands; later: handover remove {name}\n"));
         }

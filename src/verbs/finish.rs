@@ -56,6 +56,9 @@ pub struct Outcome {
     pub removal: Option<Receipt>,
     /// Why the worktree stays, in words.
     pub stays: Vec<String>,
+    /// What to do about that, with commands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
 }
 
 /// Looks at both halves; changes nothing.
@@ -106,15 +109,22 @@ pub fn execute(context: &Context, options: &Options, intent: &Intent) -> Result<
         let plan = removal::plan(world, repository, target, &found, &waive(options))?;
         Ok(removal::execute(world, repository, &plan, config.retention.trash_after, *now)?)
     });
-    let (removal, stays) = match removed {
-        Ok(receipt) => (Some(receipt), Vec::new()),
-        Err(Error::Worktree(WorktreeError::WouldLose { reasons, .. })) => (None, reasons),
-        Err(e) => (None, vec![e.to_string()]),
+    let (removal, stays, hints) = match removed {
+        Ok(receipt) => (Some(receipt), Vec::new(), Vec::new()),
+        Err(Error::Worktree(WorktreeError::WouldLose { reasons, hints, .. })) => (None, reasons, hints),
+        Err(e) => (None, vec![e.to_string()], Vec::new()),
     };
     if removal.is_some() {
         hindrances::release_ours(context, target);
     }
-    Ok(Outcome { feature: target.name(), integration: integration.clone(), new_commits, removal, stays })
+    Ok(Outcome {
+        feature: target.name(),
+        integration: integration.clone(),
+        new_commits,
+        removal,
+        stays,
+        hints,
+    })
 }
 
 /// Commits that were not brought over stay on the branch, and a ref keeps all.

@@ -41,7 +41,7 @@ fn a_file_that_cannot_be_written_is_looked_at_or_gets_room() {
 fn a_word_that_is_no_verb_is_answered_with_the_one_that_was_meant() {
     let sandbox = Sandbox::new();
     let answer = sandbox.handover(["plan", "lrgrid"]).expect(2);
-    assert!(answer.stderr().contains("did you mean 'handover sweep plan'"), "{answer}");
+    assert!(answer.stderr().contains("a similar subcommand exists: 'sweep plan'"), "{answer}");
     let help = sandbox.handover(["--help"]).expect(0);
     assert!(help.stdout().contains("\nBelow sweep:\n  sweep checkpoints "), "{help}");
     for (words, usage) in [

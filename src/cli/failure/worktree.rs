@@ -10,9 +10,13 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Git(error) => judge_git(error),
         Error::File(error) => judge_file(error),
         Error::Read { path, source } => (Exit::Outside, vec![look_at(path, source)]),
-        Error::Markers { .. } => {
-            (Exit::Refused, vec!["leave one pair of the marker lines in that file, or none".into()])
-        }
+        Error::Markers { path, .. } => (
+            Exit::Refused,
+            vec![format!(
+                "leave one pair of those lines in it, or none: grep -n '<!-- handover:' {}",
+                shell_path(path).unwrap_or_else(|_| "FILE".to_owned())
+            )],
+        ),
         Error::NotAFile { .. } => {
             (Exit::Refused, vec!["move it away, or make it a regular file of the worktree".into()])
         }
