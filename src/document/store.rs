@@ -239,6 +239,12 @@ impl Copy {
         }
     }
 
+    /// True if the copy of a key is a regular file that nobody may write, as we leave it.
+    pub fn is_as_written(&self, key: &AnyKey) -> bool {
+        let metadata = self.path(key).symlink_metadata();
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().readonly())
+    }
+
     /// Writes the copy of a document, making the folder and its `.gitignore`.
     ///
     /// # Errors

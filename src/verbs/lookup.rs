@@ -60,6 +60,11 @@ impl Shelf {
             if entries.iter().any(|entry| entry.key == key) {
                 continue;
             }
+            // Git checks files out with the right to write: what a branch brought with it is
+            // never as we write our copies, and may not say that it is the newest here.
+            if !self.copy.is_as_written(&key) {
+                continue;
+            }
             // One that cannot be read says nothing about what it follows.
             let Ok(Some(bytes)) = self.copy.load(&key) else { continue };
             if !matches!(document::prove(proving, &bytes, None), Proof::No) {

@@ -26,7 +26,7 @@ pub fn refresh(context: &Context, shelf: &Shelf) -> Result<Option<Written>, Erro
         document: path.strip_prefix(repository.worktree()).map(PathBuf::from).ok(),
         digest: Some(document::digest(key, &bytes)),
         branch: leaf.branch.clone(),
-        focus: focus(context, &bytes)?,
+        focus: focus(context, &bytes, shelf.store.path(&leaf.key).exists())?,
         recent: recent(&lineage, leaf.parent.as_ref()),
         worktree: repository.worktree().to_owned(),
     };
@@ -64,11 +64,13 @@ pub fn text_of(top: &Path) -> String {
 }
 
 /// What the local user said the work is about. A document that was made
-/// elsewhere says nothing in a file that agents take for instructions.
-fn focus(context: &Context, bytes: &[u8]) -> Result<Option<String>, Error> {
+/// elsewhere, or that is not sealed here, says nothing in a file that agents take
+/// for instructions.
+fn focus(context: &Context, bytes: &[u8], is_sealed: bool) -> Result<Option<String>, Error> {
     let text = String::from_utf8_lossy(bytes);
     let me = Identity::of(&context.world.environment);
-    if let Ok((facts, body)) = document::read(&text)
+    if is_sealed
+        && let Ok((facts, body)) = document::read(&text)
         && (&facts.host, &facts.user) == (&me.host, &me.user)
     {
         let said = Body::read(body.as_bytes()).ok().and_then(|body| body.focus);

@@ -70,7 +70,15 @@ pub fn put(text: &[u8], body: &str) -> Result<Vec<u8>, MarkerError> {
     let newline = newline_of(text);
     let block = format!("{BEGIN_LINE}\n{}{END_LINE}", neutral(body)).replace('\n', newline);
     let (before, after, glue) = match find(text)? {
-        Some(range) => (&text[..range.start], &text[range.end..], ""),
+        Some(range) => {
+            let stray = stray(&text[range.clone()]);
+            let block = match stray.is_empty() {
+                true => block.into_bytes(),
+                // Below the block it is outside, and stays.
+                false => [block.as_bytes(), newline.as_bytes(), stray].concat(),
+            };
+            return Ok([&text[..range.start], &block, &text[range.end..]].concat());
+        }
         None => {
             let top = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
             (&text[..top], &text[top..], newline)
@@ -86,8 +94,19 @@ pub fn put(text: &[u8], body: &str) -> Result<Vec<u8>, MarkerError> {
 pub fn take(text: &[u8]) -> Result<Option<Vec<u8>>, MarkerError> {
     let Some(range) = find(text)? else { return Ok(None) };
     let after = &text[range.end..];
+    let stray = stray(&text[range.clone()]);
+    if !stray.is_empty() {
+        return Ok(Some([&text[..range.start], stray, after].concat()));
+    }
     let after = after.strip_prefix(b"\r\n").or_else(|| after.strip_prefix(b"\n")).unwrap_or(after);
     Ok(Some([&text[..range.start], after].concat()))
+}
+
+/// What somebody wrote behind the first marker, on its line.
+fn stray(block: &[u8]) -> &[u8] {
+    let line = block.split(|b| *b == b'\n').next().unwrap_or_default();
+    let close = positions(line, CLOSE).first().map_or(line.len(), |at| at + CLOSE.len());
+    line[close..].trim_ascii()
 }
 
 /// True if nothing but blanks and a byte order mark is left.
@@ -183,6 +202,19 @@ mod tests {
         assert!(with.starts_with(b"\xef\xbb\xbf<!-- handover:begin"));
         assert!(with.ends_with(b"- one\r\n<!-- handover:end -->\r\n# Notes\r\nno final newline"));
         assert_eq!(take(&with).unwrap().unwrap(), text);
+    }
+
+    #[test]
+    fn what_somebody_wrote_behind_the_first_marker_moves_below_the_block() {
+        let text = b"<!-- handover:begin --> my note\nold\n<!-- handover:end -->\nrest\n";
+        let with = put(text, "new\n").unwrap();
+        assert!(
+            with.ends_with(b"-->\nnew\n<!-- handover:end -->\nmy note\nrest\n"),
+            "{}",
+            with.escape_ascii()
+        );
+        assert_eq!(put(&with, "new\n").unwrap(), with);
+        assert_eq!(take(text).unwrap().unwrap(), b"my note\nrest\n");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `verify` and `show`: every verdict, every class of drift, every exit code.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::support::Sandbox;
 
 fn create(sandbox: &Sandbox) -> String {
@@ -29,11 +31,16 @@ fn a_copy_that_could_not_be_sealed_is_the_newest_and_that_is_said() {
         |at: usize| (listed["handovers"][at]["key"].clone(), listed["handovers"][at]["state"].clone());
     assert_eq!(state(0), (sealed.clone().into(), "superseded".into()));
     assert_eq!(state(1), (copy.clone().into(), "current".into()));
-    // Bytes that are not those of the key say nothing.
+    // What a branch brings with it, which git checks out to be written, is not the newest here.
     let path = sandbox.project().join(format!("CLAUDE/{copy}.md"));
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, &text).unwrap();
+    let verified = sandbox.handover(["verify", "--cluster", "none"]);
+    assert!(verified.stdout().starts_with(&sealed), "{verified}");
+    // Bytes that are not those of the key say nothing.
     std::fs::write(&path, text + "more\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
     let verified = sandbox.handover(["verify", "--cluster", "none"]);
     assert!(verified.stdout().starts_with(&sealed), "{verified}");
 }
