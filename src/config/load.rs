@@ -94,7 +94,7 @@ fn file(path: &Path, text: &str) -> Result<File, ConfigError> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(File::default());
     }
-    serde_yaml::from_str(text).map_err(|e| wrong(e.to_string()))
+    guarded(text).map_err(wrong)
 }
 
 fn merge(config: &mut Config, file: File) -> Result<(), NotA> {
@@ -129,14 +129,21 @@ fn merge(config: &mut Config, file: File) -> Result<(), NotA> {
     file.sweeps.merge(&mut config.sweeps)
 }
 
+/// Reads YAML that is nested no deeper than a parser takes in its stride.
+fn guarded<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    match safety::too_deep_yaml(text) {
+        Some(line) => Err(format!("it is nested deeper than {} in line {line}", safety::DEEPEST_YAML)),
+        None => serde_yaml::from_str(text).map_err(|e| e.to_string()),
+    }
+}
+
 /// Reads a table of log patterns: a YAML list of rows; `name` is for the
 /// error's words.
 ///
 /// # Errors
 /// [`ConfigError::Wrong`] if the text is no such list.
 pub fn pattern_rows(name: &str, text: &str) -> Result<Vec<PatternRow>, ConfigError> {
-    serde_yaml::from_str(text)
-        .map_err(|e| ConfigError::Wrong { path: PathBuf::from(name), text: e.to_string() })
+    guarded(text).map_err(|text| ConfigError::Wrong { path: PathBuf::from(name), text })
 }
 
 impl Source {

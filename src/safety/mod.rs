@@ -3,10 +3,12 @@
 //! Every text of a log, a job, a branch, a note or another agent's document
 //! passes through here before it reaches a terminal, a document or a shell.
 
+mod nesting;
 mod quote;
 mod secrets;
 mod text;
 
+pub use nesting::{DEEPEST_YAML, too_deep_yaml};
 pub use quote::{Unquotable, shell_path, shell_word};
 pub use secrets::{Redactions, redact, url_without_credentials};
 pub use text::{

@@ -96,9 +96,13 @@ pub struct Looked {
     /// The checkpoints of its run.
     pub checkpoints: Known<Survey>,
     /// The folder of its run.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Known<PathBuf>"))]
     pub run_dir: Known<PathBuf>,
     /// Results that it should have made and that are not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub missing: Vec<PathBuf>,
     /// What of its run is recorded that another one like it would need; `None`
     /// if that was not looked for.
@@ -111,6 +115,8 @@ pub struct Looked {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogSeen {
     /// Its files, newest first: output and errors, or those of several attempts.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub files: Vec<PathBuf>,
     /// What the one says that tells most of the newest attempt.
     pub reading: Reading,

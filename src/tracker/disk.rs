@@ -45,6 +45,8 @@ impl Default for Limits {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unread {
     /// The file or folder.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// Why, in words.
     pub why: String,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::crc::masked_crc32c;
+use super::crc32c::masked_crc32c;
 use super::disk::{Step, modified, plain, walk};
 use super::wire::{Value, fields};
 use super::{Limits, Unread};
@@ -27,6 +27,8 @@ const FOOT: usize = 4;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Events {
     /// The file.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// The host, from its name.
     pub host: Option<String>,

@@ -16,6 +16,8 @@ pub struct IdSeen {
     /// The id.
     pub id: String,
     /// The file that names it, or the run folder that is named after it.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// The name under which the file has it, for a configuration.
     pub name: Option<String>,

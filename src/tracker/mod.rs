@@ -13,7 +13,7 @@
 
 mod belongs;
 mod compare;
-mod crc;
+mod crc32c;
 mod disk;
 mod events;
 mod identity;

@@ -18,6 +18,8 @@ pub enum Recorded {
     Yes {
         /// The file or the run's folder.
         #[serde(rename = "where")]
+        #[serde(serialize_with = "crate::terms::path_text")]
+        #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
         at: PathBuf,
         /// What is recorded, as text.
         value: String,

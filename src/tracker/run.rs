@@ -26,6 +26,8 @@ pub struct Run {
     /// Whose run it is.
     pub tracker: Tracker,
     /// The run's folder, `.../wandb/run-20261121_120134-k3v9q1ab`.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub dir: PathBuf,
     /// The run's id, from the folder's name.
     pub id: String,

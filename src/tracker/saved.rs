@@ -39,6 +39,8 @@ pub enum SavedKind {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Saved {
     /// The file, or the run's folder for what stands in its records.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// Whose form it has.
     pub kind: SavedKind,

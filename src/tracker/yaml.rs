@@ -23,6 +23,9 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Value::Null);
     }
+    if let Some(line) = crate::safety::too_deep_yaml(text) {
+        return Err(format!("it is nested deeper than {} in line {line}", crate::safety::DEEPEST_YAML));
+    }
     let budget = Cell::new(BUDGET);
     let from = serde_yaml::Deserializer::from_str(text);
     Bounded(&budget).deserialize(from).map_err(|e| {
@@ -166,6 +169,13 @@ impl<'de> Deserialize<'de> for Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused_before_it_is_parsed() {
+        for nested in ["[".repeat(100_000), "{a: ".repeat(25_000), "- ".repeat(50_000)] {
+            assert!(read(&nested).unwrap_err().contains("nested deeper than 64 in line 1"));
+        }
+    }
     use proptest::prelude::*;
     use serde_json::json;
 

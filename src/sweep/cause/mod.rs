@@ -70,6 +70,8 @@ pub struct Line {
     pub text: String,
     /// The file, if it stands in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<PathBuf>"))]
     pub file: Option<PathBuf>,
     /// The line, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -113,6 +113,8 @@ pub struct Known {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// The file.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub file: PathBuf,
     /// The line, counted from 1; `None` if the part before it was not read.
     pub line: Option<u64>,

@@ -8,8 +8,6 @@
 
 use std::io::{self, Read};
 
-use super::super::crc::crc32;
-
 /// The size of a block, in bytes.
 pub(super) const BLOCK: usize = 32 * 1024;
 /// `:W&B`, 0xBEE1 little-endian, version 0.
@@ -139,4 +137,12 @@ fn chunk(rest: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let is_sound =
         (FULL..=LAST).contains(kind) && crc32(*kind, data) == u32::from_le_bytes([*c0, *c1, *c2, *c3]);
     is_sound.then_some((*kind, data, after))
+}
+
+/// The CRC-32 of a chunk: over its type, then its data.
+fn crc32(kind: u8, data: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[kind]);
+    hasher.update(data);
+    hasher.finalize()
 }
