@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::look::Look;
 use super::walk::{self, Unit, Walked};
-use super::{Checkpoint, Depth, Limits, Survey, check, layout, names};
+use super::{Checkpoint, Depth, Limits, Survey, Verdict, check, layout, names};
+use crate::safety::shell_path;
 
 /// Looks at all checkpoints below the folder of one run.
 ///
@@ -81,11 +82,22 @@ fn run_of(unit: &Path, top: &Path) -> PathBuf {
 fn of_units(dir: &Path, root: &Path, units: &[Unit], depth: Depth, limits: &Limits) -> Survey {
     let look = Look { root: root.to_owned(), depth: Depth::Structure, limits };
     let mut all = side_by_side(units, limits.threads, |unit| check::unit(&look, unit));
-    if depth == Depth::Full {
-        let full = Look { root: root.to_owned(), depth, limits };
-        read_whole(&full, units, &mut all);
+    let full = Look { root: root.to_owned(), depth, limits };
+    let passed_over = pass_over(&mut all);
+    let choose = |all: &mut [Checkpoint]| {
+        if depth == Depth::Full {
+            read_whole(&full, units, all);
+        }
+        layout::choose(all, depth)
+    };
+    let mut chosen = choose(&mut all);
+    if chosen.best.is_none() && !passed_over.is_empty() {
+        // Better one that has to be renamed first than none.
+        for at in passed_over {
+            all[at].verdict = Verdict::Sound { depth: Depth::Structure };
+        }
+        chosen = choose(&mut all);
     }
-    let chosen = layout::choose(&all, depth);
     Survey {
         dir: dir.to_owned(),
         best: chosen.best.and_then(|at| all.get(at)).cloned(),
@@ -94,6 +106,22 @@ fn of_units(dir: &Path, root: &Path, units: &[Unit], depth: Depth, limits: &Limi
         all,
         unread: Vec::new(),
     }
+}
+
+/// Marks what is sound and has a name that no command can hold, if anything else is
+/// sound; says which those are.
+fn pass_over(all: &mut [Checkpoint]) -> Vec<usize> {
+    let is_nameable = |one: &Checkpoint| shell_path(&one.path).is_ok();
+    let sound: Vec<usize> = (0..all.len()).filter(|at| all[*at].verdict.is_sound()).collect();
+    let (nameable, others): (Vec<usize>, Vec<usize>) =
+        sound.into_iter().partition(|at| is_nameable(&all[*at]));
+    if nameable.is_empty() {
+        return Vec::new();
+    }
+    for at in &others {
+        all[*at].verdict = Verdict::Unnameable;
+    }
+    others
 }
 
 /// Reads candidates whole, the best first, until one is sound.

@@ -104,6 +104,10 @@ pub enum Verdict {
     },
     /// It is in none of the formats.
     Unrecognised,
+    /// Whole, but its name can stand in no command: it holds control characters,
+    /// characters that cannot be seen, or bytes that are no UTF-8. Another one that is
+    /// sound is taken instead.
+    Unnameable,
 }
 
 impl Verdict {
@@ -118,6 +122,8 @@ impl Verdict {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Checkpoint {
     /// The file or folder.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// What it is written in.
     pub format: Format,
@@ -143,6 +149,8 @@ pub struct Checkpoint {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unread {
     /// The file or folder.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// Why, in words.
     pub why: String,
@@ -153,6 +161,8 @@ pub struct Unread {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Survey {
     /// The run's folder.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub dir: PathBuf,
     /// What to resume from: the highest step that is sound, not the newest file.
     pub best: Option<Checkpoint>,
@@ -163,6 +173,8 @@ pub struct Survey {
     pub all: Vec<Checkpoint>,
     /// A sound checkpoint of a lower step that was written after `best`: the run
     /// may have been started again from the beginning.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<PathBuf>"))]
     pub newer_but_lower: Option<PathBuf>,
     /// What was not read.
     pub unread: Vec<Unread>,

@@ -1,34 +1,47 @@
 //! From which checkpoint each run can be resumed, as text.
 
+mod alike;
+
 use std::path::{Path, PathBuf};
 
+use super::lines::Lines;
 use super::{Style, View, paint};
 use crate::checkpoint::{Checkpoint, Survey, Unread, Verdict};
 use crate::safety::{clip, escape_path, one_line};
 use crate::terms::Bytes;
-use crate::verbs::sweep::checkpoints::Outcome;
+use crate::verbs::sweep::checkpoints::{OfSweep, Outcome};
 
 /// How many runs are shown; JSON has them all.
 const MOST: usize = 200;
+/// So many are shown one by one anyhow.
+const FEW: usize = 12;
 /// How many refused checkpoints of one run are shown.
 const MOST_REFUSED: usize = 5;
 /// How much of a reason is shown.
 const LONGEST: usize = 240;
 
-/// One run after the other: what to resume from, and what was refused.
-pub fn text(view: &View, outcome: &Outcome) -> String {
+/// One run after the other, what to resume from and what was refused; where
+/// there are many and not `each` is wanted, those that are alike together.
+pub fn text(view: &View, outcome: &Outcome, each: bool) -> String {
     let mut out = String::new();
-    for run in outcome.runs.iter().take(MOST) {
+    for sweep in &outcome.sweeps {
+        of_sweep(view, sweep, &mut out);
+    }
+    let shown: Vec<&Survey> = match each || outcome.runs.len() <= FEW {
+        true => outcome.runs.iter().collect(),
+        false => alike::groups(view, &outcome.runs, &mut out),
+    };
+    for run in shown.iter().take(MOST) {
         of_run(view, run, &mut out);
     }
-    if outcome.runs.len() > MOST {
-        line(&mut out, &format!("and {} more runs; --json has all", outcome.runs.len() - MOST));
+    if shown.len() > MOST {
+        line(&mut out, &format!("and {} more runs; --json has all", shown.len() - MOST));
     }
     if outcome.runs.is_empty() {
         line(&mut out, &nothing(outcome));
     }
     for unread in &outcome.unread {
-        not_read(&mut out, unread);
+        not_read(&mut out, view, unread);
     }
     if !outcome.missing_shards.is_empty() {
         let missing: Vec<String> = outcome.missing_shards.iter().take(20).map(u32::to_string).collect();
@@ -44,7 +57,28 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
             &format!("{resumable} of {runs} runs can be resumed; of {refused} something newer was refused"),
         );
     }
+    if !outcome.runs.is_empty() && !outcome.empty.is_empty() {
+        let count = outcome.empty.len();
+        let folders = if count == 1 { "folder holds" } else { "folders hold" };
+        line(&mut out, &format!("{count} more {folders} no checkpoint"));
+    }
+    if shown.len() < outcome.runs.len() {
+        line(&mut out, "every run: the same command with --each; read whole: with --full");
+    }
     out
+}
+
+/// Which sweep it is, and of which of its tasks no folder is known.
+fn of_sweep(view: &View, sweep: &OfSweep, out: &mut String) {
+    let name = paint(Style::Strong, &one_line(&sweep.name, 60));
+    line(out, &format!("{name}  sweep {}, {} run folders", one_line(&sweep.key, 40), sweep.folders));
+    let mut lines = Lines { out, width: view.width };
+    for without in &sweep.without {
+        lines.add("no folder", &format!("of {}: {}", without.tasks, one_line(&without.why, LONGEST)));
+    }
+    for problem in &sweep.problems {
+        lines.add("not read", &one_line(problem, LONGEST));
+    }
 }
 
 fn nothing(outcome: &Outcome) -> String {
@@ -58,24 +92,25 @@ fn nothing(outcome: &Outcome) -> String {
 }
 
 fn of_run(view: &View, run: &Survey, out: &mut String) {
-    line(out, &paint(Style::Strong, &escape_path(&run.dir)));
+    line(out, &paint(Style::Strong, &view.path(&run.dir)));
+    let mut lines = Lines { out, width: view.width };
     match &run.best {
-        Some(best) => line(out, &format!("  resume  {}", shown(view, best, &run.dir))),
-        None => line(out, &format!("  {}", paint(Style::Bad, "nothing in it can be resumed from"))),
+        Some(best) => lines.add("  resume", &shown(view, best, &run.dir)),
+        None => lines.add("", &paint(Style::Bad, "nothing in it can be resumed from")),
     }
     for refused in run.refused.iter().take(MOST_REFUSED) {
-        line(out, &format!("  refused {}", shown(view, refused, &run.dir)));
-        line(out, &format!("          {}", paint(Style::Watch, &why(refused))));
+        lines.add("  refused", &shown(view, refused, &run.dir));
+        lines.add("", &paint(Style::Watch, &why(refused)));
     }
     if run.refused.len() > MOST_REFUSED {
-        line(out, &format!("  and {} more were refused; --json has all", run.refused.len() - MOST_REFUSED));
+        lines.add("", &format!("and {} more were refused; --json has all", run.refused.len() - MOST_REFUSED));
     }
     if let Some(lower) = &run.newer_but_lower {
         let lower = one_line(&within(lower, &run.dir), 120);
-        line(out, &format!("  note    {lower} is newer and of a lower step: was this run started again?"));
+        lines.add("  note", &format!("{lower} is newer and of a lower step: was this run started again?"));
     }
     for unread in &run.unread {
-        not_read(out, unread);
+        not_read(out, view, unread);
     }
 }
 
@@ -107,19 +142,33 @@ fn rounded(epoch: f64) -> f64 {
 }
 
 fn why(checkpoint: &Checkpoint) -> String {
-    let (word, why) = match &checkpoint.verdict {
-        Verdict::Sound { .. } => ("sound", ""),
-        Verdict::Damaged { why } => ("damaged", why.as_str()),
-        Verdict::Unfinished { why } => ("unfinished", why.as_str()),
-        Verdict::Unreadable { why } => ("not readable", why.as_str()),
-        Verdict::Temporary => ("temporary", "it has a name under which checkpoints are being written"),
-        Verdict::Unrecognised => ("unknown", "it is in no format that is known here"),
+    let why = match &checkpoint.verdict {
+        Verdict::Sound { .. } => "",
+        Verdict::Damaged { why } | Verdict::Unfinished { why } | Verdict::Unreadable { why } => why.as_str(),
+        Verdict::Temporary => "it has a name under which checkpoints are being written",
+        Verdict::Unnameable => {
+            "it is sound, but its name can stand in no command: rename it to resume from it"
+        }
+        Verdict::Unrecognised => "it is in no format that is known here",
     };
-    clip(&one_line(&format!("{word}: {why}"), LONGEST), LONGEST)
+    clip(&one_line(&format!("{}: {why}", word(&checkpoint.verdict)), LONGEST), LONGEST)
 }
 
-fn not_read(out: &mut String, unread: &Unread) {
-    line(out, &format!("  not read: {}: {}", escape_path(&unread.path), one_line(&unread.why, LONGEST)));
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Sound { .. } => "sound",
+        Verdict::Damaged { .. } => "damaged",
+        Verdict::Unfinished { .. } => "unfinished",
+        Verdict::Unreadable { .. } => "not readable",
+        Verdict::Temporary => "temporary",
+        Verdict::Unnameable => "badly named",
+        Verdict::Unrecognised => "unknown",
+    }
+}
+
+fn not_read(out: &mut String, view: &View, unread: &Unread) {
+    let what = format!("{}: {}", view.path(&unread.path), one_line(&unread.why, LONGEST));
+    Lines { out, width: view.width }.add("  not read", &what);
 }
 
 /// A path as it is within a run.

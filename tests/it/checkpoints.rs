@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use handover::terms::Time;
 
 use crate::support::checkpoints::{Made, deepspeed, hf_trainer, megatron, shards, tar, zip};
+use crate::support::planted::Recorded;
 use crate::support::{Answer, NOW, Sandbox, cluster::Cluster};
 
 /// Two hours before the sandbox's clock, so that nothing seems to be written now.
@@ -244,4 +245,73 @@ fn the_parts_that_a_real_slurm_ran_say_together_what_one_process_says() {
     assert_eq!(merged["depth"], "full");
     assert_eq!(merged["missing_shards"].as_array().map_or(0, Vec::len), 0);
     assert!(!sandbox.exists("x") && !odd.join("x").exists());
+}
+
+#[test]
+fn a_name_that_no_command_can_hold_blocks_itself_alone() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = Sandbox::new();
+    let run = sandbox.project().join("runs/7");
+    fs::create_dir_all(&run).unwrap();
+    let put =
+        |name: &[u8], step: u64| fs::write(run.join(OsStr::from_bytes(name)), Made::at(step).zip()).unwrap();
+    put(b"step_100.pt", 100);
+    put(b"$(touch pwned); rm -rf x step_200.pt", 200);
+    put(b"step_300\n.pt", 300);
+    put(b"step_300.pt", 300);
+    put(b"\x1b[31m step_400.pt", 400);
+    put(b"step_500\xff.pt", 500);
+    age(&run);
+    for depth in [&["--json"][..], &["--json", "--full"]] {
+        let data = checkpoints(&sandbox, depth).expect(3).data();
+        let found = &data["runs"][0];
+        assert!(found["best"]["path"].as_str().unwrap().ends_with("/step_300.pt"), "{found:#}");
+        let refused: Vec<_> =
+            found["refused"].as_array().unwrap().iter().map(|one| &one["verdict"]["is"]).collect();
+        assert_eq!(refused, ["unnameable", "unnameable"], "{found:#}");
+    }
+    // Quoted, a name that only looks like a command is a name like any other.
+    fs::remove_file(run.join("step_300.pt")).unwrap();
+    let data = checkpoints(&sandbox, &["--json"]).expect(3).data();
+    assert_eq!(data["runs"][0]["best"]["step"], 200);
+    // Nothing else is there: better one that has to be renamed than none.
+    fs::remove_file(run.join("step_100.pt")).unwrap();
+    fs::remove_file(run.join("$(touch pwned); rm -rf x step_200.pt")).unwrap();
+    for depth in [&["--json"][..], &["--json", "--full"]] {
+        let data = checkpoints(&sandbox, depth).expect(0).data();
+        assert_eq!(data["runs"][0]["best"]["step"], 500, "{data:#}");
+    }
+}
+
+#[test]
+fn the_runs_of_a_sweep_are_found_by_its_name_from_any_worktree_and_alike_ones_are_one_line() {
+    let recorded = Recorded::new();
+    recorded.sandbox.set_now("2026-11-21T20:00:00Z");
+    let call = |dir: &Path, words: &[&str]| {
+        let state = recorded.sandbox.root().join("cluster_state.txt");
+        let words = [&["sweep", "checkpoints"], words, &["--cluster", state.to_str().unwrap()]].concat();
+        recorded.sandbox.handover_in(dir, words)
+    };
+    let answer = call(&recorded.project, &["lrgrid"]).expect(3);
+    insta::assert_snapshot!(recorded.sandbox.normalise(&answer.stdout()));
+    let by_folder = call(&recorded.project, &["runs", "--json"]).expect(3).data();
+    let by_id = call(&recorded.project, &["2", "--json"]).expect(3).data();
+    assert_eq!(by_id["runs"], by_folder["runs"]);
+    assert_eq!((&by_id["sweeps"][0]["key"], &by_id["sweeps"][0]["name"]), (&"2".into(), &"lrgrid".into()));
+    // Another worktree of the same clone, in which no run lies.
+    let git = |words: &[&str]| {
+        let dir = recorded.project.to_str().unwrap().to_owned();
+        let words = ["-C".to_owned(), dir].into_iter().chain(words.iter().map(|word| (*word).to_owned()));
+        let _ = recorded.sandbox.program("git", words).run().expect(0);
+    };
+    git(&["add", ".handover.yaml"]);
+    git(&["commit", "-qm", "Settings"]);
+    git(&["worktree", "add", "-q", "../beside"]);
+    let beside = recorded.sandbox.root().join("beside");
+    assert_eq!(call(&beside, &["2", "--json"]).expect(3).data()["runs"], by_id["runs"]);
+    let each = call(&recorded.project, &["2", "--each"]).expect(3);
+    assert!(each.stdout().lines().count() > answer.stdout().lines().count() * 3, "{each}");
+    let lost = call(&recorded.project, &["nowhere"]).expect(4);
+    assert!(lost.stderr().contains("there is no folder") && lost.stderr().contains("no sweep has"), "{lost}");
 }

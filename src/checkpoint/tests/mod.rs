@@ -69,6 +69,7 @@ pub(super) fn word(verdict: &Verdict) -> &'static str {
         Verdict::Temporary => "temporary",
         Verdict::Unreadable { .. } => "unreadable",
         Verdict::Unrecognised => "unrecognised",
+        Verdict::Unnameable => "unnameable",
     }
 }
 

@@ -48,7 +48,7 @@ impl Ground<'_> {
 
     /// The same, where relative paths begin in the directories of the jobs
     /// first: what lies there is what they see.
-    fn with(&self, work_dirs: &[(PathBuf, TaskIds)]) -> Ground<'_> {
+    pub(super) fn with(&self, work_dirs: &[(PathBuf, TaskIds)]) -> Ground<'_> {
         let here = work_dirs.iter().map(|(dir, _)| dir).filter(|dir| dir.is_dir()).take(MOST_WORK_DIRS);
         let mut roots: Vec<PathBuf> = Vec::new();
         for root in here.chain(&self.roots) {

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::examine;
 use crate::checkpoint::{self, Depth, Limits, Survey, Unread};
-use crate::config::Sweeps;
+use crate::config::{Source, Sweeps};
+use crate::sweep::Members;
 use crate::sys::World;
-use crate::verbs::Error;
 use crate::verbs::shards::{self, Shard};
+use crate::verbs::{Context, Error};
 
 /// Where runs are commonly kept, if neither the command nor the settings say.
 const COMMON: [&str; 5] = ["outputs", "runs", "checkpoints", "results", "lightning_logs"];
@@ -22,6 +24,8 @@ pub struct Options {
     pub dirs: Vec<PathBuf>,
     /// Where the settings' templates and the common names count from.
     pub base: PathBuf,
+    /// The sweeps whose run folders are among these.
+    pub sweeps: Vec<OfSweep>,
     /// True to read what would be resumed from whole.
     pub full: bool,
     /// The most threads.
@@ -37,16 +41,73 @@ pub struct Outcome {
     /// How much was read of what is said to be resumable.
     pub depth: Depth,
     /// The folders that were looked into.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub looked_in: Vec<PathBuf>,
     /// One survey per run that has checkpoints, by path.
     pub runs: Vec<Survey>,
     /// Folders in which no checkpoint was found.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub empty: Vec<PathBuf>,
     /// What could not be looked at.
     pub unread: Vec<Unread>,
+    /// The sweeps whose run folders were looked into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<OfSweep>,
     /// Parts of the work of which there is no answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_shards: Vec<u32>,
+}
+
+/// A sweep whose run folders were looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OfSweep {
+    /// Its key.
+    pub key: String,
+    /// The jobs' name: text from outside.
+    pub name: String,
+    /// How many run folders of its tasks are there.
+    pub folders: usize,
+    /// The tasks of which no folder is known, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<Without>,
+    /// What could not be asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// Tasks of which no run folder is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Without {
+    /// Which.
+    pub tasks: Members,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// The sweep that a word names, and the run folders of its tasks, wherever its
+/// jobs work.
+///
+/// # Errors
+/// There is no such sweep, or it cannot be looked for.
+pub fn of_sweep(
+    context: &Context,
+    source: Option<&Source>,
+    wanted: &str,
+) -> Result<(OfSweep, Vec<PathBuf>), Error> {
+    let (sweep, found) = examine::folders(context, source, wanted)?;
+    let without = found.without.into_iter().map(|(why, tasks)| Without { tasks, why });
+    let of_sweep = OfSweep {
+        key: sweep.key,
+        name: sweep.name,
+        folders: found.dirs.len(),
+        without: without.collect(),
+        problems: found.problems,
+    };
+    Ok((of_sweep, found.dirs))
 }
 
 impl Outcome {
@@ -93,6 +154,7 @@ pub fn merge(files: &[PathBuf]) -> Result<Outcome, Error> {
         runs: merged.items,
         empty: Vec::new(),
         unread: Vec::new(),
+        sweeps: Vec::new(),
         missing_shards: merged.missing,
     };
     for head in merged.heads {
@@ -120,6 +182,7 @@ pub fn run(world: &World, sweeps: &Sweeps, options: &Options) -> Outcome {
         empty: Vec::new(),
         unread,
         looked_in: dirs.clone(),
+        sweeps: options.sweeps.clone(),
         missing_shards: Vec::new(),
     };
     for dir in dirs {
@@ -141,7 +204,7 @@ pub fn run(world: &World, sweeps: &Sweeps, options: &Options) -> Outcome {
 fn dirs(sweeps: &Sweeps, options: &Options) -> (Vec<PathBuf>, Vec<Unread>) {
     let mut unread = Vec::new();
     let mut found = Vec::new();
-    if !options.dirs.is_empty() {
+    if !options.dirs.is_empty() || !options.sweeps.is_empty() {
         found.clone_from(&options.dirs);
     } else if !sweeps.runs.is_empty() {
         for template in &sweeps.runs {

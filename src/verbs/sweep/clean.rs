@@ -59,6 +59,8 @@ pub struct Candidate {
     /// The task that left it.
     pub task: u32,
     /// Where it is.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// Its size; of a folder that of all files in it.
     pub bytes: Bytes,
@@ -76,6 +78,8 @@ pub struct Fresh {
     /// The task that left it.
     pub task: u32,
     /// Where it is.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// Its size; of a folder that of all files in it.
     pub bytes: Bytes,

@@ -15,7 +15,7 @@ use crate::sweep::plan::Again;
 use crate::sweep::{self, Cause, Evidence, Judgement, Rules, Sweep, TaskCause, TaskProgress};
 use crate::sys::{Deadline, World};
 use crate::terms::{JobId, Time};
-use crate::verbs::evidence::{Gathered, Ground, Results, Wanted, gather};
+use crate::verbs::evidence::{Gathered, Ground, Results, RunDirs, Wanted, gather, run_dirs};
 use crate::verbs::{Context, Error, snapshot};
 
 /// A sweep that was looked into.
@@ -253,6 +253,45 @@ impl Place<'_> {
     }
 }
 
+impl Place<'_> {
+    /// What is needed to look around.
+    fn ground<'g>(&'g self, table: &'g Table, snapshot: &Snapshot) -> Ground<'g> {
+        Ground {
+            world: self.world,
+            sweeps: &self.config.sweeps,
+            logs: &self.config.logs,
+            table,
+            roots: self.roots.clone(),
+            look: self.look.clone().filter(|_| snapshot.origin == Origin::Local),
+            depth: self.depth,
+            now: self.now,
+            until: self.until,
+            within: self.within.clone(),
+        }
+    }
+}
+
+/// Finds the sweep that `wanted` names, and the run folders of all its tasks;
+/// what is in them is not read.
+///
+/// # Errors
+/// As for [`one`].
+pub fn folders(context: &Context, source: Option<&Source>, wanted: &str) -> Result<(Sweep, RunDirs), Error> {
+    let place = Place::of(context);
+    let table = place.table()?;
+    let snapshot = look(context, source, Some(wanted))?;
+    let found = find(&snapshot, Some(wanted))?;
+    let Some(mut sweep) = found.sweeps.into_iter().next() else {
+        return Err(Error::NoSweep { wanted: wanted.to_owned() });
+    };
+    let (records, unread) = submitted(&place, &sweep);
+    let again = again::again(&records, &snapshot);
+    let ground = place.ground(&table, &snapshot);
+    let mut dirs = run_dirs(&ground, &snapshot, Wanted { sweep: &mut sweep, again: &again });
+    dirs.problems.extend(unread);
+    Ok((sweep, dirs))
+}
+
 /// Looks into one sweep of a snapshot.
 pub fn into(place: &Place, table: Table, mut snapshot: Snapshot, mut sweep: Sweep) -> Examined {
     let (records, unread) = submitted(place, &sweep);
@@ -288,18 +327,7 @@ fn submitted(place: &Place, sweep: &Sweep) -> (Vec<Record>, Option<String>) {
 
 fn looked_into(place: &Place, table: &Table, snapshot: &Snapshot, wanted: Wanted<'_>) -> LookedInto {
     let Wanted { sweep, again } = wanted;
-    let ground = Ground {
-        world: place.world,
-        sweeps: &place.config.sweeps,
-        logs: &place.config.logs,
-        table,
-        roots: place.roots.clone(),
-        look: place.look.clone().filter(|_| snapshot.origin == Origin::Local),
-        depth: place.depth,
-        now: place.now,
-        until: place.until,
-        within: place.within.clone(),
-    };
+    let ground = place.ground(table, snapshot);
     let gathered = gather(&ground, snapshot, Wanted { sweep: &mut *sweep, again });
     let rules = Rules {
         settings: &place.config.sweeps,

@@ -119,7 +119,8 @@ fn damaged(survey: &Survey) -> Vec<(PathBuf, String)> {
             Verdict::Damaged { why } => format!("a damaged checkpoint: {why}"),
             Verdict::Unfinished { why } => format!("an unfinished checkpoint: {why}"),
             Verdict::Temporary => "a checkpoint under a temporary name".to_owned(),
-            Verdict::Sound { .. } | Verdict::Unreadable { .. } | Verdict::Unrecognised => return None,
+            Verdict::Sound { .. } | Verdict::Unnameable => return None,
+            Verdict::Unreadable { .. } | Verdict::Unrecognised => return None,
         };
         Some((one.path.clone(), why))
     });
@@ -128,11 +129,9 @@ fn damaged(survey: &Survey) -> Vec<(PathBuf, String)> {
 
 /// Checkpoints that are sound, or may be.
 fn sound(survey: &Survey) -> Vec<PathBuf> {
-    let may_be = survey
-        .all
-        .iter()
-        .chain(&survey.best)
-        .filter(|one| one.verdict.is_sound() || matches!(one.verdict, Verdict::Unreadable { .. }));
+    let may_be = survey.all.iter().chain(&survey.best).filter(|one| {
+        one.verdict.is_sound() || matches!(one.verdict, Verdict::Unreadable { .. } | Verdict::Unnameable)
+    });
     may_be.map(|one| std::fs::canonicalize(&one.path).unwrap_or_else(|_| one.path.clone())).collect()
 }
 

@@ -133,6 +133,7 @@ fn refused(survey: &Survey, root: &Path) -> Vec<String> {
             }
             Verdict::Temporary => "a temporary name".to_owned(),
             Verdict::Unrecognised => "in no known format".to_owned(),
+            Verdict::Unnameable => "sound, and its name can stand in no command".to_owned(),
         };
         format!("{}: {why}", one.path.strip_prefix(root).unwrap_or(&one.path).display())
     });

@@ -200,5 +200,6 @@ fn in_words(verdict: &Verdict) -> (&'static str, &str) {
         Verdict::Temporary => ("temporary", "a temporary name"),
         Verdict::Unreadable { why } => ("unreadable", why),
         Verdict::Unrecognised => ("unrecognised", "of no known format"),
+        Verdict::Unnameable => ("unnameable", "sound, and its name can stand in no command"),
     }
 }
