@@ -1,6 +1,6 @@
 //! What to do about one task, from its state and the cause of its failure.
 
-use super::{Doomed, Kind, Seen, Setup, Subject, Where};
+use super::{Doomed, Kind, Seen, Setup, Subject, Where, lines};
 use crate::cluster::{Outlook, Reason, State};
 use crate::joblog::Retry;
 use crate::safety;
@@ -122,7 +122,12 @@ fn held(setup: &Setup, subject: &Subject, decision: Decision) -> Decision {
         .works_in
         .as_ref()
         .map(|dir| format!("it works in {}, another directory than the others", safety::escape_path(dir)));
-    match others.or(place).or_else(|| setup.held.clone()) {
+    // One hostile name holds nobody else's line up.
+    let name = || {
+        let error = lines::unquotable(setup, setup.template.as_ref()?, subject)?;
+        Some(format!("rename what no command can name: {error}"))
+    };
+    match others.or(place).or_else(|| setup.held.clone()).or_else(name) {
         Some(why) if decision.run != Run::Never => Decision { run: Run::Blocked(why), ..decision },
         _ => decision,
     }

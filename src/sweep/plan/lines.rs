@@ -129,6 +129,12 @@ pub(super) fn resume(setup: &Setup, template: &Template, subjects: &[&Subject], 
     lines
 }
 
+/// What the resume command asks for of a task and no shell takes, if so.
+pub(super) fn unquotable(setup: &Setup, template: &Template, subject: &Subject) -> Option<Unquotable> {
+    let mut asked = template.per_task().into_iter();
+    asked.find_map(|placeholder| value(setup, subject, placeholder).err())
+}
+
 /// True if the variables that lead to the same W&B run are put before the
 /// project's own command, which does not ask for them.
 pub(super) fn leads_wandb(template: &Template) -> bool {

@@ -439,9 +439,14 @@ fn values_from_outside_stay_words() {
         texts(&plan(&setup, &[task.clone()])),
         [r"make run RUN='/work/tree/-x'\''; rm -rf ~ #`id`' NAME='$(reboot)'"]
     );
+    // One that no shell takes blocks itself, and no other.
+    let other = Subject { run_dir: Some("/work/tree/4".into()), ..with_checkpoint(failed(4, 0), 5) };
     task.run_dir = Some("/work/tree/a\nb".into());
-    let made = plan(&setup, &[task]);
-    assert!(made.steps[0].blocked.as_ref().unwrap().contains("cannot be quoted"));
+    let made = plan(&setup, &[task, other]);
+    let blocked: Vec<_> = made.steps.iter().filter(|step| step.blocked.is_some()).collect();
+    assert!(blocked[0].blocked.as_ref().unwrap().contains("cannot be quoted"));
+    assert_eq!((blocked.len(), blocked[0].tasks.to_string().as_str()), (1, "3"));
+    assert_eq!(texts(&made), ["make run RUN=4 NAME='$(reboot)'"]);
 }
 
 proptest! {
