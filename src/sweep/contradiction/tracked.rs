@@ -25,7 +25,7 @@ pub(super) fn tracked(task: &Evidence, now: Option<Time>, found: &mut Found) {
     if task.state == State::Running {
         running(task, &own, now, found);
     } else if let Some(run) = own.iter().copied().max_by_key(|run| run.started) {
-        over(task, run, now, found);
+        over(task, run, found);
     }
 }
 
@@ -67,19 +67,18 @@ fn running(task: &Evidence, own: &[&Run], now: Option<Time>, found: &mut Found) 
             // Other files that move show that it lives, and not that it reports.
             let lives = life.is_some_and(|life| life > at && life.age(now) <= SILENT);
             let kind = if lives { Kind::TrackerSilent } else { Kind::Silent };
-            found.add(kind, task.member, || Some(line(run, told(run, Some(now)))));
+            found.add(kind, task.member, || Some(line(run, told(run))));
         }
         (None, Some(run)) => {
             // It may have more to do after the run, and tell of it.
             if is_older(sign(run), ENDING) && is_older(life, ENDING) {
-                found.add(Kind::HeldGpu, task.member, || Some(line(run, told(run, Some(now)))));
+                found.add(Kind::HeldGpu, task.member, || Some(line(run, told(run))));
             }
         }
         (None, None) => {
             let Some(events) = task.events().iter().max_by_key(|events| events.modified) else { return };
             if life.is_some() && is_older(life, SILENT) {
-                let age = events.modified.map(|time| format!(" {} ago", time.age(now)));
-                let text = format!("event file last written{}", age.unwrap_or_default());
+                let text = format!("event file{}", last_sign(events.modified));
                 found.add(Kind::Silent, task.member, || {
                     Some(Line { file: Some(events.path.clone()), ..Line::said(Source::Tracker, text) })
                 });
@@ -89,7 +88,7 @@ fn running(task: &Evidence, own: &[&Run], now: Option<Time>, found: &mut Found) 
 }
 
 /// A job that is over: did its run end as it did?
-fn over(task: &Evidence, run: &Run, now: Option<Time>, found: &mut Found) {
+fn over(task: &Evidence, run: &Run, found: &mut Found) {
     let kind = match (task.state, run.exit) {
         (State::Completed, Some(exit)) if exit.code != 0 => Kind::CompletedOverCrashedRun,
         (state, Some(exit)) if state.is_failure() && exit.code == 0 => Kind::FailedThoughDone,
@@ -103,7 +102,7 @@ fn over(task: &Evidence, run: &Run, now: Option<Time>, found: &mut Found) {
         }
         _ => return,
     };
-    found.add(kind, task.member, || Some(line(run, told(run, now))));
+    found.add(kind, task.member, || Some(line(run, told(run))));
 }
 
 /// True unless the run began before the newest attempt did.
@@ -122,13 +121,18 @@ fn life(task: &Evidence) -> Option<Time> {
     task.events().iter().filter_map(|events| events.modified).chain(log).max()
 }
 
-fn told(run: &Run, now: Option<Time>) -> String {
-    let silent = now.zip(sign(run)).map(|(now, sign)| format!(", last sign of life {} ago", sign.age(now)));
+/// The moment itself: ages count from the look here and from now elsewhere, and
+/// a state file may be hours old.
+fn last_sign(at: Option<Time>) -> String {
+    at.map(|at| format!(", last sign of life {at}")).unwrap_or_default()
+}
+
+fn told(run: &Run) -> String {
     let tracker = match run.tracker {
         Tracker::Wandb => "",
         Tracker::Mlflow => "MLflow ",
     };
-    let silent = silent.unwrap_or_default();
+    let silent = last_sign(sign(run));
     match run.exit {
         Some(exit) => format!("{tracker}run {} ended with code {}{silent}", run.id, exit.code),
         None => format!("{tracker}run {} has no exit record{silent}", run.id),
