@@ -65,9 +65,9 @@ fn the_sweep_on_a_real_slurm_is_what_was_planted() {
 
 /// Tasks that a line of the plan submits again: those that failed, but for
 /// those that need a change first, the one that is not what is intended, and
-/// the one whose work is lost.
+/// those whose work is lost.
 fn is_submitted(task: &BTreeMap<String, String>) -> bool {
-    let is_lost = task["fate"] == "node-fail" && task["best"] == "-";
+    let is_lost = task["best"] == "-";
     let waits = ["cuda-oom", "missing-module", "drifted"].contains(&task["fate"].as_str());
     task["class"] != "-" && !waits && !is_lost
 }

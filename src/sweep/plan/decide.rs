@@ -104,13 +104,21 @@ pub(super) fn decide(setup: &Setup, subject: &Subject) -> Decision {
             let decision = ended(setup, subject);
             let cause = decision.cause.or(subject.cause).filter(|_| decision.kind != Kind::Leave);
             let run = match decision.run {
-                Run::Now if decision.kind == Kind::Lost => Run::After(FROM_ZERO.to_owned()),
+                Run::Now if starts_over(subject, decision.kind) => Run::After(FROM_ZERO.to_owned()),
                 run => run,
             };
             let decision = Decision { run, ..decision };
             held(setup, subject, Decision { cause, ..decision })
         }
     }
+}
+
+/// True if its line would do again what it had done: its work is lost, or it
+/// came forward and left nothing to go on from.
+fn starts_over(subject: &Subject, kind: Kind) -> bool {
+    let has_left_nothing = matches!(subject.checkpoint, Known::Known(None)) && !subject.never_ran;
+    let came_forward = subject.last_step.is_some_and(|step| step > 0);
+    kind == Kind::Lost || has_left_nothing && came_forward
 }
 
 /// The same, without a line where it could not be right.

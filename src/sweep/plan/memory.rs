@@ -94,7 +94,7 @@ impl Asked {
         let form = call.clone().or_else(|| script.clone());
         match form {
             Some(form) if !is_plain(&form) => Some(form),
-            _ => call.or(accounting).or(script).or(queue),
+            _ => call.or(accounting).or(queue).or(script),
         }
     }
 }
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(best(of("1G", Per::Node, "call"), script.clone()), of("1G", Per::Node, "call"));
         assert_eq!(best(None, of("3G", Per::Cpu, "script")), of("3G", Per::Cpu, "script"));
         assert_eq!(best(of("0", Per::Node, "call"), script.clone()), of("0", Per::Node, "call"));
-        assert_eq!(Asked::best(None, None, script.clone(), queue.clone()), script);
-        assert_eq!(Asked::best(None, None, None, queue.clone()), queue);
+        assert_eq!(Asked::best(None, None, script.clone(), queue.clone()), queue);
+        assert_eq!(Asked::best(None, None, script.clone(), None), script);
     }
 }

@@ -149,6 +149,14 @@ fn a_task_without_a_checkpoint_is_lost_and_one_that_never_began_is_not() {
     let lost = made.steps.iter().find(|step| step.kind == Kind::Lost).unwrap();
     assert_eq!(lost.lines[0].text, "sbatch --array=3 --exclude=gpu01 train.sh");
     assert_eq!(lost.condition.as_deref(), Some("all of its work may be done a second time"));
+    // Nor what came forward and left nothing, whatever is changed before.
+    let causes = vec![seen("host-oom", Where::Scattered)];
+    let memory = Asked::of("4G", Per::Node, "accounting");
+    let setup = Setup { causes, memory, ..setup };
+    let started = without_checkpoint(failed(3, 0));
+    let came_forward = Subject { last_step: Some(400), ..without_checkpoint(failed(4, 0)) };
+    assert_eq!(texts(&plan(&setup, &[started, came_forward])), ["sbatch --array=3 --mem=6G train.sh"]);
+    let setup = Setup { causes: vec![seen("node-fail", Where::Scattered)], ..setup };
     let timeout = Subject { state: State::Timeout, ..without_checkpoint(failed(3, 0)) };
     let setup = Setup { causes: vec![seen("time-limit", Where::Scattered)], ..setup };
     let made = plan(&setup, &[timeout]);
