@@ -2,15 +2,15 @@
 //!
 //! What is to be decided stands first, then a group per cause, then what is left
 //! alone. Lines to paste stand at the beginning of their line and are never
-//! wrapped; those that must wait for something are commented out, so that a
-//! whole page can be pasted.
+//! wrapped; those that must wait for something are commented out, so that lines
+//! can be pasted with those between them.
 
 mod group;
 mod rest;
 
 use super::lines::Lines;
 use super::{Style, View, paint};
-use crate::safety::{clip, escape, escape_path, one_line};
+use crate::safety::{clip, escape, escape_path, one_line, shell_word};
 use crate::sweep::plan::{Kind, Line, Plan, Purpose, Step};
 use crate::sweep::{Decision, Members};
 use crate::verbs::sweep::plan::Outcome;
@@ -45,7 +45,7 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
     let detail = Detail { all: outcome.details };
     let mut out = String::new();
     for warning in &plan.warnings {
-        // A comment, so that what stands around the lines can be pasted with them.
+        // A comment, since it stands right above a line to paste.
         for line in super::lines::wrapped(&format!("warning: {}", escape(warning)), view.width - 2) {
             out.push_str(&format!("{}\n", paint(Style::Bad, &format!("# {}", line.trim_end()))));
         }
@@ -99,10 +99,16 @@ fn head(view: &View, outcome: &Outcome, cancel: Option<&Step>, out: &mut String)
     }
 }
 
-/// A line to paste; one that must wait for something is a comment.
+/// A line to paste; one that must wait for something is a comment. To zsh at a
+/// prompt `#` begins none, and what stands behind an operator would run: then the
+/// line is one quoted word, with which nothing is done.
 fn pasteable(line: &Line, must_wait: bool) -> String {
-    let mark = if must_wait { "# " } else { "" };
-    format!("{mark}{}\n", escape(&line.text))
+    let text = escape(&line.text);
+    match (must_wait, shell_word(&text)) {
+        (false, _) => format!("{text}\n"),
+        (true, Ok(word)) if text.contains([';', '&', '|', '`', '$']) => format!(": {word}\n"),
+        (true, _) => format!("# {text}\n"),
+    }
 }
 
 fn tasks(count: usize) -> String {
@@ -162,5 +168,19 @@ fn how_to_run(lines: &mut Lines, outcome: &Outcome, plan: &Plan, hash: &str) {
             "to run it",
             &format!("paste the lines, or ask for the plan where Slurm can be asked ({})", escape(why)),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_must_wait_is_inert_in_every_shell() {
+        let line =
+            |text: &str| Line { text: text.to_owned(), tasks: Members::default(), purpose: Purpose::Resume };
+        assert_eq!(pasteable(&line("sbatch 'a b'"), false), "sbatch 'a b'\n");
+        assert_eq!(pasteable(&line("sbatch 'a b'"), true), "# sbatch 'a b'\n");
+        assert_eq!(pasteable(&line("cd x && make"), true), ": 'cd x && make'\n");
     }
 }
