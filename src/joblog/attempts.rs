@@ -34,6 +34,8 @@ pub(super) struct Event {
     pub fingerprint: Fingerprint,
     /// The last line of a traceback.
     pub raised: bool,
+    /// That traceback came through the whole program.
+    pub from_top: bool,
     /// How many lines that traceback has before its last.
     pub lines_before: u64,
     /// What a launcher put before its line: whose it is.

@@ -13,6 +13,9 @@ const SURVIVED: [&str; 3] = ["tracker", "network-egress", "rate-limit"];
 /// Classes that say no more than that code raised something.
 const GENERIC: [&str; 4] = ["code", "exception", "missing-path", "permission"];
 
+/// Of those the ones that are weak: many programs say them and go on.
+const NOT_FOUND: [&str; 2] = ["missing-path", "permission"];
+
 /// Classes of exceptions that follow from no trouble of memory, disks or other ranks.
 const STANDS_ALONE: [&str; 4] = ["missing-module", "missing-lib", "config-error", "ckpt-mismatch"];
 /// So many lines between an error and the traceback that ends the program say
@@ -49,7 +52,9 @@ pub(super) fn root(
     links(events);
     threads(events);
     printed(events);
+    killed(events);
     let found = lasting(events, lives_on).map(|found| environment(events, found));
+    let found = found.map(|found| broken(events, found));
     for (at, event) in events.iter_mut().enumerate() {
         if event.hedged && event.role == Role::Root && Some(at) != found {
             event.role = Role::Warning;
@@ -156,16 +161,26 @@ fn went_on(event: &Event, samples: &[Sample]) -> bool {
     steps >= MANY_STEPS || steps >= STEPS_AFTER && last - event.last >= BYTES_AFTER
 }
 
-/// The best that the program did not live through.
+/// The best that the program did not live through. Where a program came to its
+/// end and the script went on with the next, that one's failure may follow.
 fn lasting(events: &mut [Event], lives_on: &dyn Fn(u64) -> bool) -> Option<usize> {
     for _ in 0..MOST_SURVIVED {
         let at = choose(events)?;
-        let event = &mut events[at];
+        let event = &events[at];
         let is_final = event.hedged || event.job.is_some() || ENDINGS.contains(&event.class.as_str());
         if is_final || !lives_on(event.last) {
             return Some(at);
         }
-        event.hedged = true;
+        let follows = |later: &Event| {
+            later.from_top
+                && !later.hedged
+                && later.role == Role::Root
+                && GENERIC.contains(&later.class.as_str())
+        };
+        if event.from_top && events[at + 1..].iter().any(follows) {
+            return Some(at);
+        }
+        events[at].hedged = true;
     }
     choose(events)
 }
@@ -185,6 +200,36 @@ fn environment(events: &mut [Event], found: usize) -> usize {
             earlier
         }
         None => found,
+    }
+}
+
+/// Files that were cut short when the disk was full are broken when they are read.
+fn broken(events: &mut [Event], found: usize) -> usize {
+    let is_broken = matches!(events[found].class.as_str(), "exception" | "code-or-data" | "ckpt-corrupt");
+    let is_full = |event: &Event| {
+        matches!(event.class.as_str(), "disk-full" | "quota")
+            && matches!(event.role, Role::Warning | Role::Root)
+    };
+    match events[..found].iter().position(is_full).filter(|_| is_broken) {
+        Some(earlier) => {
+            events[earlier].role = Role::Root;
+            events[found].role = Role::Cascade;
+            earlier
+        }
+        None => found,
+    }
+}
+
+/// A shell says "Killed" when its program is over. What fails for want of
+/// something after that belongs to the next one.
+fn killed(events: &mut [Event]) {
+    let is_kill = |event: &Event| event.class == "killed-unconfirmed" && event.role == Role::Evidence;
+    let Some(at) = events.iter().position(is_kill) else { return };
+    let has_root = events[..at].iter().any(|event| event.role == Role::Root && !event.hedged);
+    for event in events[at + 1..].iter_mut().filter(|_| !has_root) {
+        if event.from_top && event.role == Role::Root && event.class == "missing-path" {
+            event.role = Role::Teardown;
+        }
     }
 }
 
@@ -210,5 +255,12 @@ fn choose(events: &[Event]) -> Option<usize> {
         // Nothing failed: the job was put back into the queue, and has not begun again.
         &|event| event.ends_job && event.class == "requeued",
     ];
-    tiers.iter().find_map(|fits| events.iter().position(fits))
+    let found = tiers.iter().find_map(|fits| events.iter().position(fits))?;
+    // A program that found no file ended before the next of the script failed without its work.
+    let found_nothing = |event: &Event| {
+        event.from_top && is_root(event) && !event.hedged && NOT_FOUND.contains(&event.class.as_str())
+    };
+    let is_next = events[found].from_top && GENERIC.contains(&events[found].class.as_str());
+    let earlier = events[..found].iter().position(found_nothing).filter(|_| is_next);
+    Some(earlier.unwrap_or(found))
 }

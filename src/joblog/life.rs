@@ -17,6 +17,9 @@ pub(super) const LEAST: u64 = 160;
 /// A line that came back so often, with a number that rose each time, is a loop
 /// that goes on.
 const ROUNDS: u32 = 4;
+/// And one that names nothing of training, but several numbers.
+const MORE_ROUNDS: u32 = 8;
+const SEVERAL: usize = 3;
 /// Steps that are made after an error by who noticed it late are fewer.
 const STEPS: u32 = 8;
 /// Kinds of lines that are remembered.
@@ -48,12 +51,17 @@ pub(super) fn shows(text: &[u8]) -> bool {
             steps.take(place);
             return steps.made >= STEPS;
         }
-        let is_work = WORK.is_match(line) && !TROUBLE.is_match(line);
-        if !is_work || kinds.len() >= MOST_KINDS {
+        if TROUBLE.is_match(line) || TABLE.is_match(line) || kinds.len() >= MOST_KINDS {
             return false;
         }
         let text = String::from_utf8_lossy(line);
-        kinds.entry(normal(&text)).or_default().take(&text)
+        let numbers = numbers(&text);
+        let rounds = match WORK.is_match(line) {
+            true => ROUNDS,
+            false if numbers.len() >= SEVERAL => MORE_ROUNDS,
+            false => return false,
+        };
+        kinds.entry(normal(&text)).or_default().take(numbers) >= rounds
     })
 }
 
@@ -96,10 +104,15 @@ static TROUBLE: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a constant")
 });
 
+/// Tables that tools print of a machine or of jobs (`nvidia-smi`, `sacct`, `df`), and lists of files.
+static TABLE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?-u)^\s*[|+]|^\d+(?:_\d+)?(?:\.\w+)?\s|^/|^\S+%?\s+\d+%|(?:COMPLETED|FAILED|RUNNING|PENDING|CANCELLED)\b")
+        .expect("a constant")
+});
+
 impl Kind {
-    /// True once it has gone on for long enough.
-    fn take(&mut self, line: &str) -> bool {
-        let numbers = numbers(line);
+    /// How often it came back with a number that rose each time.
+    fn take(&mut self, numbers: Vec<f64>) -> u32 {
         if self.numbers.len() != numbers.len() {
             self.rises = vec![0; numbers.len()];
         } else {
@@ -108,7 +121,7 @@ impl Kind {
             }
         }
         self.numbers = numbers;
-        self.rises.iter().any(|rise| *rise + 1 >= ROUNDS)
+        self.rises.iter().max().map_or(0, |rise| rise + 1)
     }
 }
 

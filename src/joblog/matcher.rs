@@ -35,13 +35,15 @@ pub(super) enum Mark {
     Consequence,
     /// A job id may stand here.
     JobId,
+    /// pytest begins, or ends.
+    Tests,
     /// A script may say which attempt begins here.
     Attempt,
     /// A run or a checkpoint may be named here.
     Mention,
 }
 
-const MARKS: [(&str, Mark); 30] = [
+const MARKS: [(&str, Mark); 32] = [
     ("Traceback (most recent call last)", Mark::Traceback),
     ("Exception ignored in", Mark::Aside),
     ("Exception in thread ", Mark::Thread),
@@ -59,6 +61,8 @@ const MARKS: [(&str, Mark); 30] = [
     ("RESTART_COUNT", Mark::Attempt),
     ("ttempt ", Mark::Attempt),
     ("ttempt=", Mark::Attempt),
+    ("test session starts", Mark::Tests),
+    (" passed", Mark::Tests),
     ("ATTEMPT ", Mark::Attempt),
     ("estart ", Mark::Attempt),
     ("RESTART ", Mark::Attempt),

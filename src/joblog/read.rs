@@ -325,6 +325,9 @@ fn assembled(
         let to = samples.partition_point(|sample| sample.offset < span.to);
         let samples = samples.get(from..to).unwrap_or_default();
         let mut events = std::mem::take(&mut attempt.events);
+        for event in &mut events {
+            event.hedged |= scan.passed.iter().any(|tests| tests.contains(&event.last));
+        }
         let is_newest = Some(at) == newest;
         let root = judge::root(&mut events, attempt.ended, samples, &|offset| {
             is_newest && lives_on(offset, span.to)

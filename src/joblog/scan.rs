@@ -1,6 +1,7 @@
 //! One pass over a part of a file, in blocks: candidates, lines, events.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::{memchr_iter, memchr2, memmem, memrchr2};
@@ -36,6 +37,8 @@ const MANY_BLOCKS: u32 = 16;
 /// A glance reads backwards from the end until so many lines tell progress, and so many in all.
 const GLANCE: usize = 3;
 const GLANCE_LINES: usize = 24;
+/// Runs of tests in one log.
+const MOST_TESTS: usize = 64;
 /// Smaller blocks are looked at for progress as a whole.
 const SMALL: usize = 12 * 1024;
 
@@ -61,6 +64,9 @@ pub(super) struct Scan<'t> {
     /// Lines left of the watch after the end of a job, and those with life.
     watch: u32,
     life: u32,
+    /// Where tests began that have not ended, and where those ran that all passed.
+    tests: Option<u64>,
+    pub passed: Vec<Range<u64>>,
     /// No event before this offset: a long line is looked at in pieces that overlap.
     done: u64,
 }
@@ -117,6 +123,8 @@ impl<'t> Scan<'t> {
             head: Head::default(),
             watch: 0,
             life: 0,
+            tests: None,
+            passed: Vec::new(),
             done: 0,
         }
     }
@@ -224,6 +232,9 @@ impl<'t> Scan<'t> {
             self.attempts.says_number(number, offset);
             self.watch = 0;
         }
+        if hits.has(Mark::Tests) {
+            self.tests(message, offset);
+        }
         if hits.has(Mark::Mention) {
             let resumed = self.mentions.read(line, offset);
             if resumed && self.attempts.has_ended() {
@@ -249,6 +260,23 @@ impl<'t> Scan<'t> {
             self.watch_line(message, offset, is_told || had_events);
         }
         self.hits = hits;
+    }
+
+    /// What is said in tests that all passed is what they test.
+    fn tests(&mut self, line: &[u8], offset: u64) {
+        static END: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"(?-u)^=+ (?:[^=]*, )?\d+ passed[^=]* in [\d.]+ ?s").expect("a constant")
+        });
+        if memmem::find(line, b"= test session starts =").is_some() {
+            self.tests = Some(offset);
+        } else if END.is_match(line)
+            && let Some(begin) = self.tests.take()
+            && memmem::find(line, b" failed").is_none()
+            && memmem::find(line, b" error").is_none()
+            && self.passed.len() < MOST_TESTS
+        {
+            self.passed.push(begin..offset);
+        }
     }
 
     /// The messages on one physical line: Slurm's are glued to what was there.
@@ -345,6 +373,7 @@ impl<'t> Scan<'t> {
                 || raised.is_none() && is_hedged(message, at),
             link: raised.and_then(|raised| raised.link),
             raised: raised.is_some(),
+            from_top: raised.is_some_and(|raised| raised.from_top),
             lines_before: raised.map_or(0, |raised| raised.lines.into()),
             label: whole[..whole.len() - label::message(whole).len()].trim_ascii().to_vec(),
             text,

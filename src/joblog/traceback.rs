@@ -42,6 +42,9 @@ pub(super) struct Raised {
     pub link: Option<Link>,
     /// How many lines it has after its first.
     pub lines: u32,
+    /// It came through all of the program, up to the module that was run:
+    /// nobody caught it, and the program is over.
+    pub from_top: bool,
 }
 
 /// What a line is to the tracebacks that are open.
@@ -59,6 +62,8 @@ pub(super) enum Part {
 struct Open {
     label: Vec<u8>,
     frame: Option<String>,
+    /// Whether its first frame is that of a module.
+    from_top: Option<bool>,
     aside: Option<Aside>,
     link: Option<Link>,
     lines: u32,
@@ -99,6 +104,7 @@ impl Tracebacks {
         self.open.push(Open {
             label: label.to_vec(),
             frame: None,
+            from_top: None,
             aside: std::mem::take(&mut self.aside),
             link,
             lines: 0,
@@ -118,6 +124,7 @@ impl Tracebacks {
         open.lines += 1;
         let body = trimmed(message);
         if let Some((path, function)) = frame_of(body) {
+            open.from_top.get_or_insert(matches!(function.as_str(), "<module>" | "_run_module_as_main"));
             if is_own(&path) {
                 let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
                 open.frame = Some(format!("{file}:{function}"));
@@ -131,7 +138,8 @@ impl Tracebacks {
         if let Some(exception) = exception_of(body) {
             let open = self.open.swap_remove(at);
             let Open { frame, aside, link, lines, .. } = open;
-            return Part::End(Raised { exception, frame, aside, link, lines });
+            let from_top = open.from_top.unwrap_or(false);
+            return Part::End(Raised { exception, frame, aside, link, lines, from_top });
         }
         open.strangers += 1;
         if open.strangers > STRANGERS || open.lines > LONGEST {
