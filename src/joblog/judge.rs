@@ -189,8 +189,9 @@ fn lasting(events: &mut [Event], lives_on: &dyn Fn(u64) -> bool) -> Option<usize
 /// missing: the cause is the line that says so.
 fn environment(events: &mut [Event], found: usize) -> usize {
     // The system's Python may be too old for the code, too.
-    let is_missing = matches!(events[found].class.as_str(), "missing-module" | "missing-lib")
-        || events[found].exception.as_deref() == Some("SyntaxError");
+    let is_missing =
+        matches!(events[found].class.as_str(), "missing-module" | "missing-lib" | "env-mismatch")
+            || events[found].exception.as_deref() == Some("SyntaxError");
     let not_activated =
         |event: &Event| event.class == "env-activation" && matches!(event.role, Role::Warning | Role::Root);
     match events[..found].iter().position(not_activated).filter(|_| is_missing) {
@@ -227,8 +228,8 @@ fn killed(events: &mut [Event]) {
     let Some(at) = events.iter().position(is_kill) else { return };
     let has_root = events[..at].iter().any(|event| event.role == Role::Root && !event.hedged);
     for event in events[at + 1..].iter_mut().filter(|_| !has_root) {
-        if event.from_top && event.role == Role::Root && event.class == "missing-path" {
-            event.role = Role::Teardown;
+        if event.role == Role::Root && event.class == "missing-path" {
+            event.role = Role::Warning;
         }
     }
 }
