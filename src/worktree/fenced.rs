@@ -139,7 +139,10 @@ fn attempt(
             [&bytes.text[..standing.begin], block.as_bytes(), &bytes.text[standing.end..]].concat()
         }
         None if bytes.text.is_empty() => [block.as_bytes(), b"\n"].concat(),
-        None => [block.as_bytes(), markers::newline_of(&bytes.text).as_bytes(), &bytes.text].concat(),
+        None => {
+            let (mark, text) = markers::split_mark(&bytes.text);
+            [mark, block.as_bytes(), markers::newline_of(text).as_bytes(), text].concat()
+        }
     };
     let done = match bytes.digest {
         Some(digest) => world.files.replace(place.path, &new, bytes.mode, Some(Some(digest)))?,

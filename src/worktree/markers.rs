@@ -75,13 +75,13 @@ pub fn put(text: &[u8], body: &str) -> Result<Vec<u8>, MarkerError> {
             let block = match stray.is_empty() {
                 true => block.into_bytes(),
                 // Below the block it is outside, and stays.
-                false => [block.as_bytes(), newline.as_bytes(), stray].concat(),
+                false => [block.as_bytes(), newline.as_bytes(), indent(stray), stray].concat(),
             };
             return Ok([&text[..range.start], &block, &text[range.end..]].concat());
         }
         None => {
-            let top = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-            (&text[..top], &text[top..], newline)
+            let (mark, text) = split_mark(text);
+            (mark, text, newline)
         }
     };
     Ok([before, block.as_bytes(), glue.as_bytes(), after].concat())
@@ -93,13 +93,16 @@ pub fn put(text: &[u8], body: &str) -> Result<Vec<u8>, MarkerError> {
 /// As [`find`].
 pub fn take(text: &[u8]) -> Result<Option<Vec<u8>>, MarkerError> {
     let Some(range) = find(text)? else { return Ok(None) };
-    let after = &text[range.end..];
+    let (before, after) = (&text[..range.start], &text[range.end..]);
     let stray = stray(&text[range.clone()]);
     if !stray.is_empty() {
-        return Ok(Some([&text[..range.start], stray, after].concat()));
+        return Ok(Some([before, indent(stray), stray, after].concat()));
     }
-    let after = after.strip_prefix(b"\r\n").or_else(|| after.strip_prefix(b"\n")).unwrap_or(after);
-    Ok(Some([&text[..range.start], after].concat()))
+    let line_end = [&b"\r\n"[..], b"\n"].into_iter().find_map(|end| after.strip_prefix(end));
+    Ok(Some(match line_end {
+        Some(after) => [before, after].concat(),
+        None => [before, indent(after), after].concat(),
+    }))
 }
 
 /// What somebody wrote behind the first marker, on its line.
@@ -109,9 +112,22 @@ fn stray(block: &[u8]) -> &[u8] {
     line[close..].trim_ascii()
 }
 
+/// What keeps words that come to stand at the start of a line from opening or
+/// closing a code block there: that would hide what follows, or lay it bare.
+fn indent(words: &[u8]) -> &'static [u8] {
+    let line = words.split(|b| *b == b'\n').next().unwrap_or_default();
+    if Fence::of(line).is_some() { b"    " } else { b"" }
+}
+
 /// True if nothing but blanks and a byte order mark is left.
 pub fn is_blank(text: &[u8]) -> bool {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).iter().all(u8::is_ascii_whitespace)
+}
+
+/// The byte order mark that a file begins with, if it does, and the rest.
+pub(super) fn split_mark(text: &[u8]) -> (&[u8], &[u8]) {
+    let top = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    text.split_at(top)
 }
 
 /// Takes the power from whatever in a body could pass for a marker.
@@ -140,8 +156,9 @@ fn positions_outside_code(text: &[u8], begin: &[u8], end: &[u8]) -> (Vec<usize>,
     for line in text.split_inclusive(|b| *b == b'\n') {
         let at = start;
         start += line.len();
+        let content = if at == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
         if !is_ours {
-            match (fence, Fence::of(line)) {
+            match (fence, Fence::of(content)) {
                 (None, Some(opened)) => {
                     fence = Some(opened);
                     continue;
@@ -264,6 +281,8 @@ mod tests {
             Just(b"-->".to_vec()),
             Just(BEGIN_LINE.as_bytes().to_vec()),
             Just(END_LINE.as_bytes().to_vec()),
+            Just(b"```".to_vec()),
+            Just(b"~~~\n".to_vec()),
             proptest::collection::vec(any::<u8>(), 0..12),
         ];
         proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
@@ -295,8 +314,13 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in pieces()) {
-            let _ = (find(&text), put(&text, "x\n"), take(&text));
+        fn what_is_put_is_found_and_what_is_taken_is_gone(text in pieces()) {
+            if let Ok(with) = put(&text, "x\n") {
+                prop_assert!(matches!(find(&with), Ok(Some(_))), "{}", with.escape_ascii());
+            }
+            if let Ok(Some(without)) = take(&text) {
+                prop_assert_eq!(find(&without), Ok(None), "{}", without.escape_ascii());
+            }
         }
     }
 }

@@ -125,6 +125,11 @@ fn anothers_baton_holds_it() {
         answer.stderr().contains("another holds its baton") && answer.stderr().contains("codex"),
         "{answer}"
     );
+    let command = format!("handover -C {} resume --take-over", path.display());
+    assert!(answer.stderr().contains(&command), "{answer}");
+    // What `finish` cannot remove it names in the same words, with the same command.
+    let finished = sandbox.handover(["finish", "f", "--waive", "unknown", "--yes"]).expect(6);
+    assert!(finished.stdout().contains(&command), "{finished}");
     let _ = sandbox
         .call(["release"])
         .dir(&path)
