@@ -119,6 +119,13 @@ mod tests {
         assert_eq!(too_deep_yaml(&format!("a: 1\nb: {}\n", "[".repeat(deep))), Some(2));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[\\[\\]{}\"'\\\\:,#&!|>?\\- \\n\\tae\u{301}]{0,200}") {
+            let _ = too_deep_yaml(&text);
+        }
+    }
+
     #[test]
     fn brackets_that_open_nothing_do_not_count() {
         for plain in [

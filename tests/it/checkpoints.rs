@@ -10,6 +10,7 @@ use handover::terms::Time;
 use crate::support::checkpoints::{Made, deepspeed, hf_trainer, megatron, shards, tar, zip};
 use crate::support::planted::Recorded;
 use crate::support::{Answer, NOW, Sandbox, cluster::Cluster};
+use crate::sweep_plan::of_recording;
 
 /// Two hours before the sandbox's clock, so that nothing seems to be written now.
 fn age(dir: &Path) {
@@ -314,4 +315,32 @@ fn the_runs_of_a_sweep_are_found_by_its_name_from_any_worktree_and_alike_ones_ar
     assert!(each.stdout().lines().count() > answer.stdout().lines().count() * 3, "{each}");
     let lost = call(&recorded.project, &["nowhere"]).expect(4);
     assert!(lost.stderr().contains("there is no folder") && lost.stderr().contains("no sweep has"), "{lost}");
+}
+
+#[test]
+fn no_name_of_a_file_costs_a_whole_answer() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let recorded = Recorded::new();
+    let put = |from: &str, to: &[u8]| {
+        let to = recorded.project.join(OsStr::from_bytes(to));
+        fs::copy(recorded.project.join(from), to).unwrap();
+    };
+    put("logs/lrgrid_2_8.out", b"logs/\xff_2_8.out");
+    put("runs/8/checkpoints/step_600.pt", b"runs/8/checkpoints/step_700\xff.pt");
+    put("runs/8/checkpoints/step_600.pt", b"runs/8/\xff.tmp");
+    for words in [
+        &["sweep", "2"][..],
+        &["sweep", "plan", "2"],
+        &["sweep", "report", "2"],
+        &["sweep", "clean", "2"],
+        &["sweep", "checkpoints", "2"],
+    ] {
+        for form in [&[][..], &["--json"]] {
+            let answer = of_recording(&recorded, &[words, form].concat());
+            assert!(matches!(answer.code, 0 | 1 | 3), "{words:?} {form:?}: {answer}");
+        }
+    }
+    let logs = recorded.sandbox.handover_in(&recorded.project, ["logs", "--json"]);
+    assert!(matches!(logs.code, 0 | 1 | 3), "{logs}");
 }

@@ -24,6 +24,8 @@ pub struct Results {
     pub present: u64,
     /// Up to twenty of those that are not there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub missing: Vec<PathBuf>,
 }
 

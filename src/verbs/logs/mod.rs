@@ -75,6 +75,8 @@ pub struct Log {
     /// from the cause, warnings, causes of earlier attempts.
     pub others: Vec<Finding>,
     /// The file.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub file: PathBuf,
     /// The job or task whose log it is, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,6 +104,8 @@ pub struct Log {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Root {
     /// The file in which it stands.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub file: PathBuf,
     /// What stands there.
     #[serde(flatten)]
@@ -157,6 +161,8 @@ impl Outcome {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NotRead {
     /// The file or folder.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// Why not, in words.
     pub why: String,

@@ -121,10 +121,14 @@ pub struct Sources {
     /// The sweep.
     pub sweep: String,
     /// One of its logs.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<PathBuf>"))]
     pub log: Option<PathBuf>,
     /// How many logs were read.
     pub logs: usize,
     /// The folder of one of its runs.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<PathBuf>"))]
     pub run_dir: Option<PathBuf>,
 }
 
@@ -157,6 +161,8 @@ pub struct Preemption {
     /// What it does now.
     pub now: State,
     /// The checkpoint from which it can go on.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<PathBuf>"))]
     pub checkpoint: Option<PathBuf>,
     /// The step of that.
     pub step: Option<u64>,

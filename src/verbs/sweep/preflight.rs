@@ -53,6 +53,8 @@ pub struct Outcome {
     /// The checks, in the order in which they were made.
     pub checks: Vec<Check>,
     /// Where the commit and the answers were recorded; `None` if they were not.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<PathBuf>"))]
     pub recorded: Option<PathBuf>,
 }
 

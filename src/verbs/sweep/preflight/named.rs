@@ -262,6 +262,16 @@ fn heredoc(line: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_script_makes_the_readers_panic(
+            text in "(#SBATCH (--mem=|--time=|-a|--array=|-c )?[0-9a-zé:%,\\-]{0,9}\n|[a-z #<>|&;(){}'\"\\\\$`=\u{301}\n-]{0,60}|cd x\n|if x\n){0,12}"
+        ) {
+            let _ = named(&text);
+            let _ = super::super::script::Script::read(&text).bad_values();
+        }
+    }
+
     #[test]
     fn only_paths_that_stand_there_as_they_are_count() {
         let text = "#!/bin/bash\ncd work && source env/bin/activate\nsrun -n 2 python -u train.py --config=conf/a.yaml \\\n  --cfg conf/b.json --out results/x.json\n\

@@ -53,6 +53,8 @@ pub struct Missing {
     pub count: usize,
     /// The first of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub files: Vec<PathBuf>,
 }
 
@@ -90,6 +92,8 @@ pub struct RefusedFor {
     /// Of which tasks.
     pub tasks: Members,
     /// The first one.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub example: PathBuf,
 }
 

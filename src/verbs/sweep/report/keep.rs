@@ -15,6 +15,8 @@ use crate::worktree::fenced::{self, Manners, Part, Place, Written};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Kept {
     /// The file.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// True if nothing was written, whatever became of it otherwise.
     pub dry_run: bool,

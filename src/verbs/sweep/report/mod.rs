@@ -59,6 +59,8 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unchanged: Option<Unchanged>,
     /// The worktree; paths below it are shown without it.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub directory: PathBuf,
     /// What it is about.
     pub scope: Scope,

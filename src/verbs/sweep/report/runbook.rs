@@ -44,6 +44,8 @@ pub struct Files {
     /// How many.
     pub count: usize,
     /// The first of them.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub shown: Vec<PathBuf>,
 }
 
