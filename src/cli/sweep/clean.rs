@@ -2,7 +2,7 @@ use clap::Args;
 
 use crate::cli::cluster_source::ClusterArgs;
 use crate::cli::{Exit, Failure, Session};
-use crate::report;
+use crate::report::{self, View};
 use crate::verbs::sweep::clean;
 
 /// Say what failed and cancelled tasks left that is good for nothing
@@ -68,9 +68,8 @@ fn clean(session: &Session, args: &CleanArgs, again: &str) -> Result<Exit, Failu
         clean::plan(&context, args.cluster.source(session).as_ref(), wanted)?
     };
     if !args.remove || plan.items.is_empty() {
-        session
-            .output
-            .answer("sweep-clean-plan", &plan, |view, plan| report::sweep_clean::plan(view, plan, again))?;
+        let text = |view: &View, plan: &clean::Plan| report::sweep_clean::plan(view, plan, again);
+        session.output.answer("sweep-clean-plan", &plan, text)?;
         return Ok(Exit::Done);
     }
     // What is not asked is told once, by what went.
