@@ -320,13 +320,14 @@ fn assembled(
     let mut reading = Reading { unread, ..empty(size) };
     let mut nan = None;
     let mut elsewhere = None;
+    let passed = scan.take_passed();
     for (at, (attempt, span)) in scan.attempts.all.iter_mut().zip(&spans).enumerate() {
         let from = samples.partition_point(|sample| sample.offset < span.from);
         let to = samples.partition_point(|sample| sample.offset < span.to);
         let samples = samples.get(from..to).unwrap_or_default();
         let mut events = std::mem::take(&mut attempt.events);
         for event in &mut events {
-            event.hedged |= scan.passed.iter().any(|tests| tests.contains(&event.last));
+            event.hedged |= passed.iter().any(|tests| tests.contains(&event.last));
         }
         let is_newest = Some(at) == newest;
         let root = judge::root(&mut events, attempt.ended, samples, &|offset| {

@@ -349,3 +349,45 @@ fn a_line_that_was_only_printed_is_not_how_the_program_ended() {
         17,
     );
 }
+
+/// What a bar draws, up to a step.
+fn bar(steps: std::ops::RangeInclusive<u32>) -> String {
+    steps.map(|step| format!("\r {step}%|████ | {step}/100 [00:10<00:12, 4.2it/s]")).collect()
+}
+
+#[test]
+fn what_is_drawn_once_more_after_the_end_is_no_new_attempt() {
+    for end in ["TIME LIMIT", "PREEMPTION"] {
+        let end = format!(
+            "slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO {end} ***\n"
+        );
+        for later in [
+            bar(46..=46),
+            bar(46..=48),
+            bar(45..=46),
+            "received SIGTERM, saving\n".to_owned() + &bar(47..=47),
+        ] {
+            let reading = read(&format!("begin it\n{}{end}{later}\n", bar(40..=46)));
+            assert!(reading.root.is_some() && reading.attempts.len() == 1, "{later:?} {reading:#?}");
+        }
+        // What begins anew is one; so is what goes on there after it has begun.
+        for later in [bar(1..=3), "loading\nbuilding the model\nready\n".to_owned() + &bar(47..=48)] {
+            let reading = read(&format!("begin it\n{}{end}{later}\n", bar(40..=46)));
+            assert!(reading.root.is_none() && reading.attempts.len() == 2, "{later:?} {reading:#?}");
+        }
+    }
+}
+
+#[test]
+fn an_attempt_may_be_short() {
+    let first = "begin it\nsrun: Job step aborted: Waiting up to 7 seconds for job step to finish.\nslurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-21T10:00:00 DUE TO PREEMPTION ***\n";
+    let told = "srun: error: n1: task 0: Terminated\n";
+    for between in [told, &format!("{told}config: lr 3\n"), "config: lr 3\n", ""] {
+        let reading = read(&format!("{first}{between}{MISSING}"));
+        let root = reading.root.as_ref().unwrap();
+        assert_eq!((root.class.as_str(), root.attempt), ("missing-module", 1), "{between:?}");
+    }
+    // Ended ranks may say why they end.
+    let dying = "Traceback (most recent call last):\n  File \"/h/train.py\", line 3, in f\n    g()\nRuntimeError: received signal 15\n";
+    is(&format!("{first}{told}{dying}"), "preempted", 3);
+}
