@@ -52,6 +52,7 @@ pub(super) fn root(
     links(events);
     threads(events);
     printed(events);
+    steps(events);
     killed(events);
     let found = lasting(events, lives_on).map(|found| environment(events, found));
     let found = found.map(|found| broken(events, found));
@@ -114,6 +115,23 @@ fn threads(events: &mut [Event]) {
         if let Some(then) = (at + 1..events.len()).find(|then| noticed(&events[*then])) {
             events[at].hedged = false;
             events[then].role = Role::Cascade;
+        }
+    }
+}
+
+/// Which came first: that a task of the step ended, upon which srun ended the
+/// others; or that Slurm ended the step, and the tasks with it.
+fn steps(events: &mut [Event]) {
+    let is_task = |event: &Event| event.text.starts_with("srun: error: ") && event.text.contains(": task");
+    let is_step = |event: &Event| event.text.contains("*** STEP ") || event.text.contains("*** JOB ");
+    let by_srun = events.iter().position(is_task);
+    let by_slurm = events.iter().position(is_step);
+    for (at, event) in events.iter_mut().enumerate() {
+        if by_slurm.is_some_and(|end| end < at) && is_task(event) && event.role == Role::Evidence {
+            event.role = Role::Teardown;
+        }
+        if by_srun.is_some_and(|end| end < at) && is_step(event) && event.role == Role::Teardown {
+            event.weak = false;
         }
     }
 }
@@ -185,16 +203,21 @@ fn lasting(events: &mut [Event], lives_on: &dyn Fn(u64) -> bool) -> Option<usize
     choose(events)
 }
 
-/// What is missing from an environment that was never activated is not
-/// missing: the cause is the line that says so.
+/// What is missing from an environment that was never activated, or from a
+/// folder in which the job never was, is not missing: the cause is the line that says so.
 fn environment(events: &mut [Event], found: usize) -> usize {
     // The system's Python may be too old for the code, too.
     let is_missing =
         matches!(events[found].class.as_str(), "missing-module" | "missing-lib" | "env-mismatch")
             || events[found].exception.as_deref() == Some("SyntaxError");
-    let not_activated =
-        |event: &Event| event.class == "env-activation" && matches!(event.role, Role::Warning | Role::Root);
-    match events[..found].iter().position(not_activated).filter(|_| is_missing) {
+    let is_path = events[found].class == "missing-path";
+    let is_why = |event: &Event| {
+        let not_activated =
+            event.class == "env-activation" && matches!(event.role, Role::Warning | Role::Root);
+        let not_there = event.role == Role::Warning && event.text.contains("couldn't chdir to");
+        is_missing && not_activated || is_path && not_there
+    };
+    match events[..found].iter().position(is_why) {
         Some(earlier) => {
             events[earlier].role = Role::Root;
             events[found].role = Role::Cascade;

@@ -105,7 +105,8 @@ impl Known {
         let miss = |what: String| Some(format!("{}: {what}", self.name));
         let Some(class) = &self.class else {
             let evidence = |found: &&handover::joblog::Finding| {
-                found.class == self.evidence && found.role == Role::Evidence && found.line == Some(self.line)
+                let points = matches!(found.role, Role::Evidence | Role::Teardown);
+                found.class == self.evidence && points && found.line == Some(self.line)
             };
             return match &reading.root {
                 Some(root) => {
