@@ -44,8 +44,8 @@ pub struct LogsArgs {
     /// Logs, folders of logs, and globs (*, ?, ** for folders)
     #[arg(value_name = "PATH|DIR|GLOB", conflicts_with_all = ["merge", "patterns"])]
     paths: Vec<PathBuf>,
-    /// The logs of this job, array task (123_4) or whole array: where Slurm says, else among the
-    /// paths or the configured globs by the numbers in their names
+    /// The logs of this job, array task (123_4, or its raw id) or whole array: where Slurm says,
+    /// else among the paths or the configured globs by the numbers in their names
     #[arg(long, value_name = "ID", conflicts_with_all = ["merge", "patterns"])]
     job: Option<JobId>,
     /// Read everything, not only the ends of large logs

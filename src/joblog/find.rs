@@ -90,13 +90,60 @@ pub fn among(identities: &[Identity], files: &[PathBuf]) -> Vec<Vec<PathBuf>> {
 }
 
 /// The files that have a job's number in their names: of an array those of all
-/// its tasks.
+/// its tasks. A number that stands where the index of a task does is no job's.
 pub fn of_job(job: u32, files: &[PathBuf]) -> Vec<PathBuf> {
+    let job = u64::from(job);
     let is_named = |path: &&PathBuf| {
-        let names = [path.file_name(), path.parent().and_then(Path::file_name)];
-        names.into_iter().flat_map(numbers_in).any(|number| number == u64::from(job))
+        let folder = path.parent().and_then(Path::file_name);
+        numbers_in(folder).any(|number| number == job) || place_of(job, path) == Some(Place::Id)
     };
     files.iter().filter(is_named).cloned().collect()
+}
+
+/// The arrays in whose files' names a number stands as the index of a task, each once.
+pub fn arrays_with(index: u32, files: &[PathBuf]) -> Vec<u32> {
+    let array = |path: &PathBuf| match place_of(index.into(), path) {
+        Some(Place::Index { array }) => u32::try_from(array).ok(),
+        _ => None,
+    };
+    files.iter().filter_map(array).collect::<BTreeSet<u32>>().into_iter().collect()
+}
+
+/// What a number in the name of a file may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The id of a job or of an array.
+    Id,
+    /// The index of a task of this array.
+    Index { array: u64 },
+}
+
+/// Smaller numbers behind another one are rather indices than ids of jobs.
+const SMALLEST_ID: u64 = 1_000;
+
+/// What a number is in the name of a file; `None` if it is not there. Behind
+/// another number, in the name or of the folder, it is the index of a task
+/// (`lr_4711_99.out`, `4711/99.out`), unless it is large, and larger than that
+/// one (`lr_3_4711.out`).
+fn place_of(number: u64, path: &Path) -> Option<Place> {
+    let name = in_order(path.file_name());
+    let at = name.iter().position(|one| *one == number)?;
+    let is_bare = |name: Option<&OsStr>| {
+        name.is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
+    };
+    let dir = path.parent().and_then(Path::file_name);
+    // Many folders have a number in their names; one that is a number holds what it is the number of.
+    let folder = || in_order(dir).last().copied().filter(|_| is_bare(dir) || is_bare(path.file_stem()));
+    let before = match at.checked_sub(1) {
+        Some(before) => name.get(before).copied(),
+        // What more follows in the name says that this is not its index.
+        None if name.len() > 1 => None,
+        None => folder(),
+    };
+    Some(match before {
+        Some(array) if number < SMALLEST_ID || number <= array => Place::Index { array },
+        _ => Place::Id,
+    })
 }
 
 /// Lists what the globs name; a relative one counts from each root.
@@ -232,9 +279,10 @@ impl<'f> Index<'f> {
     /// on a young cluster is a small number like a task's; after its name and
     /// its task.
     fn candidates(&self, job: &Identity) -> Vec<PathBuf> {
-        let of_raw = |raw| match self.of_number(raw) {
-            [] => self.in_folder(raw).to_vec(),
-            named => named.to_vec(),
+        let of_raw = |raw: u32| {
+            let is_id = |at: &usize| place_of(raw.into(), &self.files[*at]) == Some(Place::Id);
+            let named: Vec<usize> = self.of_number(raw).iter().copied().filter(is_id).collect();
+            if named.is_empty() { self.in_folder(raw).to_vec() } else { named }
         };
         let raw = || job.raw_id().map(of_raw).unwrap_or_default();
         let of_task = || job.task.map(|task| self.of_task(job.base, task)).unwrap_or_default();
@@ -375,5 +423,19 @@ mod tests {
         std::fs::write(dir.path().join("%A.out"), "x").unwrap();
         let job = Identity { base: 4, stdout: Some(dir.path().join("%A.out")), ..Identity::default() };
         assert_eq!(find(&[job], &[], &[dir.path().to_owned()]).files, [Vec::<PathBuf>::new()]);
+    }
+
+    #[test]
+    fn the_index_of_a_task_is_no_job_id() {
+        let files = ["lr_4711_99.out", "4711/99.out", "lr_3_4711.out", "slurm-99.out", "lr_3_98_99.out"];
+        let files = files.map(PathBuf::from);
+        let names =
+            |job| of_job(job, &files).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+        assert_eq!(names(99), ["slurm-99.out"]);
+        assert_eq!(names(4711), ["lr_4711_99.out", "4711/99.out", "lr_3_4711.out"]);
+        assert_eq!((arrays_with(99, &files), arrays_with(4711, &files)), (vec![98, 4711], vec![]));
+        let job = |base| Identity { base, ..Identity::default() };
+        let found = among(&[job(99), job(98)], &files);
+        assert_eq!(found, [vec![PathBuf::from("slurm-99.out")], vec![]]);
     }
 }

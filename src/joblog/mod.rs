@@ -20,7 +20,7 @@ mod scan;
 mod table;
 mod traceback;
 
-pub use find::{Listed, Located, among, find, list, of_job};
+pub use find::{Listed, Located, among, arrays_with, find, list, of_job};
 pub use finding::{
     AttemptSpan, Finding, Fingerprint, Identity, Mention, Point, Progress, Reading, Retry, Role, Trouble,
     Unread,

@@ -178,11 +178,16 @@ fn the_logs_of_a_job_are_those_that_slurm_names() {
     };
     assert_eq!(found(&data), ["lr-2.err", "lr-2.txt"]);
     assert_eq!(data["logs"][0]["job"], "4800_2");
+    // Its raw id is as good; the index alone is no id of any job.
+    let raw = logs(&sandbox, &["--job", "4802", "--json"]).expect(0).data();
+    assert_eq!((found(&raw), &raw["logs"][0]["job"]), (found(&data), &"4800_2".into()));
+    let index = logs(&sandbox, &["--job", "2"]).expect(4);
+    assert!(index.stderr().contains("hint: "), "{index:?}");
     // The whole array; of its fourth task there is no log.
     let data = logs(&sandbox, &["--job", "4800", "--json"]).expect(3).data();
     assert_eq!(found(&data), ["lr-1.txt", "lr-2.err", "lr-2.txt", "lr-3.txt"]);
     assert!(data["unread"][0]["path"].as_str().unwrap().ends_with("out/lr-4.txt"), "{}", data["unread"]);
-    assert_eq!(scontrol.calls().len(), 2, "{:?}", scontrol.calls());
+    assert_eq!(scontrol.calls().len(), 4, "{:?}", scontrol.calls());
 }
 
 #[test]
@@ -204,6 +209,19 @@ fn of_a_job_that_slurm_has_forgotten_the_logs_are_found_by_their_names() {
     assert_eq!(files(&["--job", "4800"]), ["lr_4800_12.out", "lr_4800_2.out"]);
     assert_eq!(files(&["logs", "--job", "4800_12"]), ["lr_4800_12.out"]);
     assert_eq!(files(&["--job", "4899", "--cluster", "none"]), ["slurm-4899.out"]);
+    // The index of a task alone is no job's id.
+    put(&sandbox, "logs/lr_4700_12.out", log(3, "done\n"));
+    put(&sandbox, "logs/9000/99.out", log(3, "done\n"));
+    let index = logs(&sandbox, &["--job", "12"]).expect(4);
+    let hint = "12 is the index of a task in the names of other logs, of 4800_12, 4700_12: --job 4800_12 reads that one";
+    assert!(index.stderr().contains(hint), "{index:?}");
+    let index = logs(&sandbox, &["--job", "99"]).expect(4);
+    assert!(index.stderr().contains("of 9000_99: --job 9000_99"), "{index:?}");
+    assert_eq!(files(&["--job", "9000_99"]), ["99.out"]);
+    assert_eq!(files(&["--job", "9000"]), ["99.out"]);
+    let told = logs(&sandbox, &["--job", "4899"]).expect(0);
+    let note = "Slurm says nothing of job 4899: these logs have its number in their names";
+    assert!(told.stdout().replace("\n", " ").replace("           ", "").contains(note), "{told:?}");
     let none = logs(&sandbox, &["--job", "5000"]).expect(4);
     assert!(none.stderr().contains("hint: name where its logs are"), "{none:?}");
     let _ = logs(&sandbox, &["--job", "x"]).expect(2);

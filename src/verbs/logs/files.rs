@@ -9,6 +9,9 @@ use crate::joblog::{self, Identity, Listed};
 use crate::sys::Glob;
 use crate::terms::{JobId, Known, Part};
 
+/// So many tasks with a certain index are named.
+const MOST_TASKS: usize = 3;
+
 /// What is to be read.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -126,9 +129,7 @@ impl Found {
                 Part::Whole | Part::Component(_) => None,
             };
             if part.is_none() {
-                // Of a whole array Slurm would have told the tasks.
-                joblog::of_job(wanted.base, &files).into_iter().for_each(|path| self.add(path, wanted, None));
-                return;
+                return self.by_name(wanted, &files);
             }
             open.push((wanted, Identity { base: wanted.base, task: part, ..Identity::default() }));
         }
@@ -143,6 +144,29 @@ impl Found {
                 self.not_read(&told, why);
             }
             paths.into_iter().for_each(|path| self.add(path, id, Some(who.clone())));
+        }
+    }
+
+    /// The logs that are named after a job of which Slurm says nothing: of a whole
+    /// array it would have told the tasks.
+    fn by_name(&mut self, wanted: JobId, files: &[PathBuf]) {
+        let named = joblog::of_job(wanted.base, files);
+        if !named.is_empty() {
+            self.notes.push(format!(
+                "Slurm says nothing of job {wanted}: these logs have its number in their names"
+            ));
+        }
+        named.into_iter().for_each(|path| self.add(path, wanted, None));
+        let arrays = joblog::arrays_with(wanted.base, files);
+        let tasks: Vec<JobId> =
+            arrays.iter().rev().take(MOST_TASKS).map(|array| JobId::task(*array, wanted.base)).collect();
+        if let [first, ..] = tasks.as_slice() {
+            let all = tasks.iter().map(JobId::to_string).collect::<Vec<_>>().join(", ");
+            let more = if arrays.len() > tasks.len() { ", and more" } else { "" };
+            self.notes.push(format!(
+                "{} is the index of a task in the names of other logs, of {all}{more}: --job {first} reads that one",
+                wanted.base
+            ));
         }
     }
 
