@@ -7,6 +7,9 @@ use regex::bytes::Regex;
 /// More labels than this before one message are part of the message.
 const MOST: usize = 3;
 
+/// The longest that ends with a colon, in bytes.
+const LONGEST: usize = 130;
+
 /// torch (`[rank3]: `, `[default0]:`), Lightning (`[rank: 3] `), srun --label (`03: `), mpirun (`[1,3]<stderr>: `),
 /// Ray and vLLM (`(EngineCore_0 pid=71) `), pdsh as DeepSpeed starts it (`worker-1: `), and the head of a log record
 /// (`ERROR 03-01 12:00:00 [core.py:390] `, as vLLM puts it before each line of a traceback).
@@ -29,12 +32,27 @@ static LABEL: LazyLock<Regex> = LazyLock::new(|| {
 pub(super) fn message(line: &[u8]) -> &[u8] {
     let mut rest = line;
     for _ in 0..MOST {
+        if !may_begin(rest) {
+            break;
+        }
         match LABEL.find(rest) {
             Some(label) => rest = &rest[label.end()..],
             None => break,
         }
     }
     rest
+}
+
+/// False if no label begins the line, which is so of most lines, and seen sooner
+/// than by the pattern.
+fn may_begin(line: &[u8]) -> bool {
+    let text = line.trim_ascii_start();
+    match text.first() {
+        Some(b'[' | b'(') => true,
+        Some(b'0'..=b'9' | b'a'..=b'z') => text[..text.len().min(LONGEST)].contains(&b':'),
+        Some(b'E') => text.starts_with(b"ERROR "),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

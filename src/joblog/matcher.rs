@@ -18,7 +18,7 @@ use super::table::Table;
 /// each byte; several of them wait at the same time.
 const LANES: usize = 4;
 /// A shorter block is searched in one go.
-const SHORT: usize = 4096;
+const SHORT: usize = 512;
 
 /// What a literal of our own stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

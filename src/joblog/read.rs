@@ -1,6 +1,6 @@
 //! A log from its file to a reading.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
@@ -25,15 +25,19 @@ const BLOCK: usize = 256 * 1024;
 const LONGEST_LINE: usize = 1024 * 1024;
 /// How much two pieces of such a line have in common.
 const OVERLAP: usize = 4096;
+/// What a glance reads of the head, in bytes.
+const HEAD: u64 = 2 << 10;
+/// So much of the head shows whether it is text, in bytes.
+const TEXT: usize = 512;
 /// Findings beside the root that a reading holds.
 const MOST_OTHERS: usize = 200;
 
 /// How much of a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// For thousands of files: the last 8 KiB and the first 2 KiB; as much as
-    /// [`Extent::Triage`] where those show an end without its cause, or steps
-    /// after a cause.
+    /// For thousands of files: the last 4 KiB and the first 2 KiB; as much as
+    /// [`Extent::Triage`] where those show an end without its cause, a cause
+    /// that is cut, or steps after a cause.
     Glance,
     /// The last 256 KiB, the first 64 KiB, and 8 places of 16 KiB between.
     Triage,
@@ -52,7 +56,7 @@ impl Extent {
         let (head, tail, places, place) = match self {
             Extent::Full => return vec![(0, size)],
             Extent::Triage => (64 << 10, 256 << 10, 8, 16 << 10),
-            Extent::Glance => (2 << 10, 8 << 10, 0, 0),
+            Extent::Glance => (HEAD, 4 << 10, 0, 0),
         };
         let between = places * place;
         if size <= head + tail + 2 * between {
@@ -85,6 +89,21 @@ trait Source {
 impl Source for File {
     fn at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.read_at(buffer, offset)
+    }
+}
+
+/// A file whose first bytes were read already.
+struct Begun<'f> {
+    file: &'f File,
+    head: &'f [u8],
+}
+
+impl Source for Begun<'_> {
+    fn at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self.head.at(buffer, offset)? {
+            0 => self.file.at(buffer, offset),
+            length => Ok(length),
+        }
     }
 }
 
@@ -144,7 +163,9 @@ impl Worker<'_> {
     /// It is no regular file, or cannot be read.
     pub fn read(&mut self, path: &Path, extent: Extent, job: Option<&Identity>) -> io::Result<Reading> {
         let file = opened(path)?;
-        self.read_file(&file, path, extent, job)
+        let metadata = file.metadata()?;
+        let reading = self.read_source(&file, metadata.len(), extent, job)?;
+        Ok(of_file(reading, path, &metadata))
     }
 
     /// The same for a file that was only found: `None` if it begins as no text does.
@@ -158,27 +179,17 @@ impl Worker<'_> {
         job: Option<&Identity>,
     ) -> io::Result<Option<Reading>> {
         let file = opened(path)?;
-        let mut head = [0; 512];
+        let mut head = [0; HEAD as usize];
         let length = file.read_at(&mut head, 0)?;
+        let head = &head[..length];
         // A log may hold some NULs: a node that died leaves them at the end.
-        if memchr(0, &head[..length]).is_some() {
+        if memchr(0, &head[..length.min(TEXT)]).is_some() {
             return Ok(None);
         }
-        self.read_file(&file, path, extent, job).map(Some)
-    }
-
-    fn read_file(
-        &mut self,
-        file: &File,
-        path: &Path,
-        extent: Extent,
-        job: Option<&Identity>,
-    ) -> io::Result<Reading> {
         let metadata = file.metadata()?;
-        let mut reading = self.read_source(file, metadata.len(), extent, job)?;
-        reading.path = path.to_owned();
-        reading.modified = Time::from_unix(metadata.mtime());
-        Ok(reading)
+        let begun = Begun { file: &file, head };
+        let reading = self.read_source(&begun, metadata.len(), extent, job)?;
+        Ok(Some(of_file(reading, path, &metadata)))
     }
 
     /// Reads a log that is in memory.
@@ -220,7 +231,12 @@ impl Worker<'_> {
             (Some(root), Some(progress)) => progress.offset > root.offset,
             _ => false,
         };
-        if extent == Extent::Glance && (is_open || goes_on) && !reading.unread.is_empty() {
+        // An exception whose traceback begins in what was not read has lost its frame.
+        let is_cut = reading
+            .root
+            .as_ref()
+            .is_some_and(|root| root.exception.is_some() && root.frame.is_none() && root.line.is_none());
+        if extent == Extent::Glance && (is_open || goes_on || is_cut) && !reading.unread.is_empty() {
             return self.read_source(source, size, Extent::Triage, job);
         }
         Ok(reading)
@@ -267,6 +283,11 @@ impl Worker<'_> {
         }
         Ok(())
     }
+}
+
+/// A reading with what its file says of itself.
+fn of_file(reading: Reading, path: &Path, metadata: &Metadata) -> Reading {
+    Reading { path: path.to_owned(), modified: Time::from_unix(metadata.mtime()), ..reading }
 }
 
 fn empty(size: u64) -> Reading {

@@ -6,12 +6,14 @@
 //! first, the particular before the general, and a project's own rows before
 //! all of them.
 
+mod search;
+
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
 
+use self::search::Search;
 use super::{Retry, Role, label, literal};
 use crate::config::{self, PatternRow};
 
@@ -19,8 +21,6 @@ use crate::config::{self, PatternRow};
 const MOST_ROWS: usize = 2000;
 /// A longer pattern, in bytes, is refused.
 const LONGEST_PATTERN: usize = 2000;
-/// A pattern that compiles to more, in bytes, is refused.
-const LARGEST_PROGRAM: usize = 1 << 20;
 
 /// One row of the table, ready to be searched for.
 #[derive(Debug, Clone, Serialize)]
@@ -42,7 +42,7 @@ pub struct Pattern {
     pub action: String,
     /// Searched anywhere in a line (without its line end, escapes and labels).
     #[serde(skip)]
-    pub regex: Regex,
+    pub regex: Search,
     /// Every match of `regex` contains one of these; none if that cannot be
     /// said, and then each line must be tried.
     #[serde(skip)]
@@ -95,8 +95,11 @@ pub struct Table {
     rows: Vec<Pattern>,
 }
 
-static BUILTIN: LazyLock<Table> =
-    LazyLock::new(|| Table::from_rows(&builtin_rows()).expect("the built-in rows are compiled by the tests"));
+static BUILTIN: LazyLock<Table> = LazyLock::new(|| {
+    let rows = builtin_rows();
+    let rows = rows.iter().map(|row| finished(row, Search::trusted(&row.pattern)));
+    Table { rows: rows.collect::<Result<_, _>>().expect("the built-in rows are compiled by the tests") }
+});
 
 impl Table {
     /// The table that comes with the program.
@@ -188,12 +191,7 @@ fn compile(row: &PatternRow) -> Result<Pattern, TableError> {
         return Err(wrong(row, &format!("it is longer than {LONGEST_PATTERN} bytes")));
     }
     let unreadable = |source| TableError::Pattern { id: row.id.clone(), source: Box::new(source) };
-    // Logs are bytes: classes are ASCII, which the engine also searches faster.
-    let regex = RegexBuilder::new(&row.pattern)
-        .unicode(false)
-        .size_limit(LARGEST_PROGRAM)
-        .build()
-        .map_err(unreadable)?;
+    let regex = Search::compiled(&row.pattern).map_err(unreadable)?;
     if regex.is_match(b"") {
         return Err(wrong(row, "it matches every line"));
     }
@@ -203,6 +201,11 @@ fn compile(row: &PatternRow) -> Result<Pattern, TableError> {
     if row.near_miss.as_ref().is_some_and(|line| regex.is_match(line.as_bytes())) {
         return Err(wrong(row, "it matches its near miss"));
     }
+    finished(row, regex)
+}
+
+/// A row with its pattern.
+fn finished(row: &PatternRow, regex: Search) -> Result<Pattern, TableError> {
     let (role, weak) = role(row)?;
     Ok(Pattern {
         id: row.id.clone(),

@@ -391,3 +391,18 @@ fn an_attempt_may_be_short() {
     let dying = "Traceback (most recent call last):\n  File \"/h/train.py\", line 3, in f\n    g()\nRuntimeError: received signal 15\n";
     is(&format!("{first}{told}{dying}"), "preempted", 3);
 }
+
+#[test]
+fn a_glance_looks_closer_at_an_exception_whose_traceback_it_has_cut() {
+    let steps: String = (0..3000).map(|step| format!("epoch 1 step {step} loss 0.5 lr 3e-4\n")).collect();
+    let frames: String = (0..100)
+        .map(|line| {
+            format!("  File \"/opt/lib/python3.11/site-packages/t/x.py\", line {line}, in x\n    y()\n")
+        })
+        .collect();
+    let text = format!(
+        "{steps}Traceback (most recent call last):\n  File \"/h/train.py\", line 3, in step\n    x()\n{frames}ValueError: no\n"
+    );
+    let reading = reader().worker().read_bytes(text.as_bytes(), Extent::Glance, None);
+    assert_eq!(reading.root.unwrap().frame.as_deref(), Some("train.py:step"));
+}

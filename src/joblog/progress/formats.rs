@@ -20,8 +20,8 @@ const LONGEST: usize = 4096;
 
 /// What a line says of the progress; `None` for most lines.
 pub(in crate::joblog) fn sample(line: &[u8], offset: u64) -> Option<Sample> {
-    // Nothing of this is said without a number.
-    if line.len() > LONGEST || line.len() < 6 || !line.iter().any(u8::is_ascii_digit) {
+    // Nothing of this is said without a number, a bar, a brace or a word for it.
+    if line.len() > LONGEST || line.len() < 6 || !line.iter().any(u8::is_ascii_digit) || !may_tell(line) {
         return None;
     }
     let text = String::from_utf8_lossy(line);
@@ -32,6 +32,19 @@ pub(in crate::joblog) fn sample(line: &[u8], offset: u64) -> Option<Sample> {
         .or_else(|| keras(text))
         .or_else(|| plain(text));
     sample.map(|sample| Sample { offset, ..sample })
+}
+
+/// False if no format can find anything in a line: most lines of most logs.
+fn may_tell(line: &[u8]) -> bool {
+    line.windows(2).any(|pair| match pair {
+        // A bar or a dictionary; the first byte of the signs that bars are drawn with.
+        [b'%', b'|'] | [b'{', b'"' | b'\''] | [b'[', b'=' | b'>'] | [0xe2, _] => true,
+        // Epochs and steps, iterations, updates.
+        [first, second] => {
+            matches!((first | 0x20, second | 0x20), (b'e', b'p') | (b'i', b't') | (b'u', b'p'))
+        }
+        _ => false,
+    })
 }
 
 /// HF Trainer: `{'loss': 2.3, 'grad_norm': 1.1, 'learning_rate': 5e-05, 'epoch': 0.01}`.

@@ -86,7 +86,7 @@ impl After {
             return;
         }
         let head = std::mem::take(&mut self.head);
-        let reached = last_samples(block, at, LINES_BEFORE, LINES_BEFORE);
+        let reached = last_samples(block, at, LINES_BEFORE, |_| false);
         let comes_back = COMES_BACK.contains(&class);
         *self = After { head, left: LINES, comes_back, reached, ..After::default() };
     }

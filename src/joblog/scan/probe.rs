@@ -12,7 +12,8 @@ const PROBES: usize = 8;
 const PROBE: usize = 512;
 /// After so many blocks one place of each, and less of its end, is enough.
 const MANY_BLOCKS: u32 = 16;
-/// A glance reads backwards from the end until so many lines tell progress, and so many in all.
+/// A glance reads backwards from the end until a line tells place and loss, or so many tell
+/// progress, and so many in all.
 const GLANCE: usize = 3;
 const GLANCE_LINES: usize = 24;
 /// Smaller blocks are looked at for progress as a whole.
@@ -56,7 +57,9 @@ impl Probe {
     }
 
     fn samples_from_end(&mut self, block: &Block) {
-        let found = last_samples(block, block.bytes.len(), GLANCE, GLANCE_LINES);
+        let is_enough =
+            |found: &[Sample]| found.len() == GLANCE || found.iter().any(|sample| sample.loss.is_some());
+        let found = last_samples(block, block.bytes.len(), GLANCE_LINES, is_enough);
         found.into_iter().for_each(|sample| self.samples.push(sample));
     }
 
@@ -84,15 +87,20 @@ impl Probe {
     }
 }
 
-/// The last samples before a byte of the block, newest first: at most `most`, from
+/// The last samples before a byte of the block, newest first, until they are enough, from
 /// at most `lines` lines.
-pub(super) fn last_samples(block: &Block, before: usize, most: usize, lines: usize) -> Vec<Sample> {
+pub(super) fn last_samples(
+    block: &Block,
+    before: usize,
+    lines: usize,
+    is_enough: impl Fn(&[Sample]) -> bool,
+) -> Vec<Sample> {
     let (mut end, mut found) = (before, Vec::new());
     for _ in 0..lines {
         let start = block.line_start(0, end);
         let line = label::message(&block.bytes[start..end]);
         found.extend(progress::sample(line, block.origin(start)));
-        if start == 0 || found.len() == most {
+        if start == 0 || is_enough(&found) {
             break;
         }
         end = start - 1;

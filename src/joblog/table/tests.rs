@@ -1,3 +1,5 @@
+use regex::bytes::Regex;
+
 use super::*;
 
 /// Near misses of one row that are rightly a cause by another one.
@@ -196,4 +198,12 @@ fn the_line_of_each_known_cause_is_of_its_class() {
     }
     assert!(seen >= 40, "{seen}");
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// They are compiled when they are first tried, which must not fail then.
+#[test]
+fn the_built_in_rows_can_be_used() {
+    let rows = builtin_rows();
+    let table = Table::from_rows(&rows).unwrap();
+    assert_eq!(table.rows().len(), Table::builtin().rows().len());
 }

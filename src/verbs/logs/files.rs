@@ -58,7 +58,14 @@ fn globs(place: &Place) -> Vec<Glob> {
 
 impl Found {
     fn take(&mut self, listed: Listed) {
-        self.wanted.extend(listed.files.into_iter().map(|path| (path, Wanted::default())));
+        let mut files: BTreeMap<PathBuf, Wanted> =
+            listed.files.into_iter().map(|path| (path, Wanted::default())).collect();
+        // Sorted as they are: one by one they would be compared with each other again.
+        if self.wanted.is_empty() {
+            self.wanted = files;
+        } else {
+            self.wanted.append(&mut files);
+        }
         self.unread.extend(listed.problems.into_iter().map(|(path, why)| NotRead { path, why }));
     }
 
