@@ -46,7 +46,9 @@ impl Failure {
 
     /// Lets the hints that are commands about sweeps end with these options of the call that failed.
     pub fn keeping(mut self, options: &str) -> Failure {
-        let is_command = |hint: &&mut String| hint.contains("handover sweep") && !hint.contains("FILE");
+        let is_command = |hint: &&mut String| {
+            hint.contains("handover sweep") && !hint.contains("FILE") && !hint.contains("--cluster")
+        };
         self.hints.iter_mut().filter(is_command).for_each(|hint| hint.push_str(options));
         self
     }

@@ -134,7 +134,10 @@ fn nothing_is_removed_on_the_word_of_an_old_state_file() {
     );
     let refused = of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes"]).expect(5);
     let why = refused.stderr().to_owned();
-    assert!(why.contains("cluster_state.txt, which is 6 h") && why.contains("--cluster local"), "{refused}");
+    assert!(
+        why.contains("cluster_state.txt, which is 6 h") && why.contains("--cluster local\n"),
+        "{refused}"
+    );
     assert!(recorded.sandbox.tree(&recorded.project) == files, "not what it was");
     // One that does not say when it was written is no better.
     let state = recorded.sandbox.root().join("cluster_state.txt");
