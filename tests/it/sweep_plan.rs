@@ -187,7 +187,7 @@ mkdir -p runs/$t/checkpoints
 case $t in
 1|3) cp made.safetensors runs/$t/checkpoints/step_100.safetensors
    mkdir -p runs/$t/wandb/offline-run-20261121_120000-abcd000$t
-   echo 'Detected 1 oom_kill event in StepId=1.batch. Some of the step tasks have been OOM Killed.'
+   echo "Detected 1 oom_kill event in StepId=$SLURM_JOB_ID.batch. Some of the step tasks have been OOM Killed."
    exit 137 ;;
 5) echo "Traceback (most recent call last):"
    echo '  File "train.py", line 1, in <module>'

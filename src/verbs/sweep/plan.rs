@@ -128,6 +128,8 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     };
     let mut subjects =
         subjects::subjects(sweep, &gathered.evidence, judgement, &gathered.parameters, &place.root);
+    let (alive, cancelled) = (alive(snapshot, sweep), cancelled(&submitted));
+    subjects::add_forgotten(&mut subjects, sweep, &alive, cancelled.keys().copied(), &gathered.parameters);
     place::mark(&mut subjects, gathered);
     let known: BTreeSet<u32> =
         examined.again.values().filter_map(|again| again.id).map(|id| id.base).collect();
@@ -136,12 +138,12 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         name: sweep.name.clone(),
         throttle: sweep.throttle.or_else(|| throttle(&request)),
         memory: memory::asked(submission.as_ref(), script_text.as_deref(), &request, snapshot, sweep),
-        alive: alive(snapshot, sweep),
+        alive,
         causes: subjects::causes(judgement),
         intervene: (judgement.decision == Decision::Intervene).then(|| why(judgement)),
         keep_running: options.keep_running,
         doomed: doomed::doomed(judgement, &subjects, &gathered.parameters),
-        cancelled: cancelled(&submitted),
+        cancelled,
         elsewhere: elsewhere(snapshot, sweep, work_dir, &known),
         limits,
         template,

@@ -50,15 +50,9 @@ pub(super) fn subjects(
     let seen: TaskIds = evidence.iter().map(|one| one.member).collect();
     for (outcome, members) in &sweep.look.tasks {
         for member in members.0.difference(&seen).iter() {
-            let id = match (sweep.kind, sweep.key.parse()) {
-                (Kind::Array, Ok(base)) => JobId::task(base, member),
-                _ => JobId::whole(member),
-            };
             // Slurm tells of them together, so none of them was ever alone.
             let never_ran = outcome.state.is_finished() || outcome.state.is_waiting();
-            let own = parameters.of(member).map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let parameters = own.collect();
-            all.push(Subject { state: outcome.state, never_ran, parameters, ..Subject::of(member, id) });
+            all.push(unseen(sweep, member, outcome.state, never_ran, parameters));
         }
     }
     for waiting in &sweep.waiting {
@@ -68,6 +62,33 @@ pub(super) fn subjects(
     }
     all.sort_by_key(|one| one.member);
     all
+}
+
+/// Adds the tasks that a plan cancelled and that Slurm knows nothing of any more:
+/// of single tasks of an array that wait, accounting keeps no record.
+pub(super) fn add_forgotten(
+    all: &mut Vec<Subject>,
+    sweep: &Sweep,
+    alive: &Known<TaskIds>,
+    cancelled: impl Iterator<Item = u32>,
+    parameters: &Parameters,
+) {
+    let seen: TaskIds = all.iter().map(|one| one.member).collect();
+    let Known::Known(alive) = alive else { return };
+    for member in cancelled.filter(|member| !seen.contains(*member) && !alive.contains(*member)) {
+        all.push(unseen(sweep, member, State::Cancelled, true, parameters));
+    }
+    all.sort_by_key(|one| one.member);
+}
+
+/// A task of which nothing was seen one by one.
+fn unseen(sweep: &Sweep, member: u32, state: State, never_ran: bool, parameters: &Parameters) -> Subject {
+    let id = match (sweep.kind, sweep.key.parse()) {
+        (Kind::Array, Ok(base)) => JobId::task(base, member),
+        _ => JobId::whole(member),
+    };
+    let own = parameters.of(member).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Subject { state, never_ran, parameters: own.collect(), ..Subject::of(member, id) }
 }
 
 fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root: &Path) -> Subject {
