@@ -1,8 +1,9 @@
-use std::borrow::Cow;
+mod stored;
+
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{ExitCode, Problem, State};
 use crate::terms::{Bytes, JobId, Part, TaskIds, Time};
@@ -15,7 +16,7 @@ use crate::terms::{Bytes, JobId, Part, TaskIds, Time};
 /// Texts are as Slurm printed them, bytes that are no UTF-8 replaced: data
 /// from outside, to be escaped where shown.
 #[derive(Debug, Clone, Default)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Stored<'_>"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "stored::Stored<'_>"))]
 pub struct Accounting {
     texts: Texts,
     attempts: Vec<Attempt>,
@@ -74,6 +75,22 @@ pub struct Attempt {
     pub ended: Stamp,
     /// Its steps.
     pub steps: Steps,
+    /// Where its files are, as far as the source has it.
+    pub places: Places,
+}
+
+/// Where the files of a job are, as a saved text may have it: what Slurm is
+/// asked for has no such columns, as it is asked for files by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Its work directory.
+    pub work_dir: Text,
+    /// The call of `sbatch`, its words joined by blanks.
+    pub submit_line: Text,
+    /// Its output, with patterns.
+    pub stdout: Text,
+    /// Its errors, with patterns.
+    pub stderr: Text,
 }
 
 impl Attempt {
@@ -243,6 +260,12 @@ impl Accounting {
             user: text(row.user),
             partition: text(row.partition),
             node_list: text(row.node_list),
+            places: Places {
+                work_dir: text(row.places.work_dir),
+                submit_line: text(row.places.submit_line),
+                stdout: text(row.places.stdout),
+                stderr: text(row.places.stderr),
+            },
             ..*row
         }
     }
@@ -325,176 +348,5 @@ impl Texts {
         self.recent.rotate_right(1);
         self.recent[0] = number;
         number
-    }
-}
-
-/// An accounting as JSON has it: texts in place, times as text.
-#[derive(PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-struct Stored<'a> {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<Time>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    whole: BTreeSet<u32>,
-    zone_unknown: bool,
-    #[serde(borrow)]
-    attempts: Vec<StoredAttempt<'a>>,
-    #[serde(borrow)]
-    waiting: Vec<StoredWaiting<'a>>,
-    problems: Vec<Problem>,
-}
-
-#[derive(PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-struct StoredAttempt<'a> {
-    id: JobId,
-    raw_id: Option<u32>,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    name_cut: bool,
-    #[serde(borrow)]
-    user: Cow<'a, str>,
-    #[serde(borrow)]
-    partition: Cow<'a, str>,
-    #[serde(borrow)]
-    node_list: Cow<'a, str>,
-    state: State,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cancelled_by: Option<u32>,
-    exit: Option<Cow<'a, str>>,
-    derived_exit: Option<Cow<'a, str>>,
-    elapsed: Option<u32>,
-    limit: Option<u32>,
-    submitted: Option<String>,
-    started: Option<String>,
-    ended: Option<String>,
-    steps: Steps,
-}
-
-#[derive(PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-struct StoredWaiting<'a> {
-    tasks: Option<TaskIds>,
-    throttle: Option<u32>,
-    #[serde(borrow)]
-    row: StoredAttempt<'a>,
-}
-
-impl Accounting {
-    fn store(&self, attempt: &Attempt) -> StoredAttempt<'_> {
-        let code = |exit: Option<ExitCode>| exit.map(|exit| Cow::Owned(exit.to_string()));
-        let moment = |stamp: Stamp| {
-            let text = Time::from_unix(stamp.known()?)?.to_string();
-            Some(if self.zone_unknown { text.trim_end_matches('Z').to_owned() } else { text })
-        };
-        StoredAttempt {
-            id: attempt.id,
-            raw_id: attempt.raw_id,
-            name: self.text(attempt.name).into(),
-            name_cut: attempt.name_cut,
-            user: self.text(attempt.user).into(),
-            partition: self.text(attempt.partition).into(),
-            node_list: self.text(attempt.node_list).into(),
-            state: attempt.state,
-            cancelled_by: attempt.cancelled_by,
-            exit: code(attempt.exit),
-            derived_exit: code(attempt.derived_exit),
-            elapsed: attempt.elapsed,
-            limit: attempt.limit,
-            submitted: moment(attempt.submitted),
-            started: moment(attempt.started),
-            ended: moment(attempt.ended),
-            steps: attempt.steps,
-        }
-    }
-
-    fn restore(&mut self, stored: StoredAttempt<'_>) -> Attempt {
-        let moment = |text: Option<String>| {
-            text.and_then(|text| Time::from_wall_clock(text.trim_end_matches('Z').as_bytes()))
-                .map_or(Stamp::UNKNOWN, |moment| Stamp(moment.unix()))
-        };
-        Attempt {
-            id: stored.id,
-            raw_id: stored.raw_id,
-            name: self.intern(stored.name.as_bytes()),
-            user: self.intern(stored.user.as_bytes()),
-            partition: self.intern(stored.partition.as_bytes()),
-            node_list: self.intern(stored.node_list.as_bytes()),
-            name_cut: stored.name_cut,
-            state: stored.state,
-            cancelled_by: stored.cancelled_by,
-            exit: stored.exit.and_then(|text| text.parse().ok()),
-            derived_exit: stored.derived_exit.and_then(|text| text.parse().ok()),
-            elapsed: stored.elapsed,
-            limit: stored.limit,
-            submitted: moment(stored.submitted),
-            started: moment(stored.started),
-            ended: moment(stored.ended),
-            steps: stored.steps,
-        }
-    }
-}
-
-impl Accounting {
-    fn stored(&self) -> Stored<'_> {
-        Stored {
-            since: self.since,
-            whole: self.whole.clone(),
-            zone_unknown: self.zone_unknown,
-            attempts: self.attempts.iter().map(|attempt| self.store(attempt)).collect(),
-            waiting: self
-                .waiting
-                .iter()
-                .map(|waiting| StoredWaiting {
-                    tasks: waiting.tasks.clone(),
-                    throttle: waiting.throttle,
-                    row: self.store(&waiting.row),
-                })
-                .collect(),
-            problems: self.problems.clone(),
-        }
-    }
-}
-
-/// Two are the same if they say the same, however their texts are numbered.
-impl PartialEq for Accounting {
-    fn eq(&self, other: &Accounting) -> bool {
-        self.stored() == other.stored()
-    }
-}
-
-impl Eq for Accounting {}
-
-impl Serialize for Accounting {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.stored().serialize(to)
-    }
-}
-
-impl<'de> Deserialize<'de> for Accounting {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Accounting, D::Error> {
-        let stored = Stored::deserialize(from)?;
-        let mut accounting = Accounting {
-            since: stored.since,
-            whole: stored.whole,
-            zone_unknown: stored.zone_unknown,
-            problems: stored.problems,
-            ..Accounting::default()
-        };
-        for attempt in stored.attempts {
-            let attempt = accounting.restore(attempt);
-            accounting.attempts.push(attempt);
-        }
-        for waiting in stored.waiting {
-            let row = accounting.restore(waiting.row);
-            accounting.waiting.push(WaitingTasks {
-                base: row.id.base,
-                tasks: waiting.tasks,
-                throttle: waiting.throttle,
-                row,
-            });
-        }
-        Ok(accounting)
     }
 }

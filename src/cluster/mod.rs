@@ -36,7 +36,7 @@ pub use look::{
 pub use node::{Gpus, Node, Supply, gpus_by_partition, gpus_by_type};
 pub use patterns::filled;
 pub use reason::{Outlook, Reason};
-pub use remembered::{Files, Remembered};
+pub use remembered::{Files, Remembered, files_in};
 pub use request::{Request, RequestedMemory, Trial};
 pub use scope::Scope;
 pub use snapshot::{Load, Nothing, Origin, Problem, Snapshot, Whose};

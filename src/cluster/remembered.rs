@@ -5,13 +5,15 @@
 //! does: `StdOut` and `StdErr` from 24.05 on, before that the work directory
 //! and the command line of `sbatch`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::accounting::Places;
 use super::local::Asker;
 use super::problems::Problems;
-use super::{ExitCode, Job, Look, Nothing, Problem, State, filled, sacct, squeue};
+use super::{Accounting, Attempt, ExitCode, Job, Look, Nothing, Problem, State, filled, sacct, squeue};
 use crate::terms::{JobId, Part};
 
 /// What Slurm still knows of the files of jobs.
@@ -292,6 +294,37 @@ fn option_of(line: &str, short: char, long: &str) -> Option<PathBuf> {
         value = given.filter(|_| is_it).or(value);
     }
     value.filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Where the files of these jobs lie by a saved text of accounting, which may
+/// have columns for it: of each job its newest attempt.
+pub fn files_in(accounting: &Accounting, ids: &BTreeSet<JobId>) -> Vec<Job> {
+    let mut newest: BTreeMap<JobId, &Attempt> = BTreeMap::new();
+    let has_places = |attempt: &&Attempt| attempt.places != Places::default();
+    for attempt in accounting.attempts().iter().filter(has_places).filter(|one| ids.contains(&one.id)) {
+        let known = newest.entry(attempt.id).or_insert(attempt);
+        if attempt.is_newer_than(known) {
+            *known = attempt;
+        }
+    }
+    let job = |attempt: &Attempt| {
+        let places = &attempt.places;
+        let path = |text| squeue::path(accounting.text(text).as_bytes());
+        let line = accounting.text(places.submit_line);
+        with_paths(Job {
+            raw_id: attempt.raw_id,
+            name: accounting.text(attempt.name).to_owned(),
+            name_cut: attempt.name_cut,
+            user: accounting.text(attempt.user).to_owned(),
+            state: attempt.state,
+            node_list: accounting.text(attempt.node_list).to_owned(),
+            work_dir: path(places.work_dir),
+            stdout: path(places.stdout).or_else(|| option_of(line, 'o', "output")),
+            stderr: path(places.stderr).or_else(|| option_of(line, 'e', "error")),
+            ..Job::new(attempt.id)
+        })
+    };
+    newest.into_values().map(job).collect()
 }
 
 /// Makes paths absolute and fills their patterns, as far as they can be.

@@ -10,7 +10,7 @@ mod values;
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use super::accounting::{Attempt, Stamp, Steps, WaitingTasks};
+use super::accounting::{Attempt, Places, Stamp, Steps, Text, WaitingTasks};
 use super::{Accounting, State};
 use crate::safety::one_line;
 use crate::terms::{JobId, Part};
@@ -322,6 +322,7 @@ impl Reader {
             started,
             ended,
             steps: Steps::default(),
+            places: Places::of(accounting, row),
         }
     }
 
@@ -398,6 +399,22 @@ impl Reader {
             self.accounting.problem(what);
         }
         self.accounting
+    }
+}
+
+impl Places {
+    /// What a saved text may have of them. A value that the source cut is none.
+    fn of(accounting: &mut Accounting, row: &Row) -> Places {
+        let mut text = |column| match row.get_cut(column) {
+            (b"(null)" | b"None", _) | (_, true) => Text::default(),
+            (value, false) => accounting.intern(value),
+        };
+        Places {
+            work_dir: text(Column::WorkDir),
+            submit_line: text(Column::SubmitLine),
+            stdout: text(Column::StdOut),
+            stderr: text(Column::StdErr),
+        }
     }
 }
 

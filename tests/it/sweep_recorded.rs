@@ -137,3 +137,26 @@ fn the_trackers_runs_of_the_recorded_sweep_are_what_the_tasks_did() {
         assert_eq!(exits, [None, over], "{task:?}");
     }
 }
+
+#[test]
+fn a_saved_accounting_text_leads_to_the_logs_of_jobs_that_no_queue_knows() {
+    let recorded = Recorded::new();
+    let saved = recorded.sandbox.root().join("sacct.psv");
+    let look = |folder: &std::path::Path| {
+        let words = ["sweep", "2", "--accounting", saved.to_str().unwrap(), "--json"];
+        recorded.sandbox.handover_in(folder, words).data()["examined"].clone()
+    };
+    // From a repository that has none of the logs: by the work directory in the text.
+    let elsewhere = recorded.sandbox.repository("elsewhere");
+    let causes = |examined: &Value| -> BTreeMap<String, String> {
+        let rows = examined["causes"].as_array().unwrap().iter();
+        rows.map(|row| (row["task"].to_string(), format!("{} {}", row["class"], row["evidence"]["file"])))
+            .collect()
+    };
+    let (here, there) = (look(&recorded.project), look(&elsewhere));
+    assert_eq!(causes(&there), causes(&here));
+    assert!(
+        causes(&there).values().any(|one| one.contains("cuda-oom") && one.contains("/logs/")),
+        "{there:#}"
+    );
+}

@@ -22,10 +22,14 @@ pub(super) enum Column {
     End,
     MaxRss,
     NodeList,
+    WorkDir,
+    SubmitLine,
+    StdOut,
+    StdErr,
     JobName,
 }
 
-const COLUMNS: [(Column, &str); 17] = [
+const COLUMNS: [(Column, &str); 21] = [
     (Column::JobId, "JobID"),
     (Column::JobIdRaw, "JobIDRaw"),
     (Column::User, "User"),
@@ -42,6 +46,10 @@ const COLUMNS: [(Column, &str); 17] = [
     (Column::End, "End"),
     (Column::MaxRss, "MaxRSS"),
     (Column::NodeList, "NodeList"),
+    (Column::WorkDir, "WorkDir"),
+    (Column::SubmitLine, "SubmitLine"),
+    (Column::StdOut, "StdOut"),
+    (Column::StdErr, "StdErr"),
     (Column::JobName, "JobName"),
 ];
 

@@ -29,6 +29,40 @@ fn our_own_form_is_read() {
 }
 
 #[test]
+fn where_the_files_of_jobs_are_is_read_where_a_saved_text_has_it() {
+    let files = |text: &str| {
+        let read = read_bytes(text.as_bytes());
+        let ids = read.attempts().iter().map(|attempt| attempt.id).collect();
+        let found = crate::cluster::files_in(&read, &ids);
+        let path =
+            |path: Option<std::path::PathBuf>| path.map_or("-".to_owned(), |path| path.display().to_string());
+        found
+            .into_iter()
+            .map(|job| format!("{} {} {}", job.id, path(job.work_dir), path(job.stdout)))
+            .collect::<Vec<_>>()
+    };
+    let head = "JobID|JobIDRaw|User|State|Start|WorkDir|JobName\n";
+    let rows = "8_3|11|ann|PREEMPTED|2026-11-21T03:00:00|/old|lr\n8_3|11|ann|FAILED|2026-11-21T04:00:00|/w|lr\n9|9|ann|FAILED||(null)|x\n";
+    assert_eq!(
+        files(&format!("{head}{rows}")),
+        ["8_3 /w -"],
+        "of the newest attempt, and none where it has none"
+    );
+    let head = "JobID|JobIDRaw|User|State|StdOut|SubmitLine|WorkDir|JobName\n";
+    let rows = "8_3|11|ann|FAILED|logs/%A_%a.out|sbatch -o no x.sh|/w|lr\n9|9|ann|FAILED||sbatch --output=/s/%x-%j.out x.sh -o no|/w|lr\n";
+    assert_eq!(files(&format!("{head}{rows}")), ["8_3 /w /w/logs/8_3.out", "9 /w /s/lr-9.out"]);
+    // In columns of a fixed width a long path is cut, and a piece of it is no path.
+    let fixed = "JobID             State    WorkDir    JobName\n------------ ---------- ---------- ----------\n\
+                 8_3              FAILED /home/ann+         lr\n9                FAILED         /w         lr\n";
+    assert_eq!(files(fixed), ["9 /w -"]);
+    // What is stored and read back has them.
+    let read = read_bytes(format!("{head}{rows}").as_bytes());
+    let back: Accounting = serde_json::from_str(&serde_json::to_string(&read).unwrap()).unwrap();
+    assert_eq!(back, read);
+    assert_eq!(back.text(back.attempts()[0].places.stdout), "logs/%A_%a.out");
+}
+
+#[test]
 fn no_field_is_asked_for_that_a_release_lacks_and_one_that_is_lacking_is_left_out() {
     let path = format!("{}/tests/fixtures/slurm/22.05/sacct-helpformat.txt", env!("CARGO_MANIFEST_DIR"));
     let help = std::fs::read_to_string(path).unwrap();

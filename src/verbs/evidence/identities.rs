@@ -58,6 +58,11 @@ pub fn of(
             }
         }
     }
+    // A saved text of accounting may have what no queue knows any more.
+    if let Some(accounting) = snapshot.accounting.known() {
+        let wanted = tasks().map(|task| task.id).filter(|id| !jobs.contains_key(id)).collect();
+        jobs.extend(cluster::files_in(accounting, &wanted).into_iter().map(|job| (job.id, job)));
+    }
     jobs.extend(tasks().filter_map(|task| Some((task.id, known.get(&task.id)?.clone()))));
     // What the queue says is newer.
     jobs.extend(queue.iter().filter(|job| job.pending_tasks.is_none()).map(|job| (job.id, job.clone())));
