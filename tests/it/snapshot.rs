@@ -504,3 +504,31 @@ fn a_quick_snapshot_reads_no_file_of_a_sweep_and_says_so() {
     assert!(text.stdout().contains("not read: logs and run folders: not asked for"), "{text}");
     assert!(text.stdout().contains("(by queue and accounting alone)"), "{text}");
 }
+
+#[test]
+fn what_was_submitted_again_is_told_as_what_it_is_now() {
+    let recorded = Recorded::new();
+    let standing = || {
+        let data = of_the_sweep(&recorded, &["--json"]).expect(0).data();
+        data["sweeps"]["listed"][0]["standing"].clone()
+    };
+    let lost = |standing: &Value| {
+        let causes = standing["causes"].as_array().unwrap();
+        causes.iter().find(|one| one["class"] == "time-limit").unwrap()["tasks"].clone()
+    };
+    let before = standing();
+    assert_eq!(lost(&before), "3,8,43,106");
+    // A plan was submitted: two of them go on under another id.
+    let kept = std::fs::read_to_string(format!("{ROOT}/tests/fixtures/kept/plan.json")).unwrap();
+    let mut record: Value = serde_json::from_str(&kept).unwrap();
+    record["sweep"] = json!("2");
+    let resumed =
+        json!({ "text": "sbatch x", "tasks": "3,8", "purpose": "resume", "state": "done", "ids": [4711] });
+    record["lines"] = json!([resumed]);
+    let file = recorded.project.join(".git/handover/sweeps/plans/0123456789ab.json");
+    recorded.sandbox.write(file, record.to_string());
+    let after = standing();
+    assert_eq!(lost(&after), "43,106", "{after:#}");
+    let usable = |standing: &Value| standing["resumable"]["usable"].as_u64().unwrap();
+    assert_eq!(usable(&after), usable(&before) - 2, "nobody is told to resume them again");
+}

@@ -191,7 +191,8 @@ impl<'p> Place<'p> {
 
 impl<'p> Place<'p> {
     /// A look that begins with no further file after `until`, and reads nothing
-    /// of jobs that are known to work outside of `within`.
+    /// of jobs that are known to work outside of `within`. `home` is where it is
+    /// written which tasks were submitted again.
     pub fn bounded(
         world: &'p World,
         config: &'p Config,
@@ -199,6 +200,7 @@ impl<'p> Place<'p> {
         look: crate::cluster::Look,
         until: Deadline,
         within: Vec<PathBuf>,
+        home: PathBuf,
     ) -> Place<'p> {
         Place {
             world,
@@ -206,7 +208,7 @@ impl<'p> Place<'p> {
             roots,
             now: look.now,
             look: Some(look),
-            home: None,
+            home: Some(home),
             depth: Depth::Structure,
             until: Some(until),
             within,

@@ -110,6 +110,7 @@ fn standings(
             config: context.config.clone(),
             roots: context.roots(),
             within: worktrees(context),
+            home: context.home(),
             look: crate::cluster::Look { limit: look.limit.min(span), ..look },
             until: context.world.clock.deadline(span),
             table: table.clone(),
@@ -175,6 +176,7 @@ struct Reader {
     config: Config,
     roots: Vec<PathBuf>,
     within: Vec<PathBuf>,
+    home: PathBuf,
     look: crate::cluster::Look,
     until: Deadline,
     table: Table,
@@ -195,6 +197,7 @@ impl Reader {
                 self.look.clone(),
                 self.until,
                 self.within.clone(),
+                self.home.clone(),
             );
             let LookedInto { gathered, judgement, progress } =
                 examine::look_into(&place, &self.table, &self.snapshot, sweep);
