@@ -46,7 +46,7 @@ pub use parameter_file::ParameterFile;
 pub use parameters::Parameters;
 pub use progress::{TaskProgress, progress};
 pub use records::{Gap, Record, RecordGap};
-pub use resubmitted::take_over;
+pub use resubmitted::{add_cancelled, take_over};
 pub use tasks::tasks;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::evidence::{AttemptSeen, Evidence};
 use super::plan::Again;
 use super::{Outcome, Sweep, tasks};
-use crate::cluster::Snapshot;
+use crate::cluster::{Snapshot, State};
 use crate::terms::{JobId, TaskIds};
 
 /// Puts the new jobs in the place of the old attempts, in the tasks' evidence
@@ -35,6 +35,16 @@ pub fn take_over(
     sweep.recount();
 }
 
+/// Adds tasks that were cancelled and that Slurm does not know any more.
+pub fn add_cancelled(evidence: &mut Vec<Evidence>, sweep: &Sweep, tasks: &TaskIds) {
+    for member in tasks.iter() {
+        let id = sweep.array().map_or(JobId::whole(member), |base| JobId::task(base, member));
+        if let Err(at) = evidence.binary_search_by_key(&member, |one| one.member) {
+            evidence.insert(at, Evidence { state: State::Cancelled, ..Evidence::of(member, id) });
+        }
+    }
+}
+
 impl Evidence {
     /// What was known becomes an earlier attempt of what follows it.
     fn follow(&mut self, new: Evidence) {
@@ -55,6 +65,19 @@ impl Evidence {
 }
 
 impl Sweep {
+    /// Counts those of these tasks as cancelled that nothing else is known of;
+    /// which those are.
+    pub fn count_cancelled(&mut self, tasks: &TaskIds) -> TaskIds {
+        let unknown = tasks.difference(&self.look.all());
+        if unknown.is_empty() {
+            return unknown;
+        }
+        self.look.add(Outcome { state: State::Cancelled, exit: None }, &unknown);
+        self.total = self.total.map(|total| total.saturating_add(unknown.len()));
+        self.recount();
+        unknown
+    }
+
     fn move_to(&mut self, member: u32, outcome: Outcome) {
         let one: TaskIds = [member].into_iter().collect();
         for members in self.look.tasks.values_mut() {
@@ -62,5 +85,32 @@ impl Sweep {
         }
         self.look.tasks.retain(|_, members| !members.is_empty());
         self.look.add(outcome, &one);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{accounting, snapshot, waiting};
+    use super::super::{sweeps, tasks};
+    use super::*;
+    use crate::sweep::Members;
+
+    #[test]
+    fn a_waiting_task_that_was_cancelled_alone_stays_in_its_sweep() {
+        let rows = accounting(&["8_0|9|ann|ai|FAILED|1:0|0:0|9|600|1000000|1000010|1000020||gpu01|lr"]);
+        // Tasks 2 and 5 were cancelled while they waited: Slurm 22.05 keeps nothing of them.
+        let snapshot = snapshot(&rows, vec![waiting(8, Some("1,3-4"))]);
+        let mut sweep = sweeps(&snapshot).sweeps.remove(0);
+        let mut evidence = tasks(&snapshot, &sweep);
+        assert_eq!((sweep.total, sweep.finished), (Some(4), 1));
+        let gone = sweep.count_cancelled(&"0,2,5".parse().unwrap());
+        assert_eq!(gone, "2,5".parse().unwrap(), "the other is known to have failed");
+        assert_eq!((sweep.total, sweep.finished, sweep.states[&State::Cancelled]), (Some(6), 3, 2));
+        add_cancelled(&mut evidence, &sweep, &gone);
+        let cancelled = evidence.iter().filter(|one| one.state == State::Cancelled);
+        let ids: Vec<String> = cancelled.map(|one| one.id.to_string()).collect();
+        assert_eq!(ids, ["8_2", "8_5"]);
+        assert_eq!(sweep.failed_tasks, Members("0".parse().unwrap()));
+        assert!(sweep.count_cancelled(&gone).is_empty(), "once");
     }
 }

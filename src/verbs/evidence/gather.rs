@@ -83,6 +83,8 @@ pub struct Wanted<'w> {
     pub sweep: &'w mut Sweep,
     /// The tasks that go on under other ids.
     pub again: &'w BTreeMap<u32, sweep::plan::Again>,
+    /// Those that a plan has cancelled and that Slurm does not know any more.
+    pub cancelled: &'w TaskIds,
 }
 
 /// Everything that was read of a sweep.
@@ -118,6 +120,7 @@ const SAMPLE: usize = 256;
 /// of the completed ones; what was left out is said.
 pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathered {
     let mut evidence = sweep::tasks(snapshot, wanted.sweep);
+    sweep::add_cancelled(&mut evidence, wanted.sweep, wanted.cancelled);
     sweep::take_over(&mut evidence, wanted.sweep, snapshot, wanted.again);
     let sweep = &*wanted.sweep;
     let mut gathered = Gathered::of(evidence);

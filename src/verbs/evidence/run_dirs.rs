@@ -26,6 +26,7 @@ pub struct RunDirs {
 /// jobs work first, as the settings' templates or the numbers in the names say.
 pub fn run_dirs(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> RunDirs {
     let mut evidence = sweep::tasks(snapshot, wanted.sweep);
+    sweep::add_cancelled(&mut evidence, wanted.sweep, wanted.cancelled);
     sweep::take_over(&mut evidence, wanted.sweep, snapshot, wanted.again);
     let mut found = RunDirs::default();
     if evidence.len() > MOST {

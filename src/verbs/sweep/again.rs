@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{self, Look, Problem, Snapshot, State};
-use crate::sweep::Kind;
 use crate::sweep::plan::{Again, Purpose};
+use crate::sweep::{Kind, Sweep};
 use crate::sys::World;
-use crate::terms::{JobId, Known, Part};
+use crate::terms::{JobId, Known, Part, TaskIds};
 use crate::verbs::sweep::records::{Progress, Record};
 
 /// So many new jobs are asked for by their ids.
@@ -76,6 +76,17 @@ pub fn again(records: &[Record], snapshot: &Snapshot) -> BTreeMap<u32, Again> {
     all
 }
 
+/// Counts as cancelled what a plan has cancelled and what Slurm does not know
+/// any more: of a waiting task of an array that is cancelled without the others
+/// neither queue nor accounting keep anything, and the sweep would shrink.
+/// Which those are.
+pub fn count_cancelled(sweep: &mut Sweep, records: &[Record]) -> TaskIds {
+    let lines = records.iter().flat_map(|record| &record.lines);
+    let cancelled = lines.filter(|line| line.purpose == Purpose::Cancel && line.state == Progress::Done);
+    let all = cancelled.fold(TaskIds::default(), |all, line| all.union(&line.tasks.0));
+    sweep.count_cancelled(&all)
+}
+
 fn is_array(snapshot: &Snapshot, base: u32) -> bool {
     let jobs = snapshot.jobs.known().into_iter().flatten();
     let attempts = snapshot.accounting.known().into_iter().flat_map(|all| all.attempts());
@@ -89,7 +100,7 @@ fn state(snapshot: &Snapshot, id: JobId) -> Option<State> {
         Part::Task(index) => Some(index),
         _ => None,
     };
-    let waits = |pending: &crate::terms::TaskIds| index.is_some_and(|index| pending.contains(index));
+    let waits = |pending: &TaskIds| index.is_some_and(|index| pending.contains(index));
     let queued = snapshot.jobs.known().into_iter().flatten().find(|job| {
         job.id == id || (job.id.base == id.base && job.pending_tasks.as_ref().is_some_and(waits))
     });

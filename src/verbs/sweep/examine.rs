@@ -287,9 +287,11 @@ pub fn folders(context: &Context, source: Option<&Source>, wanted: &str) -> Resu
         return Err(Error::NoSweep { wanted: wanted.to_owned() });
     };
     let (records, unread) = submitted(&place, &sweep);
+    let cancelled = again::count_cancelled(&mut sweep, &records);
     let again = again::again(&records, &snapshot);
     let ground = place.ground(&table, &snapshot);
-    let mut dirs = run_dirs(&ground, &snapshot, Wanted { sweep: &mut sweep, again: &again });
+    let mut dirs =
+        run_dirs(&ground, &snapshot, Wanted { sweep: &mut sweep, again: &again, cancelled: &cancelled });
     dirs.problems.extend(unread);
     Ok((sweep, dirs))
 }
@@ -297,11 +299,12 @@ pub fn folders(context: &Context, source: Option<&Source>, wanted: &str) -> Resu
 /// Looks into one sweep of a snapshot.
 pub fn into(place: &Place, table: Table, mut snapshot: Snapshot, mut sweep: Sweep) -> Examined {
     let (records, unread) = submitted(place, &sweep);
+    let cancelled = again::count_cancelled(&mut sweep, &records);
     if let Some(look) = place.look.as_ref().filter(|_| snapshot.origin == Origin::Local) {
         again::ask(place.world, look, &mut snapshot, &records);
     }
     let again = again::again(&records, &snapshot);
-    let wanted = Wanted { sweep: &mut sweep, again: &again };
+    let wanted = Wanted { sweep: &mut sweep, again: &again, cancelled: &cancelled };
     let LookedInto { mut gathered, judgement, progress } = looked_into(place, &table, &snapshot, wanted);
     gathered.not_read.extend(unread);
     Examined { snapshot, sweep, others: Vec::new(), again, gathered, table, judgement, progress }
@@ -313,7 +316,13 @@ pub fn look_into(place: &Place, table: &Table, snapshot: &Snapshot, sweep: &Swee
     let (records, unread) = submitted(place, sweep);
     let again = again::again(&records, snapshot);
     let mut sweep = sweep.clone();
-    let mut looked = looked_into(place, table, snapshot, Wanted { sweep: &mut sweep, again: &again });
+    let cancelled = again::count_cancelled(&mut sweep, &records);
+    let mut looked = looked_into(
+        place,
+        table,
+        snapshot,
+        Wanted { sweep: &mut sweep, again: &again, cancelled: &cancelled },
+    );
     looked.gathered.not_read.extend(unread);
     looked
 }
@@ -328,9 +337,9 @@ fn submitted(place: &Place, sweep: &Sweep) -> (Vec<Record>, Option<String>) {
 }
 
 fn looked_into(place: &Place, table: &Table, snapshot: &Snapshot, wanted: Wanted<'_>) -> LookedInto {
-    let Wanted { sweep, again } = wanted;
+    let Wanted { sweep, again, cancelled } = wanted;
     let ground = place.ground(table, snapshot);
-    let gathered = gather(&ground, snapshot, Wanted { sweep: &mut *sweep, again });
+    let gathered = gather(&ground, snapshot, Wanted { sweep: &mut *sweep, again, cancelled });
     let rules = Rules {
         settings: &place.config.sweeps,
         table,
