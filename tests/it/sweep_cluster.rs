@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::planted::Truth;
 use crate::support::{Answer, Sandbox, cluster::Cluster};
 use crate::sweep_recorded::{checkpoints_are_as_planted, texts};
 use crate::sweep_truth::Place;
+use crate::watch::events;
 
 /// A person in front of the planted sweep.
 struct Planted {
@@ -60,7 +61,85 @@ fn the_sweep_on_a_real_slurm_is_what_was_planted() {
     let place = Place { full: true, ..place };
     let plan = planted.handover(&["sweep", "plan", &planted.array, "--full", "--json"]).expect(1).data();
     place.plan_is_as_planted(&plan, Some("--mem=1G"));
-    the_plan_resumes_once(&planted, &place, &plan);
+    what_could_go(&planted, |task| task["class"] != "-");
+    let key = planted.handover(&["create"]).expect(0).last_line().to_owned();
+    let ids = the_plan_resumes_once(&planted, &place, &plan);
+    // What those left behind that have completed since is not looked at any more.
+    what_could_go(&planted, |task| task["class"] != "-" && !is_submitted(task));
+    the_report_tells_the_new_ids(&planted, &ids);
+    the_resumed_are_watched_to_their_end(&planted, &ids);
+    the_next_agent_is_told(&planted, &ids, &key);
+}
+
+/// An hour later, when nobody writes any more: the broken checkpoints that were
+/// planted in the runs of these tasks, and nothing else.
+fn what_could_go(planted: &Planted, which: impl Fn(&BTreeMap<String, String>) -> bool) {
+    let set_now = |words: &[&str]| {
+        let words = [words, &["+%Y-%m-%dT%H:%M:%SZ"]].concat();
+        planted.sandbox.set_now(planted.sandbox.program("date", words).run().expect(0).last_line());
+    };
+    set_now(&["-u", "-d", "1 hour"]);
+    let plan = planted.handover(&["sweep", "clean", &planted.array, "--dry-run", "--json"]).expect(0).data();
+    set_now(&["-u"]);
+    let mut told: BTreeMap<u32, usize> = BTreeMap::new();
+    for item in plan["items"].as_array().unwrap() {
+        *told.entry(item["task"].as_u64().unwrap() as u32).or_default() += 1;
+    }
+    let broken =
+        planted.truth.checkpoints(false).into_iter().map(|(task, (_, refused))| (task, refused.len()));
+    let wanted = broken.filter(|(task, count)| *count > 0 && which(&planted.truth.0[*task as usize]));
+    assert_eq!((told, &plan["refused"]), (wanted.collect(), &Value::Null), "{plan:#}");
+}
+
+/// Part 5 has each new id, and a second report has nothing to add.
+fn the_report_tells_the_new_ids(planted: &Planted, ids: &BTreeMap<String, u64>) {
+    let report = || planted.handover(&["sweep", "report", &planted.array]).expect(1);
+    let data = planted.handover(&["sweep", "report", &planted.array, "--whole", "--json"]).expect(1).data();
+    let successors = data["intervention"]["successors"].as_array().unwrap().iter();
+    let told: BTreeMap<String, (u64, Value)> = successors
+        .map(|one| {
+            (one["tasks"].as_str().unwrap().to_owned(), (one["job"].as_u64().unwrap(), one["states"].clone()))
+        })
+        .collect();
+    let completed = json!({ "COMPLETED": 1 });
+    let wanted = ids.iter().map(|(task, id)| (task.clone(), (*id, completed.clone())));
+    assert_eq!(told, wanted.collect());
+    let whole = planted.handover(&["sweep", "report", &planted.array, "--whole"]).expect(1);
+    for (task, id) in ids {
+        let moved = format!("(tasks `{task}` → job {id})");
+        assert!(whole.stdout().contains(&moved), "{moved} in {whole}");
+    }
+    assert!(report().stdout().contains("*no material change since "), "{}", report());
+}
+
+/// A watch of all the new jobs ends at once, as all of them are over and well.
+fn the_resumed_are_watched_to_their_end(planted: &Planted, ids: &BTreeMap<String, u64>) {
+    let ids: Vec<String> = ids.values().map(u64::to_string).collect();
+    let mut words = vec!["watch", "--until", "done", "--json"];
+    words.extend(ids.iter().map(String::as_str));
+    let answer = planted.handover(&words).expect(0);
+    let end = events(&answer).pop().unwrap();
+    assert_eq!(end["why"], "done", "{end:#}");
+    let states = end["sweeps"].as_array().unwrap().iter().map(|sweep| sweep["states"].clone());
+    assert_eq!(states.collect::<Vec<_>>(), vec![json!({ "COMPLETED": 1 }); ids.len()]);
+}
+
+/// Whoever takes over is told where each task went, and to resume none again.
+fn the_next_agent_is_told(planted: &Planted, ids: &BTreeMap<String, u64>, key: &str) {
+    let briefing = planted.handover(&["resume", key]).expect(0);
+    for (task, id) in ids {
+        let went = [
+            format!("tasks {task} were resumed as job {id}"),
+            format!("tasks {task} were started anew as job {id}"),
+        ];
+        assert!(went.iter().any(|went| briefing.stdout().contains(went)), "{task} -> {id} in {briefing}");
+    }
+    let now = briefing.stdout().lines().skip_while(|line| !line.contains("` now: "));
+    let now: Vec<&str> = now.take_while(|line| !line.starts_with("- moved")).collect();
+    let has = |class: &str| now.iter().any(|line| line.contains(class));
+    assert!(has("cuda-oom: 38") && has("missing-module: 10") && has("time-limit: 1"), "{briefing}");
+    // All of these were resumed.
+    assert!(!has("host-oom"), "{briefing}");
 }
 
 /// Tasks that a line of the plan submits again: those that failed, but for
@@ -72,7 +151,7 @@ fn is_submitted(task: &BTreeMap<String, String>) -> bool {
     task["class"] != "-" && !waits && !is_lost
 }
 
-fn the_plan_resumes_once(planted: &Planted, place: &Place, plan: &Value) {
+fn the_plan_resumes_once(planted: &Planted, place: &Place, plan: &Value) -> BTreeMap<String, u64> {
     let hash = plan["hash"].as_str().unwrap();
     let submit =
         || planted.handover(&["sweep", "plan", &planted.array, "--full", "--submit", hash, "--json"]);
@@ -126,6 +205,7 @@ fn the_plan_resumes_once(planted: &Planted, place: &Place, plan: &Value) {
     assert!(twice.stderr().contains("was submitted"), "{twice:?}");
     let next = planted.handover(&["sweep", "plan", &planted.array, "--json"]).expect(1).data();
     place.second_plan_leaves_them(&next, &ids);
+    ids
 }
 
 /// The planted program itself checked each checkpoint that it was given.
