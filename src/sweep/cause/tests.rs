@@ -288,3 +288,18 @@ fn who_cancelled_is_said() {
         ("cancelled", "it was cancelled by uid 1000")
     );
 }
+
+#[test]
+fn a_cause_that_may_be_another_jobs_is_uncertain_and_its_line_is_shown_first() {
+    let mut task = with_log(task("FAILED 1:0", "FAILED 1:0"), &["ModuleNotFoundError: No module named 'a'"]);
+    if let Known::Known(log) = &mut task.looked_mut().log {
+        log.reading.elsewhere = log.reading.root.take().map(Box::new);
+    }
+    let cause = cause(&task, table()).unwrap();
+    assert_eq!((cause.class.as_str(), cause.confidence, cause.retry), ("uncertain", Open, Retry::Ask));
+    let sources: Vec<Source> = cause.evidence.iter().map(|line| line.source).collect();
+    assert_eq!(sources, [Source::Log, Source::Sacct]);
+    // A task that Slurm ended is not in doubt.
+    (task.state, task.exit) = (State::Timeout, None);
+    assert_eq!(super::cause(&task, table()).unwrap().class, "time-limit");
+}

@@ -281,7 +281,9 @@ impl<'a> Why<'a> {
         let mut lines: Vec<Line> =
             self.finding.iter().filter_map(|finding| of_finding(self.task, finding)).collect();
         let told = Line::said(Source::Sacct, told(self.task));
-        lines.insert(if self.by_log { lines.len() } else { 0 }, told);
+        // Where nobody knows whose the log's line is, that line is what to look at.
+        let log_first = self.by_log || self.class == "uncertain";
+        lines.insert(if log_first { lines.len() } else { 0 }, told);
         // Other lines of the newest attempt that tell something of their own.
         let shown = self.finding.map(|finding| finding.offset);
         let telling = |finding: &&Finding| {
