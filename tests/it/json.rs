@@ -8,7 +8,7 @@ use handover::sys::{World, lock};
 use handover::terms::Seconds;
 use serde_json::Value;
 
-use crate::support::planted::Recorded;
+use crate::support::planted::{Recorded, looked_at};
 use crate::support::{Sandbox, schema};
 
 /// Runs verbs with `--json`, checks what they answer, and keeps count of them.
@@ -162,7 +162,7 @@ fn look_into_a_sweep() -> BTreeSet<String> {
     let again = visit(&["report", "2", "--output", "report.md"], 1, "sweep-report");
     assert!(again["unchanged"].is_object() && again["file"]["became"] == "new", "{again}");
     visit(&["report", "--page"], 0, "sweep-page");
-    tour.sandbox.set_now("2026-11-22T12:00:00Z");
+    looked_at(&tour.sandbox, "2026-11-22T12:00:00Z".parse().unwrap());
     visit(&["clean", "2", "--dry-run"], 0, "sweep-clean-plan");
     let gone = visit(&["clean", "2", "--remove", "--yes"], 0, "sweep-clean");
     trash(&["--list-trash"], "sweep-trash");

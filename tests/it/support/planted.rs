@@ -111,19 +111,23 @@ impl Recorded {
 impl Recorded {
     /// Lets so many hours pass, and the state file be written anew then.
     pub fn looked_at_hours_later(&self, hours: u64) {
-        self.hours_later(hours);
-        let then = self.taken.plus(Seconds(hours * 3600));
-        let file = self.sandbox.root().join("cluster_state.txt");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let line = |line: &str| match line.split_once(' ') {
-            Some(("Taken:", _)) => {
-                format!("Taken: {}\n", then.to_string().replace('T', " ").replace('Z', " UTC"))
-            }
-            Some(("taken_at", _)) => format!("taken_at {}\n", then.unix()),
-            _ => format!("{line}\n"),
-        };
-        std::fs::write(&file, text.lines().map(line).collect::<String>()).unwrap();
+        looked_at(&self.sandbox, self.taken.plus(Seconds(hours * 3600)));
     }
+}
+
+/// Lets it be that time, at which the state file of a recording is written anew.
+pub fn looked_at(sandbox: &Sandbox, then: Time) {
+    sandbox.set_now(&then.to_string());
+    let file = sandbox.root().join("cluster_state.txt");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = |line: &str| match line.split_once(' ') {
+        Some(("Taken:", _)) => {
+            format!("Taken: {}\n", then.to_string().replace('T', " ").replace('Z', " UTC"))
+        }
+        Some(("taken_at", _)) => format!("taken_at {}\n", then.unix()),
+        _ => format!("{line}\n"),
+    };
+    std::fs::write(&file, text.lines().map(line).collect::<String>()).unwrap();
 }
 
 /// When each task's newest attempt ended, by its index; under the empty word the
