@@ -75,6 +75,17 @@ impl Attempt {
         Attempt { from, job, ..Attempt::default() }
     }
 
+    /// Python shows the line that warned below the warning's text: an exception
+    /// in that text was dealt with.
+    pub fn was_warning(&mut self, offset: u64) {
+        if let Some(event) = self.events.last_mut()
+            && event.raised
+            && offset.saturating_sub(event.last) < TO_THE_WARNING
+        {
+            event.hedged = true;
+        }
+    }
+
     fn push(&mut self, event: Event) {
         let key = (event.row, event.fingerprint.clone(), event.hedged);
         if let Some(known) = self.known.get(&key) {
@@ -88,6 +99,9 @@ impl Attempt {
         }
     }
 }
+
+/// So many bytes may stand between an exception and the call that warned of it.
+const TO_THE_WARNING: u64 = 1024;
 
 /// The attempts of one file.
 #[derive(Debug)]

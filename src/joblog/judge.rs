@@ -16,6 +16,9 @@ const GENERIC: [&str; 4] = ["code", "exception", "missing-path", "permission"];
 /// Of those the ones that are weak: many programs say them and go on.
 const NOT_FOUND: [&str; 2] = ["missing-path", "permission"];
 
+/// So many lines after an error R says that it halts: the calls and warnings stand between.
+const HALTS_WITHIN: u64 = 12;
+
 /// Classes of exceptions that follow from no trouble of memory, disks or other ranks.
 const STANDS_ALONE: [&str; 4] = ["missing-module", "missing-lib", "config-error", "ckpt-mismatch"];
 /// So many lines between an error and the traceback that ends the program say
@@ -54,6 +57,7 @@ pub(super) fn root(
     printed(events);
     steps(events);
     killed(events);
+    r_errors(events);
     let found = lasting(events, lives_on).map(|found| environment(events, found));
     let found = found.map(|found| broken(events, found));
     for (at, event) in events.iter_mut().enumerate() {
@@ -244,6 +248,24 @@ fn broken(events: &mut [Event], found: usize) -> usize {
     }
 }
 
+/// R says that it halts when nobody took an error; one after which it did not was caught.
+fn r_errors(events: &mut [Event]) {
+    let halts = |event: &Event| {
+        let says = |what| event.text.starts_with(what);
+        event.role == Role::Teardown
+            && (says("Execution halted") || says("Exécution arr") || says("Ausführung ang"))
+    };
+    let halts: Vec<u64> = events.iter().filter(|event| halts(event)).filter_map(|event| event.line).collect();
+    let is_r = |event: &Event| {
+        let begins = |with| event.text.starts_with(with);
+        (begins("Error in ") || begins("Erreur dans ") || begins("Fehler in ")) && event.text.contains(" :")
+    };
+    for event in events.iter_mut().filter(|event| event.role == Role::Root && is_r(event)) {
+        let Some(line) = event.line else { continue };
+        event.hedged |= !halts.iter().any(|halt| (line..line + HALTS_WITHIN).contains(halt));
+    }
+}
+
 /// A shell says "Killed" when its program is over. What fails for want of
 /// something after that belongs to the next one.
 fn killed(events: &mut [Event]) {
@@ -286,5 +308,8 @@ fn choose(events: &[Event]) -> Option<usize> {
     };
     let is_next = events[found].from_top && GENERIC.contains(&events[found].class.as_str());
     let earlier = events[..found].iter().position(found_nothing).filter(|_| is_next);
-    Some(earlier.unwrap_or(found))
+    // What the kernel says of the card explains what CUDA could not.
+    let is_card = |event: &Event| event.class == "hardware" && is_root(event) && !event.hedged;
+    let later = events.iter().position(is_card).filter(|_| events[found].class == "code-or-hw");
+    Some(later.or(earlier).unwrap_or(found))
 }

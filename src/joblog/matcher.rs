@@ -37,13 +37,15 @@ pub(super) enum Mark {
     JobId,
     /// pytest begins, or ends.
     Tests,
+    /// What stands before was the text of a Python warning.
+    Warned,
     /// A script may say which attempt begins here.
     Attempt,
     /// A run or a checkpoint may be named here.
     Mention,
 }
 
-const MARKS: [(&str, Mark); 32] = [
+const MARKS: [(&str, Mark); 33] = [
     ("Traceback (most recent call last)", Mark::Traceback),
     ("Exception ignored in", Mark::Aside),
     ("Exception in thread ", Mark::Thread),
@@ -62,6 +64,7 @@ const MARKS: [(&str, Mark); 32] = [
     ("ttempt ", Mark::Attempt),
     ("ttempt=", Mark::Attempt),
     ("test session starts", Mark::Tests),
+    ("warnings.warn(", Mark::Warned),
     (" passed", Mark::Tests),
     ("ATTEMPT ", Mark::Attempt),
     ("estart ", Mark::Attempt),

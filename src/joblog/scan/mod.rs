@@ -206,6 +206,9 @@ impl<'t> Scan<'t> {
             self.attempts.says_number(number, offset);
             self.after.stop();
         }
+        if hits.has(Mark::Warned) {
+            self.attempts.current().was_warning(offset);
+        }
         if hits.has(Mark::Tests) {
             self.tests.read(label::message(line), offset);
         }
