@@ -121,8 +121,10 @@ impl After {
             return false;
         }
         static LAST_WORDS: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"(?-u)^\s*(?:slurmstepd|srun|sbatch|Terminated|Killed|\*\*\*|[\w./-]+: line \d+:)")
-                .expect("a constant")
+            // Julia shows where each of its threads was when the signal came.
+            let stack = r"\[\d+\] signal \d|in expression starting at |\S+ at \S+(?::\d+| \(unknown line\))$";
+            let slurm = r"slurmstepd|srun|sbatch|Terminated|Killed|\*\*\*|[\w./-]+: line \d+:";
+            Regex::new(&format!(r"(?-u)^\s*(?:{slurm}|{stack})")).expect("a constant")
         });
         if LAST_WORDS.is_match(message) {
             return false;
