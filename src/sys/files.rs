@@ -30,6 +30,9 @@ pub struct FileError {
     pub source: io::Error,
 }
 
+/// What [`Files::sync_dir`] attempts.
+const SYNC: &str = "sync directory";
+
 impl FileError {
     /// Wraps the system's answer.
     pub fn new(action: &'static str, path: &Path, source: io::Error) -> FileError {
@@ -42,9 +45,13 @@ impl FileError {
     }
 
     /// True if writing is forbidden here: a sandbox, a read-only file system,
-    /// another user's directory.
+    /// another user's directory. What was written and could not be synced was not forbidden.
     pub fn is_forbidden(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+        self.action != SYNC
+            && matches!(
+                self.source.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            )
     }
 }
 
@@ -225,7 +232,7 @@ impl Files {
         match File::open(path).and_then(|dir| dir.sync_all()) {
             // Some file systems know no sync of directories.
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            done => done.map_err(|e| FileError::new("sync directory", path, e)),
+            done => done.map_err(|e| FileError::new(SYNC, path, e)),
         }
     }
 

@@ -455,15 +455,15 @@ impl Place<'_> {
         let [oom, module, node, limit] =
             ["cuda-oom", "missing-module", "node-fail", "time-limit"].map(failed);
         assert_eq!(told("groups"), [oom, module, node, killed, limit]);
-        // Of single tasks that waited when they were cancelled Slurm keeps no record.
-        assert_eq!(told("aside"), [json!(null); 0]);
-        assert_eq!([&judgement["finished"], &judgement["counted"], &judgement["failed"]], [186, 186, 51]);
+        // Of single tasks that waited when they were cancelled Slurm keeps no record; the plan does.
+        assert_eq!(told("aside"), [json!(["cancelled", "194,199"])]);
+        assert_eq!([&judgement["finished"], &judgement["counted"], &judgement["failed"]], [188, 186, 51]);
         let again = self.truth.0.iter().filter(|task| is_submitted(task)).count();
         assert_eq!(again, 67 - 51);
         let states = &data["sweeps"][0]["states"];
         // What the plan left alone goes on: four run, since no more may.
         let told = json!({
-            "COMPLETED": 119 + again, "FAILED": 49, "NODE_FAIL": 1, "PENDING": 8, "RUNNING": 4,
+            "CANCELLED": 2, "COMPLETED": 119 + again, "FAILED": 49, "NODE_FAIL": 1, "PENDING": 8, "RUNNING": 4,
             "TIMEOUT": 1
         });
         assert_eq!(*states, told);
