@@ -406,3 +406,63 @@ fn a_glance_looks_closer_at_an_exception_whose_traceback_it_has_cut() {
     let reading = reader().worker().read_bytes(text.as_bytes(), Extent::Glance, None);
     assert_eq!(reading.root.unwrap().frame.as_deref(), Some("train.py:step"));
 }
+
+fn class_of(text: &str) -> Option<String> {
+    read(text).root.map(|root| root.class)
+}
+
+#[test]
+fn what_a_program_lived_through_is_no_cause_and_what_ended_it_is() {
+    let caught = "Traceback (most recent call last):\n  File \"/h/tune.py\", line 3, in run_trial\n    f()\nKeyError: 'lr'\n";
+    let rounds: String = (0..12).map(|round| format!("epoch {round} train_err 0.5 val_err 0.6\n")).collect();
+    assert_eq!(class_of(caught).as_deref(), Some("code"));
+    assert_eq!(class_of(&format!("{caught}{rounds}")), None);
+    // A file that was not found ended the first program of a script; the second failed without its work.
+    let first = "Traceback (most recent call last):\n  File \"/h/list.py\", line 4, in <module>\n    main()\nFileNotFoundError: [Errno 2] No such file or directory: '/data/x'\n";
+    let second = "Traceback (most recent call last):\n  File \"/h/train.py\", line 9, in <module>\n    main()\nValueError: num_samples=0\n";
+    assert_eq!(class_of(&format!("{first}{second}")).as_deref(), Some("missing-path"));
+    let inside = first.replace("<module>", "look");
+    assert_eq!(class_of(&format!("{inside}{second}")).as_deref(), Some("code"));
+}
+
+#[test]
+fn an_exception_in_the_text_of_a_warning_was_dealt_with() {
+    let fit =
+        "Traceback (most recent call last):\n  File \"/h/fit.py\", line 3, in fit\n    f()\nKeyError: 'lr'\n";
+    assert_eq!(class_of(&format!("{fit}done\n")).as_deref(), Some("code"));
+    assert_eq!(class_of(&format!("{fit}\n  warnings.warn(message, FitFailedWarning)\ndone\n")), None);
+}
+
+#[test]
+fn an_error_of_r_ended_it_only_if_r_says_that_it_halts() {
+    let error = "Error in solve.default(m) : \n  system is exactly singular\n";
+    assert_eq!(class_of(&format!("{error}Calls: fit -> solve\nExecution halted\n")).as_deref(), Some("code"));
+    assert_eq!(class_of(&format!("{error}using another way\n")), None);
+}
+
+#[test]
+fn tests_that_all_passed_say_what_they_test() {
+    let tests = |end: &str| {
+        format!(
+            "===== test session starts =====\nERROR x\nOSError: [Errno 98] Address already in use\n===== {end} in 4.1s =====\ntraining\n"
+        )
+    };
+    assert_eq!(class_of(&tests("7 passed")), None);
+    assert_eq!(class_of(&tests("1 failed, 7 passed")).as_deref(), Some("port-clash"));
+}
+
+#[test]
+fn what_the_kernel_the_shell_and_the_disk_say_explains_what_came_of_it() {
+    let cuda = "Traceback (most recent call last):\n  File \"/h/t.py\", line 3, in <module>\n    f()\nRuntimeError: CUDA error: unspecified launch failure\n";
+    assert_eq!(class_of(cuda).as_deref(), Some("code-or-hw"));
+    let xid = "NVRM: Xid (PCI:0000:3b:00): 79, pid=1, GPU has fallen off the bus.\n";
+    assert_eq!(class_of(&format!("{cuda}{xid}")).as_deref(), Some("hardware"));
+    let next = "Traceback (most recent call last):\n  File \"/h/n.py\", line 3, in <module>\n    f()\nFileNotFoundError: [Errno 2] No such file or directory: 'x.npz'\n";
+    assert_eq!(class_of(next).as_deref(), Some("missing-path"));
+    let killed = "/var/spool/slurmd/job00012/slurm_script: line 9: 21733 Killed      python a.py\n";
+    assert_eq!(
+        class_of(&format!("{killed}{next}")),
+        None,
+        "a bare kill is no proof, and what follows no cause"
+    );
+}

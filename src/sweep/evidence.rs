@@ -139,6 +139,20 @@ impl Default for Looked {
 }
 
 impl Evidence {
+    /// The attempts of which this one is the last, for what follows it.
+    pub(super) fn into_earlier(self) -> Vec<AttemptSeen> {
+        let mut earlier = self.earlier;
+        earlier.push(AttemptSeen {
+            state: self.state,
+            exit: self.exit,
+            elapsed: self.elapsed,
+            started: self.started,
+            ended: self.ended,
+            node_list: self.node_list,
+        });
+        earlier
+    }
+
     /// A task of which nothing but its id is known.
     pub fn of(member: u32, id: JobId) -> Evidence {
         Evidence {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evidence::{AttemptSeen, Evidence};
+use super::evidence::Evidence;
 use super::plan::Again;
 use super::{Outcome, Sweep, tasks};
 use crate::cluster::{Snapshot, State};
@@ -49,17 +49,8 @@ impl Evidence {
     /// What was known becomes an earlier attempt of what follows it.
     fn follow(&mut self, new: Evidence) {
         let old = std::mem::replace(self, new);
-        let last = AttemptSeen {
-            state: old.state,
-            exit: old.exit,
-            elapsed: old.elapsed,
-            started: old.started,
-            ended: old.ended,
-            node_list: old.node_list,
-        };
         let own = std::mem::take(&mut self.earlier);
-        self.earlier = old.earlier;
-        self.earlier.push(last);
+        self.earlier = old.into_earlier();
         self.earlier.extend(own);
     }
 }

@@ -188,17 +188,7 @@ impl Evidence {
     fn requeue(&mut self) {
         let fresh = Evidence { raw_id: self.raw_id, in_queue: true, ..Evidence::of(self.member, self.id) };
         let old = std::mem::replace(self, fresh);
-        self.earlier = old.earlier;
-        if old.state.is_finished() {
-            self.earlier.push(AttemptSeen {
-                state: old.state,
-                exit: old.exit,
-                elapsed: old.elapsed,
-                started: old.started,
-                ended: old.ended,
-                node_list: old.node_list,
-            });
-        }
+        self.earlier = if old.state.is_finished() { old.into_earlier() } else { old.earlier };
     }
 
     fn queued(&mut self, job: &Job) {

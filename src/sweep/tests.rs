@@ -215,7 +215,7 @@ fn tasks_that_were_cancelled_together_before_they_started_are_cancelled_and_do_n
 fn an_array_that_was_asked_for_by_id_is_whole_whatever_the_window_was() {
     let old = row("8_0", 8, "FAILED", "1:0", 100);
     let mut seen = snapshot(&accounting(&[&old]), Vec::new());
-    let Known::Known(read) = &mut seen.accounting else { unreachable!() };
+    let Known::Known(read) = &mut seen.accounting else { panic!("accounting was given") };
     read.since = Time::from_unix(1_000_050);
     let asked = [
         row("8_0", 8, "COMPLETED", "0:0", 100),

@@ -104,7 +104,7 @@ fn three_releases_give_one_answer() {
         assert_eq!((&data["cluster"], &data["slurm"]), (&json!("past"), &json!(release)));
         answers.push(data);
     }
-    let [debian, old, new] = &answers[..] else { unreachable!() };
+    let [debian, old, new] = &answers[..] else { panic!("one answer for each release") };
     assert_eq!(shapes(old), shapes(new));
     assert_eq!(nodes(old), nodes(new));
     // Which of them work at the moment is not the same there.

@@ -23,7 +23,7 @@ fn setup() -> Setup {
         name: "train".to_owned(),
         alive: Known::Known(TaskIds::default()),
         script: Some("train.sh".to_owned()),
-        root: "/work/tree".into(),
+        root: "/home/ann/tree".into(),
         ..Setup::of("48251", sweep::Kind::Array)
     }
 }
@@ -39,8 +39,8 @@ fn failed(member: u32, cause: usize) -> Subject {
 }
 
 fn with_checkpoint(subject: Subject, step: u64) -> Subject {
-    let path = format!("/work/tree/outputs/run {}/step_{step}.pt", subject.member).into();
-    let run_dir = Some(format!("/work/tree/outputs/run {}", subject.member).into());
+    let path = format!("/home/ann/tree/outputs/run {}/step_{step}.pt", subject.member).into();
+    let run_dir = Some(format!("/home/ann/tree/outputs/run {}", subject.member).into());
     Subject {
         checkpoint: Known::Known(Some(Best { path, step: Some(step), weights_only: false })),
         run_dir,
@@ -441,15 +441,15 @@ fn values_from_outside_stay_words() {
     let causes = vec![seen("preempted", Where::Scattered)];
     let template = Some(Template::read("make run RUN={run} NAME={name}").unwrap());
     let mut task = with_checkpoint(failed(3, 0), 5);
-    task.run_dir = Some("/work/tree/-x'; rm -rf ~ #`id`".into());
+    task.run_dir = Some("/home/ann/tree/-x'; rm -rf ~ #`id`".into());
     let setup = Setup { causes, template, name: "$(reboot)".to_owned(), ..setup() };
     assert_eq!(
         texts(&plan(&setup, &[task.clone()])),
-        [r"make run RUN='/work/tree/-x'\''; rm -rf ~ #`id`' NAME='$(reboot)'"]
+        [r"make run RUN='/home/ann/tree/-x'\''; rm -rf ~ #`id`' NAME='$(reboot)'"]
     );
     // One that no shell takes blocks itself, and no other.
-    let other = Subject { run_dir: Some("/work/tree/4".into()), ..with_checkpoint(failed(4, 0), 5) };
-    task.run_dir = Some("/work/tree/a\nb".into());
+    let other = Subject { run_dir: Some("/home/ann/tree/4".into()), ..with_checkpoint(failed(4, 0), 5) };
+    task.run_dir = Some("/home/ann/tree/a\nb".into());
     let made = plan(&setup, &[task, other]);
     let blocked: Vec<_> = made.steps.iter().filter(|step| step.blocked.is_some()).collect();
     assert!(blocked[0].blocked.as_ref().unwrap().contains("cannot be quoted"));
