@@ -74,6 +74,16 @@ impl Files {
         path.ancestors().skip(1).take(new).try_for_each(|parent| self.sync_dir(parent))
     }
 
+    /// Makes one directory that means nothing after a power loss, such as a lock's: without a sync.
+    pub fn ensure_passing_dir(&self, path: &Path) -> Result<(), FileError> {
+        match DirBuilder::new().create(path) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                Err(FileError::new("create directory", path, e))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes one directory that must not exist yet, for the owner alone.
     pub fn create_private_dir(&self, path: &Path) -> Result<(), FileError> {
         DirBuilder::new().mode(0o700).create(path).map_err(|e| FileError::new("create directory", path, e))

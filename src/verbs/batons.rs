@@ -91,7 +91,12 @@ pub fn standing(
 /// It is a lock of its own: whoever removes a large worktree holds the other one for long,
 /// and an agent at its end must not wait for that.
 pub fn alone(context: &Context, purpose: &str) -> Result<Option<Lock>, Error> {
-    match lock::acquire(context.world, &chain(context), purpose, PATIENCE, &mut |_| {}) {
+    let files = &context.world.files;
+    let made = files.ensure_dir(&context.home()).and_then(|()| files.ensure_passing_dir(&chain(context)));
+    let taken = made.map_err(LockError::from);
+    let taken =
+        taken.and_then(|()| lock::acquire(context.world, &chain(context), purpose, PATIENCE, &mut |_| {}));
+    match taken {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::File(error)) if error.is_forbidden() => Ok(None),
         Err(error) => Err(error.into()),
