@@ -47,23 +47,42 @@ impl TaskIds {
         &self.ranges
     }
 
-    /// Adds an index; free of cost if it is above all others.
+    /// Adds an index; free of cost if it is above all others, else as much as
+    /// to find its place and to move what stands behind it.
     pub fn push(&mut self, index: u32) {
-        match self.ranges.last_mut() {
-            Some((_, to)) if to.checked_add(1) == Some(index) => *to = index,
-            Some((_, to)) if *to < index => self.ranges.push((index, index)),
-            None => self.ranges.push((index, index)),
-            Some(_) => {
-                let mut ranges = std::mem::take(&mut self.ranges);
-                ranges.push((index, index));
-                self.ranges = merged(ranges);
+        let place = match self.ranges.last() {
+            Some(&(from, _)) if index < from => self.ranges.partition_point(|&(from, _)| from <= index),
+            _ => self.ranges.len(),
+        };
+        let is_next = |&(_, to): &(u32, u32)| index <= to.saturating_add(1);
+        let joins_before = place.checked_sub(1).filter(|&before| is_next(&self.ranges[before]));
+        let joins_after = self.ranges.get(place).is_some_and(|&(from, _)| index.checked_add(1) == Some(from));
+        match (joins_before, joins_after) {
+            (Some(before), true) if self.ranges[before].1 < index => {
+                self.ranges[before].1 = self.ranges[place].1;
+                self.ranges.remove(place);
             }
+            (Some(before), _) => self.ranges[before].1 = self.ranges[before].1.max(index),
+            (None, true) => self.ranges[place].0 = index,
+            (None, false) => self.ranges.insert(place, (index, index)),
         }
     }
 
     /// What is in either.
     pub fn union(&self, other: &TaskIds) -> TaskIds {
-        TaskIds { ranges: merged([self.ranges.as_slice(), &other.ranges].concat()) }
+        let (mut one, mut two) = (self.ranges.as_slice(), other.ranges.as_slice());
+        let mut ranges = Vec::with_capacity(one.len() + two.len());
+        while let (Some(&a), Some(&b)) = (one.first(), two.first()) {
+            if a <= b {
+                join(&mut ranges, a);
+                one = &one[1..];
+            } else {
+                join(&mut ranges, b);
+                two = &two[1..];
+            }
+        }
+        one.iter().chain(two).for_each(|&range| join(&mut ranges, range));
+        TaskIds { ranges }
     }
 
     /// What is in both.
@@ -219,13 +238,16 @@ fn read(text: &str, most: u32) -> Result<TaskIds, NotA> {
 fn merged(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
     ranges.sort_unstable();
     let mut joined: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
-    for (from, to) in ranges {
-        match joined.last_mut() {
-            Some((_, end)) if from <= end.saturating_add(1) => *end = (*end).max(to),
-            _ => joined.push((from, to)),
-        }
-    }
+    ranges.into_iter().for_each(|range| join(&mut joined, range));
     joined
+}
+
+/// Puts a range that begins no earlier than the last one behind it, or into it if they touch.
+fn join(ranges: &mut Vec<(u32, u32)>, (from, to): (u32, u32)) {
+    match ranges.last_mut() {
+        Some((_, end)) if from <= end.saturating_add(1) => *end = (*end).max(to),
+        _ => ranges.push((from, to)),
+    }
 }
 
 serde_as_text!(TaskIds);
@@ -284,6 +306,13 @@ mod tests {
             let mut pushed = one.clone();
             b.iter().for_each(|index| pushed.push(*index));
             prop_assert_eq!(pushed, one.union(&two));
+        }
+
+        #[test]
+        fn indices_come_in_any_order(indices in proptest::collection::vec(prop_oneof![0u32..40, u32::MAX - 3..=u32::MAX], 0..60)) {
+            let mut pushed = TaskIds::default();
+            indices.iter().for_each(|index| pushed.push(*index));
+            prop_assert_eq!(pushed, indices.into_iter().collect::<TaskIds>());
         }
 
         #[test]

@@ -1,5 +1,6 @@
 //! In which directories the jobs of a sweep work.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::cluster::{Job, Snapshot};
@@ -15,15 +16,17 @@ pub(super) fn of(snapshot: &Snapshot, sweep: &Sweep, who: &[Identity]) -> Vec<(P
         Some((_, known)) => *known = known.union(&tasks),
         None => found.push((dir.clone(), tasks)),
     };
+    let mut own: BTreeMap<&PathBuf, TaskIds> = BTreeMap::new();
     let mut seen = TaskIds::default();
     for one in who {
         let member = one.task.unwrap_or(one.base);
         // One that is not absolute says nothing: Slurm's own are.
         if let Some(dir) = one.work_dir.as_ref().filter(|dir| dir.is_absolute()) {
             seen.push(member);
-            add(dir, [member].into_iter().collect());
+            own.entry(dir).or_default().push(member);
         }
     }
+    own.into_iter().for_each(|(dir, tasks)| add(dir, tasks));
     let is_of_it = |job: &&Job| match sweep.kind {
         Kind::Array => job.id.base.to_string() == sweep.key,
         Kind::SharedName => job.name == sweep.name,

@@ -334,7 +334,7 @@ impl Study {
             } else if is_late || is_last {
                 self.missing.insert(task.member, results.missing);
             } else {
-                self.open = self.open.union(&[task.member].into_iter().collect());
+                self.open.push(task.member);
             }
         }
         self.whole = self.whole.union(&whole.into_iter().collect());
