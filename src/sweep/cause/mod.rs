@@ -2,9 +2,11 @@
 //!
 //! The earliest root of the newest attempt in the log leads; accounting
 //! confirms it, contradicts it, or says what no log can: that the node was lost
-//! or the time limit was reached. Exit codes alone prove little.
+//! or the time limit was reached. A line in Slurm's words that accounting denies
+//! leads nowhere: programs print such lines, too. Exit codes alone prove little.
 
 mod account;
+mod denied;
 mod why;
 mod words;
 
@@ -19,7 +21,8 @@ use super::Evidence;
 use crate::joblog::{Fingerprint, Retry, Table};
 
 pub(super) use account::told;
-pub(super) use why::{Key, Why, newest, of_finding, readable, why};
+pub(super) use denied::{is_denied, is_of_earlier};
+pub(super) use why::{Key, Why, leading, newest, of_finding, readable, why};
 
 /// Why a task failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::*;
-use crate::cluster::{ExitCode, FailedStep, State};
+use crate::cluster::{ExitCode, FailedStep, Printed, State};
 use crate::config::PatternRow;
 use crate::joblog::{Finding, Reading, Role};
 use crate::sweep::{LogSeen, Shared};
@@ -53,7 +53,7 @@ fn table() -> &'static Table {
 const ROWS: [(&str, &str, &str, &str); 9] = [
     ("time-limit", "root", "resume", "DUE TO TIME LIMIT"),
     ("preempted", "root", "resume", "DUE TO PREEMPTION"),
-    ("host-oom", "root", "after-change", "oom_kill event"),
+    ("host-oom", "root", "after-change", "oom_kill event|Exceeded step memory limit"),
     ("killed-unconfirmed", "evidence", "ask", r"line \d+: +\d+ Killed"),
     ("cuda-oom", "root", "after-change", "CUDA out of memory"),
     ("hardware", "root", "resume", "NVRM: Xid"),
@@ -144,8 +144,10 @@ fn a_bare_killed_is_memory_only_with_a_second_witness() {
         is("host-oom", Likely, Retry::AfterChange)
     );
     assert_eq!(found(&with_log(task("FAILED 9:0", ""), &[line])), is("host-oom", Likely, Retry::AfterChange));
-    let (class, confidence, _) = found(&with_log(task("FAILED 1:0", ""), &[line, oom]));
-    assert_eq!((class.as_str(), confidence), ("host-oom", Sure));
+    let mut no_steps = task("FAILED 1:0", "");
+    no_steps.steps.count = 0;
+    let (class, confidence, _) = found(&with_log(no_steps, &[line, oom]));
+    assert_eq!((class.as_str(), confidence), ("host-oom", Sure), "no step is known that could deny it");
     let (class, confidence, _) = found(&with_log(task("FAILED 1:0", "OUT_OF_MEMORY 0:125"), &[line]));
     assert_eq!((class.as_str(), confidence), ("host-oom", Sure));
 }
@@ -302,4 +304,95 @@ fn a_cause_that_may_be_another_jobs_is_uncertain_and_its_line_is_shown_first() {
     // A task that Slurm ended is not in doubt.
     (task.state, task.exit) = (State::Timeout, None);
     assert_eq!(super::cause(&task, table()).unwrap().class, "time-limit");
+}
+
+// What a program may print itself.
+
+const LIMIT: &str =
+    "slurmstepd: error: *** JOB 107 ON gpu01 CANCELLED AT 2026-11-20T04:00:00 DUE TO TIME LIMIT ***";
+const STEP_LIMIT: &str =
+    "slurmstepd: error: *** STEP 107.0 ON gpu01 CANCELLED AT 2026-11-20T04:00:00 DUE TO TIME LIMIT ***";
+const TAKEN: &str =
+    "slurmstepd: error: *** JOB 107 ON gpu01 CANCELLED AT 2026-11-20T04:00:00 DUE TO PREEMPTION ***";
+const MEMORY: &str = "slurmstepd: error: Detected 1 oom_kill event in StepId=107.batch. Some of the step tasks have been OOM Killed.";
+const MODULE: &str = "ModuleNotFoundError: No module named 'einops'";
+
+#[test]
+fn a_line_in_slurms_words_that_accounting_denies_is_no_cause() {
+    for line in [LIMIT, STEP_LIMIT, TAKEN, MEMORY] {
+        let forged = with_log(task("FAILED 1:0", "FAILED 1:0"), &[line]);
+        assert_eq!(found(&forged), is("unknown", Open, Retry::Once), "{line}");
+        let cause = cause(&forged, table()).unwrap();
+        assert!(
+            cause.sentence.ends_with("its log tells of another end, which accounting denies"),
+            "{cause:?}"
+        );
+        let lines: Vec<&str> = cause.evidence.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(lines[1], line, "what was denied is shown");
+        let forged = with_log(task("FAILED 1:0", "FAILED 1:0"), &[line, MODULE]);
+        assert_eq!(found(&forged), is("missing-module", Likely, Retry::FixFirst), "{line}");
+    }
+}
+
+#[test]
+fn what_a_program_says_after_a_line_that_is_denied_is_how_it_ended() {
+    let mut forged = with_log(task("FAILED 1:0", "FAILED 1:0"), &[LIMIT, MODULE]);
+    if let Known::Known(log) = &mut forged.looked_mut().log {
+        let after = &mut log.reading.others[0];
+        (after.role, after.exception) = (Role::Teardown, Some("ModuleNotFoundError".to_owned()));
+    }
+    assert_eq!(found(&forged), is("missing-module", Likely, Retry::FixFirst));
+}
+
+#[test]
+fn a_time_limit_is_denied_only_far_below_the_limit() {
+    let ran = |elapsed, limit| {
+        let mut task = task("FAILED 1:0", "FAILED 1:0");
+        (task.elapsed, task.limit) = (elapsed, limit);
+        found(&with_log(task, &[LIMIT])).0
+    };
+    assert_eq!(ran(Some(3239), Some(3600)), "unknown");
+    assert_eq!(ran(Some(3241), Some(3600)), "time-limit", "it may have trapped the signal");
+    assert_eq!(ran(None, Some(3600)), "time-limit", "not known");
+    assert_eq!(ran(Some(60), None), "time-limit", "not known");
+}
+
+#[test]
+fn a_limit_of_its_own_that_ended_a_step_is_the_cause() {
+    for step in ["CANCELLED 0:15", "TIMEOUT 0:0", "FAILED 0:15", "FAILED 143:0"] {
+        let (class, ..) = found(&with_log(task("FAILED 1:0", step), &[STEP_LIMIT]));
+        assert_eq!(class, "time-limit", "{step}");
+    }
+    let mut unseen = task("FAILED 1:0", "");
+    unseen.steps.count = 0;
+    assert_eq!(
+        found(&with_log(unseen, &[STEP_LIMIT])).0,
+        "time-limit",
+        "no step is known that could deny it"
+    );
+}
+
+#[test]
+fn memory_is_denied_only_by_steps_that_were_seen_and_ended_by_no_signal() {
+    let ended = |outcome, step| found(&with_log(task(outcome, step), &[MEMORY])).0;
+    assert_eq!(ended("FAILED 1:0", "OUT_OF_MEMORY 0:125"), "host-oom");
+    assert_eq!(ended("OUT_OF_MEMORY 0:125", ""), "host-oom");
+    assert_eq!(ended("FAILED 9:0", ""), "host-oom", "137 with 128 taken off");
+    assert_eq!(ended("FAILED 1:0", "FAILED 0:9"), "host-oom");
+    assert_eq!(ended("FAILED 1:0", ""), "unknown");
+    let mut old = task("FAILED 1:0", "FAILED 1:0");
+    let line = ["slurmstepd: error: Exceeded step memory limit at some point."];
+    old.printed = Printed::Unknown;
+    assert_eq!(found(&with_log(old.clone(), &line)).0, "host-oom", "releases that had no word for it");
+    old.printed = Printed::Whole;
+    assert_eq!(found(&with_log(old, &line)).0, "unknown", "no such release says this");
+}
+
+#[test]
+fn the_line_of_an_attempt_before_a_requeue_is_not_the_cause_of_this_one() {
+    let mut again = with_log(task("FAILED 1:0", "FAILED 1:0"), &[TAKEN]);
+    let mut before = task("PREEMPTED 0:15", "");
+    before.node_list = Shared::from("gpu02");
+    again.earlier = before.into_earlier();
+    assert_eq!(found(&again).0, "unknown");
 }

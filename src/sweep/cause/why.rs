@@ -2,6 +2,7 @@
 //! hundred thousand failed tasks are grouped without a single new text.
 
 use super::account::{Account, outcome, told};
+use super::denied::is_denied;
 use super::words::of_class;
 use super::{Cause, Confidence, Line, Source};
 use crate::cluster::{ExitCode, State};
@@ -62,7 +63,7 @@ const DECIDED_OUTSIDE: [&str; 11] = [
 pub fn why(task: &Evidence) -> Option<Why<'_>> {
     let account = Account::of(task)?;
     let log = readable(task);
-    let root = log.and_then(|log| log.root.as_ref());
+    let root = log.and_then(|log| leading(task, log));
     let of_root = root.map_or("", |root| root.class.as_str());
     let account_leads = |confidence, finding| Why {
         task,
@@ -88,7 +89,11 @@ pub fn why(task: &Evidence) -> Option<Why<'_>> {
         },
         Account::NoOutput => account_leads(Confidence::Sure, root.filter(|_| of_root == "log-path")),
         Account::Signal { .. } | Account::Status(_) | Account::NeverLaunched => match (root, log) {
-            (Some(root), Some(log)) => of_log(task, account, root, confidence(log, root)),
+            (Some(root), Some(log)) if log.root.as_ref() == Some(root) => {
+                of_log(task, account, root, confidence(log, root))
+            }
+            // What the log itself held for the cause cannot be; so this is the next best.
+            (Some(root), _) => of_log(task, account, root, Confidence::Likely),
             (_, log) => without_root(task, account, log, &account_leads),
         },
     })
@@ -105,7 +110,8 @@ fn without_root<'a>(
     log: Option<&'a Reading>,
     account_leads: &dyn Fn(Confidence, Option<&'a Finding>) -> Why<'a>,
 ) -> Why<'a> {
-    let memory = log.and_then(|log| newest(log).find(|finding| finding.class == "host-oom"));
+    let is_memory = |finding: &&Finding| finding.class == "host-oom" && !is_denied(task, finding);
+    let memory = log.and_then(|log| newest(log).find(is_memory));
     let killed = killed(log);
     if let Some(memory) = memory.filter(|_| killed.is_some() || account.is_kill()) {
         return of_log(task, account, memory, Confidence::Sure);
@@ -146,6 +152,23 @@ fn without_root<'a>(
             account_leads(confidence, teardown)
         }
     }
+}
+
+/// What of the log may be the cause: its root, or, if accounting denies that,
+/// the next of which this is not so. What a program says after it was told to
+/// end follows from that; but it was not told.
+pub fn leading<'a>(task: &Evidence, log: &'a Reading) -> Option<&'a Finding> {
+    let root = log.root.as_ref()?;
+    if !is_denied(task, root) {
+        return Some(root);
+    }
+    let left = || newest(log).filter(|finding| !is_denied(task, finding));
+    let may_follow = |finding: &&Finding| {
+        finding.offset > root.offset
+            && finding.exception.is_some()
+            && matches!(finding.role, Role::Teardown | Role::Cascade)
+    };
+    left().find(|finding| finding.role == Role::Root).or_else(|| left().find(may_follow))
 }
 
 /// The log, if it was read and is of the newest attempt.
@@ -259,6 +282,9 @@ impl<'a> Why<'a> {
             Known::Known(log) if log.reading.size == 0 => Some("its log is empty".to_owned()),
             Known::Known(log) if log.reading.elsewhere.is_some() => {
                 Some("the cause that its log names stands in a part that may be another job's".to_owned())
+            }
+            Known::Known(log) if log.reading.root.as_ref().is_some_and(|root| is_denied(self.task, root)) => {
+                Some("its log tells of another end, which accounting denies".to_owned())
             }
             Known::Known(log) => {
                 let unread: u64 = log

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::cause::{newest, of_finding, readable, told};
+use super::cause::{is_denied, is_of_earlier, leading, newest, of_finding, readable, told};
 use super::judge::Rules;
 use super::measure::fast_below;
 use super::{Evidence, Line, Members, Source, Sweep};
@@ -168,9 +168,10 @@ fn completed(task: &Evidence, siblings: &Siblings, found: &mut Found) {
         found.add(CompletedOverFailedSteps, task.member, accounted);
     }
     let log = readable(task);
-    if let Some(root) = log.and_then(|log| log.root.as_ref()).filter(|root| !root.survived) {
+    if let Some(root) = log.and_then(|log| leading(task, log)).filter(|root| !root.survived) {
         found.add(CompletedWithFailureInLog, task.member, || of_finding(task, root));
     }
+    log.into_iter().for_each(|log| disagreeing(task, log, found));
     if siblings.is_fast(task) && !siblings.shows_steps(task) || siblings.lacks_steps(task) {
         found.add(FastWithoutSteps, task.member, accounted);
     }
@@ -211,7 +212,7 @@ fn completed(task: &Evidence, siblings: &Siblings, found: &mut Found) {
 }
 
 fn failed(task: &Evidence, found: &mut Found) {
-    use ContradictionKind::{FailedThoughDone, HiddenOutOfMemory, LogDisagrees};
+    use ContradictionKind::{FailedThoughDone, HiddenOutOfMemory};
     let says_memory = task.state == State::OutOfMemory || task.exit.is_some_and(ExitCode::is_out_of_memory);
     if task.steps.out_of_memory && !says_memory {
         found.add(HiddenOutOfMemory, task.member, || Some(Line::said(Source::Sacct, told(task))));
@@ -220,8 +221,18 @@ fn failed(task: &Evidence, found: &mut Found) {
     if task.state == State::Failed && log.root.is_none() && is_done(log) && newest(log).all(is_harmless) {
         found.add(FailedThoughDone, task.member, || Some(Line::said(Source::Sacct, told(task))));
     }
-    if let Some(root) = log.root.as_ref().filter(|root| disagrees(task.state, &root.class)) {
-        found.add(LogDisagrees, task.member, || of_finding(task, root));
+    disagreeing(task, log, found);
+}
+
+/// A log whose cause cannot be, by accounting: a program printed it, or one of
+/// the two is wrong. What an attempt before this one left in the log is in order.
+fn disagreeing(task: &Evidence, log: &Reading, found: &mut Found) {
+    let is_other = |root: &&Finding| {
+        let by_state = task.state.is_failure() && disagrees(task.state, &root.class);
+        (by_state || is_denied(task, root)) && !is_of_earlier(task, &root.class)
+    };
+    if let Some(root) = log.root.as_ref().filter(is_other) {
+        found.add(ContradictionKind::LogDisagrees, task.member, || of_finding(task, root));
     }
 }
 

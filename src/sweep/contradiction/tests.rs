@@ -144,6 +144,26 @@ fn a_log_that_tells_another_end_than_accounting_is_told() {
 }
 
 #[test]
+fn a_line_that_accounting_denies_spoils_no_result_and_that_of_an_earlier_attempt_is_in_order() {
+    let forged = |state, text: &str, class| {
+        let mut found = log(Some(class), None, NOW);
+        found.reading.root.iter_mut().for_each(|root| root.text = text.to_owned());
+        with(task(0, state), |looked| looked.log = Known::Known(found))
+    };
+    let taken = "slurmstepd: error: *** JOB 8 ON n1 CANCELLED AT 2026-11-20T04:00:00 DUE TO PREEMPTION ***";
+    let line = format!("log_disagrees 0 {taken}");
+    assert_eq!(kinds(&[forged(State::Completed, taken, "preempted")]), [line.clone()]);
+    assert_eq!(kinds(&[forged(State::Failed, taken, "preempted")]), [line]);
+    let memory = "slurmstepd: error: Detected 1 oom_kill event in StepId=8.batch.";
+    let mut failed = forged(State::Failed, memory, "host-oom");
+    failed.steps.count = 1;
+    assert_eq!(kinds(&[failed]), [format!("log_disagrees 0 {memory}")]);
+    let mut requeued = forged(State::Failed, taken, "preempted");
+    requeued.earlier = task(0, State::Preempted).into_earlier();
+    assert_eq!(kinds(&[requeued]), Vec::<String>::new());
+}
+
+#[test]
 fn gpus_that_are_held_for_nothing_are_told_from_a_job_that_ends() {
     let held = |age| {
         with(task(0, State::Running), |looked| looked.runs = Known::Known(vec![run("a", Some(0), NOW - age)]))
