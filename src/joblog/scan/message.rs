@@ -7,6 +7,7 @@ use memchr::memmem;
 use regex::bytes::Regex;
 
 use super::block::Block;
+use super::hedge::is_hedged;
 use super::ids::job_in;
 use crate::joblog::attempts::Event;
 use crate::joblog::finding::{Fingerprint, Role};
@@ -139,16 +140,4 @@ fn exception_in(text: &[u8]) -> Option<String> {
             .expect("a constant")
     });
     TYPE.captures(text).and_then(|found| Some(String::from_utf8_lossy(found.get(1)?.as_bytes()).into_owned()))
-}
-
-/// True if a line says itself that it ends nothing.
-fn is_hedged(message: &[u8], at: usize) -> bool {
-    static LEVEL: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?-u)\b(?:WARN(?:ING)?|INFO|DEBUG|warning|info|debug)\b").expect("a constant")
-    });
-    static DEALT_WITH: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i-u)\bretry(?:ing)?\b|\bskipp(?:ed|ing)\b|\bignor(?:ed|ing)\b|\bfall(?:ing|s)? back\b|\bfallback\b|\bcontinuing\b|\brecovered\b")
-            .expect("a constant")
-    });
-    LEVEL.is_match(&message[..at.min(160)]) || DEALT_WITH.is_match(&message[..message.len().min(1000)])
 }

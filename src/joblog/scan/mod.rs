@@ -2,6 +2,7 @@
 
 mod after;
 mod block;
+mod hedge;
 mod ids;
 mod message;
 mod probe;
