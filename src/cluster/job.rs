@@ -57,9 +57,13 @@ pub struct Job {
     #[serde(skip)]
     pub memory: Option<Bytes>,
     /// The directory in which it works.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<PathBuf>"))]
     pub work_dir: Option<PathBuf>,
     /// Its standard output. Patterns may be left in it (see [`super::filled`]);
     /// `%a` is, for the pending rest of an array.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<PathBuf>"))]
     pub stdout: Option<PathBuf>,
     /// Its standard error, if the source says it; the same file as `stdout` by
     /// default. Not part of the JSON form.

@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::sweeps::{Logs, LogsFile, Sweeps, SweepsFile};
 use crate::terms::Seconds;
 
 /// All settings, with every default filled in.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
     /// Where the cluster is and which jobs are ours.
     pub cluster: Cluster,
@@ -23,7 +23,7 @@ pub struct Config {
 }
 
 /// Where the answers about the cluster come from.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Source {
     /// Slurm's commands here, else the newest state file that git knows.
     #[default]
@@ -37,7 +37,7 @@ pub enum Source {
 }
 
 /// Settings about the cluster.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
     /// `auto`, `local`, `none`, or the path of a state file.
     pub source: Source,
@@ -59,7 +59,7 @@ pub struct Cluster {
 }
 
 /// Settings about worktrees.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Worktrees {
     /// Where `start` puts a worktree, relative to the main one; `{repo}` and
     /// `{feature}` are filled in, slashes in features become dashes.
@@ -73,7 +73,7 @@ pub struct Worktrees {
 }
 
 /// Settings about what is kept for how long.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Retention {
     /// Handovers older than this are archived by `archive`.
     pub archive_after: Seconds,

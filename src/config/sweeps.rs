@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::terms::{NotA, Seconds};
 
 /// Where job logs are and what they may say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logs {
     /// Where logs are, as globs relative to the worktree and to the jobs' work
     /// directories, for jobs of which Slurm does not say it.
@@ -18,7 +18,7 @@ pub struct Logs {
 }
 
 /// One row of the pattern table, as written: what a line of a log means.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatternRow {
     /// A short name that is unique in the table.
@@ -53,7 +53,7 @@ pub struct PatternRow {
 ///
 /// Templates may hold `{array}` (the array's id), `{task}` (the index), `{id}`
 /// (`array_task`), `{job}` (the raw job id), `{name}` (the jobs' name).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sweeps {
     /// Over so many percent of similar failures a sweep is to be watched.
     pub watch_percent: u8,

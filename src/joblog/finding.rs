@@ -363,8 +363,7 @@ pub enum Mention {
 }
 
 /// Which job's log is wanted, as far as that is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The job's id, or that of its array.
     pub base: u32,

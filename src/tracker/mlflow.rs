@@ -31,6 +31,8 @@ pub struct Others {
     /// MLflow's runs.
     pub runs: Vec<Run>,
     /// Databases of Trackio. They are there; they are not read, since a reader could lock them.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub trackio: Vec<PathBuf>,
     /// What was not read, and why.
     pub unread: Vec<Unread>,

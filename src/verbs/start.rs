@@ -13,7 +13,7 @@ use crate::worktree::context::{self, Written};
 pub use crate::worktree::create::Wish;
 use crate::worktree::create::{self, Made, Plan};
 use crate::worktree::share::{self, Shared};
-use crate::worktree::{Block, as_text, registry};
+use crate::worktree::{Block, registry};
 
 /// What `start` did.
 #[derive(Debug, Clone, Serialize)]
@@ -27,8 +27,8 @@ pub struct Outcome {
     /// How many changed or new files stay behind in the worktree in which it ran.
     pub left_behind: Known<usize>,
     /// The worktree in which it ran.
-    #[serde(serialize_with = "as_text")]
-    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub from: PathBuf,
     /// What is shared by links.
     pub shared: Shared,

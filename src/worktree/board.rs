@@ -23,8 +23,8 @@ pub struct Row {
     /// What people call it: its feature, else its branch, else its directory.
     pub name: String,
     /// Where it is.
-    #[serde(serialize_with = "super::as_text")]
-    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// True for the main worktree.
     pub is_main: bool,

@@ -44,8 +44,8 @@ pub struct Plan {
     /// The branch.
     pub branch: String,
     /// Where it is, or will be.
-    #[serde(serialize_with = "super::as_text")]
-    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// True if the worktree is there already.
     pub worktree_exists: bool,

@@ -56,6 +56,8 @@ pub enum Written {
     Rewritten {
         /// Where what somebody had written into it is kept.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(serialize_with = "crate::terms::path_text")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<PathBuf>"))]
         edits: Option<PathBuf>,
     },
     /// It was made from the same facts, and nothing was written.

@@ -39,8 +39,8 @@ pub struct Plan {
     /// The branch that they come to.
     pub into: String,
     /// Where that branch is checked out.
-    #[serde(serialize_with = "super::as_text")]
-    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub checkout: PathBuf,
     /// With a merge commit.
     pub merge: bool,

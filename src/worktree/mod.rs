@@ -34,12 +34,3 @@ pub use block::Block;
 pub use error::Error;
 pub use registry::{Entry, WorktreeId};
 pub use target::{Target, private_dir};
-
-use std::path::Path;
-
-use crate::safety::escape_path;
-
-/// Serialises a path as text; what cannot be shown is escaped.
-pub(crate) fn as_text<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&escape_path(path))
-}

@@ -94,6 +94,8 @@ pub struct Entry {
     pub ready: bool,
     /// The links that we made, relative to the top of the worktree.
     #[serde(default)]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub links: Vec<PathBuf>,
 }
 

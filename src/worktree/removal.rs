@@ -91,8 +91,8 @@ pub struct Plan {
     /// Its name.
     pub name: String,
     /// Where it is.
-    #[serde(serialize_with = "super::as_text")]
-    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub path: PathBuf,
     /// Its branch.
     pub branch: Option<String>,

@@ -24,6 +24,8 @@ use crate::sys::World;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shared {
     /// The links that stand now, relative to the top of the worktree.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub links: Vec<PathBuf>,
     /// What is configured and there, and was not linked.
     pub skipped: Vec<Skipped>,

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::paths::{Named, named};
+use crate::support::serialised::paths_that_may_fail;
 
 /// What everybody may name: settings as plain values, harmless text, the door
 /// to the world, the common words.
@@ -102,6 +103,20 @@ fn no_file_is_longer_than_a_newcomer_reads() {
         .map(|(path, lines)| format!("{path}: {lines} lines; split it at a word of the design"))
         .collect();
     assert!(long.is_empty(), "\n{}", long.join("\n"));
+}
+
+#[test]
+fn a_path_that_goes_into_an_answer_goes_as_text() {
+    let wrong = |(path, text): (String, String)| {
+        paths_that_may_fail(&text).into_iter().map(move |(line, of)| {
+            format!(
+                "{path}:{line}: {of} holds a path, and serde gives up the whole answer if it is no UTF-8; \
+                 terms::path_text does not"
+            )
+        })
+    };
+    let wrong: Vec<String> = sources("src").into_iter().flat_map(wrong).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use handover::sys::{World, lock};
@@ -63,44 +65,61 @@ fn look_at_line(line: &str, words: &[&str], name: &str) -> Value {
 
 #[test]
 fn every_verb_answers_in_json_as_its_schema_says() {
-    let tour = Tour { sandbox: Sandbox::new(), verbs: RefCell::default(), schemas: RefCell::default() };
+    look_at_every_verb("project".as_ref());
+}
+
+#[test]
+fn no_byte_of_a_path_keeps_a_verb_from_answering() {
+    look_at_every_verb(OsStr::from_bytes(b"pro\xffject"));
+}
+
+/// The whole tour, in a repository at this place in the sandbox.
+fn look_at_every_verb(place: &OsStr) {
+    let tour = Tour { sandbox: Sandbox::empty(), verbs: RefCell::default(), schemas: RefCell::default() };
     let sandbox = &tour.sandbox;
-    let project = &sandbox.project();
+    let project = &sandbox.repository(place);
     let state = format!("{}/examples/cluster_state.txt", env!("CARGO_MANIFEST_DIR"));
     let state = state.as_str();
 
     look_at_the_cluster(&tour, project, state);
-    tour.schemas.borrow_mut().extend(look_into_a_sweep());
+    tour.schemas.borrow_mut().extend(look_into_a_sweep(place));
 
     tour.visit(project, &["start", "lr-schedule", "--dry-run"], 0, "start-plan");
     let started = tour.visit(project, &["start", "lr-schedule", "--focus", "warm-up"], 0, "start");
-    let there = Path::new(started["path"].as_str().unwrap()).to_owned();
+    // What we name ourselves can be shown; people move it where they like.
+    let made = Path::new(started["path"].as_str().unwrap());
+    let there = &made.with_file_name([place, OsStr::new(".lr-schedule")].join(OsStr::new("")));
+    if made != there {
+        // Ours are locked, so that nobody removes them without a look.
+        let words = ["worktree", "move", "--force", "--force"].map(OsStr::new);
+        sandbox.git_in(project, words.into_iter().chain([made.as_os_str(), there.as_os_str()]));
+    }
     std::fs::write(there.join("train.py"), "lr = 0.1\n").unwrap();
-    sandbox.commit_in(&there, "Train");
+    sandbox.commit_in(there, "Train");
     std::fs::write(there.join("new.py"), "\n").unwrap();
 
-    tour.visit(&there, &["draft", "--dry-run", "--cluster", state], 0, "draft-plan");
-    tour.visit(&there, &["draft", "--cluster", state], 0, "draft");
-    tour.visit(&there, &["create", "--dry-run", "--cluster", state], 0, "create-plan");
-    let made = tour.visit(&there, &["create", "--cluster", state, "--next", "look at task 3"], 0, "create");
+    tour.visit(there, &["draft", "--dry-run", "--cluster", state], 0, "draft-plan");
+    tour.visit(there, &["draft", "--cluster", state], 0, "draft");
+    tour.visit(there, &["create", "--dry-run", "--cluster", state], 0, "create-plan");
+    let made = tour.visit(there, &["create", "--cluster", state, "--next", "look at task 3"], 0, "create");
     let key = made["key"].as_str().unwrap();
     std::fs::write(there.join("new.py"), "import os\n").unwrap();
-    tour.visit(&there, &["verify", key, "--cluster", "none"], 3, "verify");
-    tour.visit(&there, &["show"], 0, "show");
-    tour.visit(&there, &["list", "--all"], 0, "list");
-    let resumed = tour.visit(&there, &["resume", "--cluster", state], 0, "resume");
+    tour.visit(there, &["verify", key, "--cluster", "none"], 3, "verify");
+    tour.visit(there, &["show"], 0, "show");
+    tour.visit(there, &["list", "--all"], 0, "list");
+    let resumed = tour.visit(there, &["resume", "--cluster", state], 0, "resume");
     let wrong = schema::check(&schema::load("front-matter"), &resumed["facts"]);
     assert!(wrong.is_empty(), "schemas/front-matter.json: {}", wrong.join("\n"));
     assert_eq!(schema::load("front-matter")["$id"], resumed["facts"]["schema"]);
     tour.visit(project, &["status", "--cluster", state], 0, "status");
-    tour.visit(&there, &["release"], 0, "release");
+    tour.visit(there, &["release"], 0, "release");
 
     sandbox.advance("30d");
-    tour.visit(&there, &["create", "--cluster", "none"], 0, "create");
-    tour.visit(&there, &["archive", "--dry-run", "--cluster", "none"], 0, "archive");
-    tour.visit(&there, &["archive", "--cluster", "none"], 0, "archive");
+    tour.visit(there, &["create", "--cluster", "none"], 0, "create");
+    tour.visit(there, &["archive", "--dry-run", "--cluster", "none"], 0, "archive");
+    tour.visit(there, &["archive", "--cluster", "none"], 0, "archive");
     tour.visit(project, &["remove", "lr-schedule", "--dry-run", "--cluster", "none"], 5, "remove-plan");
-    sandbox.commit_in(&there, "The rest");
+    sandbox.commit_in(there, "The rest");
     tour.visit(project, &["finish", "lr-schedule", "--dry-run", "--cluster", "none"], 0, "finish-plan");
     let waive = ["finish", "lr-schedule", "--cluster", "none", "--waive", "ignored", "--yes"];
     tour.visit(project, &waive, 0, "finish");
@@ -122,9 +141,17 @@ fn every_verb_answers_in_json_as_its_schema_says() {
     std::fs::write(project.join("train.sh"), "#!/bin/bash\n#SBATCH -o out-%j.log\ntrue\n").unwrap();
     let checkpoints = ["sweep", "checkpoints", "outputs"];
     tour.visit(project, &checkpoints, 0, "sweep-checkpoints");
-    tour.visit(project, &[&checkpoints[..], &["--sbatch", "2"]].concat(), 0, "shards-script");
-    tour.sandbox.fake("sbatch").answers("77\n");
-    tour.visit(project, &[&checkpoints[..], &["--sbatch", "2", "--submit"]].concat(), 0, "shards-submitted");
+    let shards = [&checkpoints[..], &["--sbatch", "2"]].concat();
+    if place.to_str().is_some() {
+        tour.visit(project, &shards, 0, "shards-script");
+        tour.sandbox.fake("sbatch").answers("77\n");
+        tour.visit(project, &[&shards[..], &["--submit"]].concat(), 0, "shards-submitted");
+    } else {
+        // A batch script is text: no file of it could name this folder.
+        let refused = sandbox.handover_in(project, shards).expect(2);
+        assert!(refused.stderr().contains("into a script"), "{refused:?}");
+        tour.schemas.borrow_mut().extend(["shards-script", "shards-submitted"].map(str::to_owned));
+    }
     tour.visit(project, &["sweep", "preflight", "train.sh"], 3, "sweep-preflight");
 
     std::fs::write(project.join("slurm-1.out"), "step 1\nKeyError: 'lr'\n").unwrap();
@@ -146,8 +173,8 @@ fn every_verb_answers_in_json_as_its_schema_says() {
 }
 
 /// What is said of the recorded sweep; the names of the schemas.
-fn look_into_a_sweep() -> BTreeSet<String> {
-    let Recorded { sandbox, project, .. } = Recorded::new();
+fn look_into_a_sweep(place: &OsStr) -> BTreeSet<String> {
+    let Recorded { sandbox, project, .. } = Recorded::at(place);
     let state = sandbox.root().join("cluster_state.txt");
     let state = ["--cluster", state.to_str().unwrap()];
     let tour = Tour { sandbox, verbs: RefCell::default(), schemas: RefCell::default() };
@@ -156,6 +183,9 @@ fn look_into_a_sweep() -> BTreeSet<String> {
     };
     let trash =
         |words: &[&str], name: &str| tour.visit(&project, &[&["sweep", "clean"], words].concat(), 0, name);
+    for verb in ["snapshot", "status", "logs"] {
+        tour.visit(&project, &[&[verb], &state[..]].concat(), 0, verb);
+    }
     visit(&["2"], 1, "sweep");
     visit(&["plan", "2"], 1, "sweep-plan");
     visit(&["report", "2"], 1, "sweep-report");

@@ -68,6 +68,8 @@ pub struct Outcome {
     #[serde(skip)]
     pub details: bool,
     /// The directory in which the lines are to run.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
     pub directory: PathBuf,
     /// The command that makes this plan again.
     pub command: String,

@@ -16,6 +16,7 @@ pub mod paths;
 pub mod planted;
 mod sandbox;
 pub mod schema;
+pub mod serialised;
 pub mod slurm;
 pub mod trace;
 pub mod wandb;

@@ -13,15 +13,15 @@ pub struct Named {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Token {
-    text: String,
-    line: usize,
+pub(super) struct Token {
+    pub text: String,
+    pub line: usize,
 }
 
 /// Every path that the code names, tests (`#[cfg(test)]`), comments and
 /// strings aside.
 pub fn named(source: &str) -> Vec<Named> {
-    let tokens = without_tests(tokens(source));
+    let tokens = code(source);
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -30,6 +30,11 @@ pub fn named(source: &str) -> Vec<Named> {
         at = if is_start { tree(&tokens, at, &[], &mut found) } else { at + 1 };
     }
     found
+}
+
+/// The tokens of a source without those of its tests.
+pub(super) fn code(source: &str) -> Vec<Token> {
+    without_tests(tokens(source))
 }
 
 /// Reads a path with its groups from `at`; returns where it ends.

@@ -2,6 +2,8 @@
 //! and the recording of it in `tests/fixtures/sweep200`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -84,6 +86,11 @@ impl Recorded {
     /// Copies the recording, and puts the project's own path into what Slurm
     /// says of it.
     pub fn new() -> Recorded {
+        Recorded::at("lrgrid".as_ref())
+    }
+
+    /// The same with the project at this place in the sandbox.
+    pub fn at(place: &OsStr) -> Recorded {
         let sandbox = Sandbox::empty();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sweep200");
         let state = std::fs::read_to_string(fixture.join("cluster_state.txt")).unwrap();
@@ -92,11 +99,12 @@ impl Recorded {
         let taken = taken.replace(" UTC", "Z").replacen(' ', "T", 1);
         sandbox.set_now(&taken);
         let written = UNIX_EPOCH + Duration::from_secs(taken.parse::<Time>().unwrap().unix() as u64 - 30);
-        let project = sandbox.repository("lrgrid");
+        let project = sandbox.repository(place);
         copy(&fixture.join("project"), &project, &times(&fixture, written));
         for file in ["sacct.psv", "cluster_state.txt"] {
             let text = std::fs::read_to_string(fixture.join(file)).unwrap();
-            sandbox.write(sandbox.root().join(file), text.replace(STAND_IN, project.to_str().unwrap()));
+            let parts: Vec<&[u8]> = text.split(STAND_IN).map(str::as_bytes).collect();
+            sandbox.write(sandbox.root().join(file), parts.join(project.as_os_str().as_bytes()));
         }
         let truth = Truth::read(&fixture.join("sweep.truth"));
         Recorded { truth, sandbox, project, taken: taken.parse().unwrap() }
@@ -119,15 +127,19 @@ impl Recorded {
 pub fn looked_at(sandbox: &Sandbox, then: Time) {
     sandbox.set_now(&then.to_string());
     let file = sandbox.root().join("cluster_state.txt");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let line = |line: &str| match line.split_once(' ') {
-        Some(("Taken:", _)) => {
-            format!("Taken: {}\n", then.to_string().replace('T', " ").replace('Z', " UTC"))
+    let bytes = std::fs::read(&file).unwrap();
+    let line = |line: &[u8]| {
+        if line.starts_with(b"Taken: ") {
+            let then = then.to_string().replace('T', " ").replace('Z', " UTC");
+            format!("Taken: {then}\n").into_bytes()
+        } else if line.starts_with(b"taken_at ") {
+            format!("taken_at {}\n", then.unix()).into_bytes()
+        } else {
+            line.to_owned()
         }
-        Some(("taken_at", _)) => format!("taken_at {}\n", then.unix()),
-        _ => format!("{line}\n"),
     };
-    std::fs::write(&file, text.lines().map(line).collect::<String>()).unwrap();
+    std::fs::write(&file, bytes.split_inclusive(|byte| *byte == b'\n').flat_map(line).collect::<Vec<u8>>())
+        .unwrap();
 }
 
 /// When each task's newest attempt ended, by its index; under the empty word the

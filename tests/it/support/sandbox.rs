@@ -148,9 +148,9 @@ impl Sandbox {
     }
 
     /// Makes a repository below the root, with one commit.
-    pub fn repository(&self, name: &str) -> PathBuf {
-        let dir = self.root.join(name);
-        self.git_in(&self.root, ["init", "--quiet", name]);
+    pub fn repository(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        let dir = self.root.join(name.as_ref());
+        self.git_in(&self.root, [OsStr::new("init"), "--quiet".as_ref(), "--".as_ref(), name.as_ref()]);
         fs::write(dir.join("README.md"), "# A project\n").unwrap();
         self.commit_in(&dir, "First commit");
         dir
