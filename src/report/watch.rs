@@ -5,7 +5,7 @@ use super::style::width;
 use super::{Style, View, paint};
 use crate::cluster::Outlook;
 use crate::safety::{escape, one_line};
-use crate::sweep::memory::{Change, Class, Place};
+use crate::sweep::memory::{Change, Class, Place, Renamed};
 use crate::sweep::{Decision, Health, Kind, TaskProgress};
 use crate::terms::{Seconds, Time};
 use crate::verbs::watch::{Contract, End, Event, NextKind, Scope, State, Told, Until, Why};
@@ -18,6 +18,8 @@ const LONGEST_SENTENCE: usize = 240;
 const MOST_CAUSES: usize = 8;
 /// How far the second line of a change stands in.
 const INDENT: usize = 7;
+/// Of how many tasks a change names old and new id.
+const MOST_RENAMED: usize = 4;
 /// How many sweeps the contract names.
 const MOST: usize = 20;
 
@@ -186,7 +188,7 @@ pub(super) fn in_words(change: &Change) -> String {
                 states.iter().map(|(state, count)| format!("{count} {state}")).collect();
             format!("{}: {}", counted(*tasks), states.join(", "))
         }
-        Change::Tasks { class, outcome, tasks } => {
+        Change::Tasks { class, outcome, tasks, ids } => {
             let (word, style) = match class {
                 Class::Added => ("new", Style::Strong),
                 Class::Started => ("started", Style::Strong),
@@ -199,11 +201,16 @@ pub(super) fn in_words(change: &Change) -> String {
             let how = outcome.map(|outcome| format!(", {outcome}")).unwrap_or_default();
             let known = if *class == Class::Gone { ", neither queue nor accounting know them" } else { "" };
             format!(
-                "{} {}: {}{how}{known}",
+                "{} {}: {}{}{how}{known}",
                 paint(style, word),
                 counted(tasks.len()),
-                list(&tasks.to_string())
+                list(&tasks.to_string()),
+                renamed(ids)
             )
+        }
+        Change::Resubmitted { tasks, ids } => {
+            let word = paint(Style::Strong, "submitted again");
+            format!("{word} {}: {}{}", counted(tasks.len()), list(&tasks.to_string()), renamed(ids))
         }
         Change::IdReused => paint(Style::Watch, "the id belongs to another job now"),
         Change::Cause { cause, new, first } => {
@@ -281,6 +288,17 @@ pub(super) fn in_words(change: &Change) -> String {
             format!("{} {lacking} of {expected} expected results{named}", paint(Style::Bad, "missing"))
         }
         Change::Milestone { percent, finished, total } => format!("{percent} %: {finished} of {total} over"),
+    }
+}
+
+/// ` (8_1 as 520_1)`, of the first few.
+fn renamed(ids: &[Renamed]) -> String {
+    let named: Vec<String> =
+        ids.iter().take(MOST_RENAMED).map(|one| format!("{} as {}", one.first, one.now)).collect();
+    match (named.is_empty(), ids.len().saturating_sub(MOST_RENAMED)) {
+        (true, _) => String::new(),
+        (false, 0) => format!(" ({})", named.join(", ")),
+        (false, more) => format!(" ({} and {more} more)", named.join(", ")),
     }
 }
 

@@ -49,6 +49,7 @@ mod sweep_truth;
 mod unlock;
 mod verify;
 mod watch;
+mod watch_again;
 mod watch_cluster;
 mod watch_evidence;
 mod watch_kept;

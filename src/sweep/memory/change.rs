@@ -8,7 +8,7 @@ use super::{Expected, Known, Memory, Standing};
 use crate::cluster::{Outlook, State};
 use crate::sweep::vital::Mark;
 use crate::sweep::{Decision, Delta, Health, Members, Outcome, TaskProgress};
-use crate::terms::TaskIds;
+use crate::terms::{JobId, TaskIds};
 
 /// One thing that changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,16 @@ pub enum Change {
         outcome: Option<Outcome>,
         /// Which.
         tasks: Members,
+        /// The ids of those that were submitted again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ids: Vec<Renamed>,
+    },
+    /// Tasks were submitted again: from now on they are their new jobs.
+    Resubmitted {
+        /// Which.
+        tasks: Members,
+        /// Under which ids.
+        ids: Vec<Renamed>,
     },
     /// The id belongs to another job now.
     IdReused,
@@ -110,6 +120,18 @@ pub enum Change {
     },
 }
 
+/// A task that was submitted again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Renamed {
+    /// The task.
+    pub task: u32,
+    /// The id that it had first.
+    pub first: JobId,
+    /// The id that it has now.
+    pub now: JobId,
+}
+
 /// What a task does, as far as a watcher cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -145,8 +167,12 @@ pub fn changes(before: Option<&Memory>, now: &Memory) -> Vec<Change> {
                 *states.entry(outcome.state).or_default() += tasks.len();
             }
             changes.push(Change::Seen { tasks: now.look.all().len(), states });
+            of_resubmitted(&mut changes, None, now);
         }
-        Some(before) => of_tasks(&mut changes, &Delta::between(&before.look, Some(&now.look))),
+        Some(before) => {
+            let again = of_resubmitted(&mut changes, Some(before), now);
+            of_tasks(&mut changes, &Delta::between(&before.look, Some(&now.look)), now, &again);
+        }
     }
     let reused = changes.contains(&Change::IdReused);
     let before = before.filter(|_| !reused);
@@ -175,14 +201,32 @@ pub fn changes(before: Option<&Memory>, now: &Memory) -> Vec<Change> {
     changes
 }
 
-fn of_tasks(changes: &mut Vec<Change>, delta: &Delta) {
+/// Which tasks have another id than before.
+fn of_resubmitted(changes: &mut Vec<Change>, before: Option<&Memory>, now: &Memory) -> TaskIds {
+    let is_known = |task: &u32, id: &JobId| before.is_some_and(|before| before.again.get(task) == Some(id));
+    let new = now.again.iter().filter(|(task, id)| !is_known(task, id));
+    let new: TaskIds = new.map(|(task, _)| *task).collect();
+    if !new.is_empty() {
+        changes.push(Change::Resubmitted { ids: renamed(now, &new), tasks: Members(new.clone()) });
+    }
+    new
+}
+
+/// Those of the tasks that were submitted again.
+fn renamed(now: &Memory, tasks: &TaskIds) -> Vec<Renamed> {
+    let own = now.again.iter().filter(|(task, _)| tasks.contains(**task));
+    own.map(|(task, id)| Renamed { task: *task, first: now.first_id(*task), now: *id }).collect()
+}
+
+/// `again` are the tasks whose new ids were told: they need not be told as requeued.
+fn of_tasks(changes: &mut Vec<Change>, delta: &Delta, now: &Memory, again: &TaskIds) {
     let Delta { id_reused, added, started, completed, failed, stopped, requeued, gone, forgotten: _ } = delta;
     if *id_reused {
         return changes.push(Change::IdReused);
     }
     let mut say = |class, outcome, tasks: &Members| {
         if !tasks.is_empty() {
-            changes.push(Change::Tasks { class, outcome, tasks: tasks.clone() });
+            changes.push(Change::Tasks { class, outcome, ids: renamed(now, &tasks.0), tasks: tasks.clone() });
         }
     };
     say(Class::Added, None, added);
@@ -190,7 +234,7 @@ fn of_tasks(changes: &mut Vec<Change>, delta: &Delta) {
     say(Class::Completed, None, completed);
     failed.iter().for_each(|change| say(Class::Failed, Some(change.now), &change.tasks));
     stopped.iter().for_each(|change| say(Class::Stopped, Some(change.now), &change.tasks));
-    say(Class::Requeued, None, requeued);
+    say(Class::Requeued, None, &Members(requeued.0.difference(again)));
     say(Class::Gone, None, gone);
 }
 

@@ -5,7 +5,7 @@ mod change;
 #[cfg(test)]
 mod tests;
 
-pub use change::{Change, Class, changes};
+pub use change::{Change, Class, Renamed, changes};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::vital::{Mark, PASSING};
 use super::{
-    CauseGroup, ContradictionKind, Decision, Health, Judgement, Kind, Line, Look, Members, Sweep,
+    CauseGroup, ContradictionKind, Decision, Health, Judgement, Kind, Line, Look, Members, Outcome, Sweep,
     TaskProgress,
 };
 use crate::cluster::{Outlook, State};
-use crate::terms::{TaskIds, Time};
+use crate::terms::{JobId, TaskIds, Time};
 
 /// What is known of one sweep at one look.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct Memory {
     /// many there must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<Expected>,
+    /// The newest ids of the tasks that were submitted again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub again: BTreeMap<u32, JobId>,
 }
 
 /// What a sweep must leave behind, and what of it is there.
@@ -141,6 +144,7 @@ impl Memory {
             marks: BTreeMap::new(),
             course: Vec::new(),
             results: None,
+            again: BTreeMap::new(),
         }
     }
 
@@ -191,6 +195,9 @@ impl Memory {
             let members = self.marks.entry(*mark).or_default();
             members.0 = members.0.union(&tasks.0);
         }
+        for (task, id) in &before.again {
+            self.again.entry(*task).or_insert(*id);
+        }
         self.keep_findings(before);
         self.finished = self.tasks_in(State::is_finished).len();
         let all = self.look.all();
@@ -223,6 +230,20 @@ impl Memory {
         }
     }
 
+    /// Adds a task that no list has yet.
+    pub fn add_task(&mut self, task: u32, outcome: Outcome) {
+        self.look.add(outcome, &[task].into_iter().collect());
+    }
+
+    /// Takes tasks out of all lists, as if nobody had seen them.
+    pub fn forget(&mut self, tasks: &TaskIds) {
+        if tasks.is_empty() {
+            return;
+        }
+        self.look.tasks.values_mut().for_each(|members| members.0 = members.0.difference(tasks));
+        self.look.tasks.retain(|_, members| !members.is_empty());
+    }
+
     /// The tasks in states for which `wanted` says yes.
     pub fn tasks_in(&self, wanted: fn(State) -> bool) -> TaskIds {
         let lists = self.look.tasks.iter().filter(|(outcome, _)| wanted(outcome.state));
@@ -242,6 +263,12 @@ impl Memory {
     /// What is to be done, if somebody judged.
     pub fn decision(&self) -> Option<Decision> {
         self.standing.as_ref().map(|standing| standing.decision)
+    }
+
+    /// The id that a task had first.
+    fn first_id(&self, task: u32) -> JobId {
+        let base = (self.kind == Kind::Array).then(|| self.look.key.parse().ok()).flatten();
+        base.map_or(JobId::whole(task), |base| JobId::task(base, task))
     }
 
     /// How much of it is over, in quarters.

@@ -23,6 +23,7 @@ fn memory(tasks: &[(&str, &str)], total: usize) -> Memory {
         marks: BTreeMap::new(),
         course: Vec::new(),
         results: None,
+        again: BTreeMap::new(),
     };
     memory.finished = memory.tasks_in(State::is_finished).len();
     memory

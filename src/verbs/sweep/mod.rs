@@ -1,6 +1,6 @@
 //! The sweeps that the cluster knows: counts, failures, run times.
 
-mod again;
+pub(in crate::verbs) mod again;
 pub mod checkpoints;
 pub mod clean;
 mod elsewhere;

@@ -177,6 +177,16 @@ pub fn find(home: &Path, hash: &str) -> Result<Option<Record>, FileError> {
 /// # Errors
 /// The folder or a record cannot be read.
 pub fn of_sweep(home: &Path, sweep: &str) -> Result<Vec<Record>, FileError> {
+    let mut own = all(home)?;
+    own.retain(|record| record.sweep == sweep);
+    Ok(own)
+}
+
+/// The records of all sweeps, oldest first.
+///
+/// # Errors
+/// As for [`of_sweep`].
+pub fn all(home: &Path) -> Result<Vec<Record>, FileError> {
     let folder = folder(home);
     let failed = |path: &Path, e| FileError::new("read the record of a submitted plan", path, e);
     let names = match std::fs::read_dir(&folder) {
@@ -192,10 +202,7 @@ pub fn of_sweep(home: &Path, sweep: &str) -> Result<Vec<Record>, FileError> {
         if !is_record {
             continue;
         }
-        let record = read(&path).map_err(|e| failed(&path, e))?;
-        if record.sweep == sweep {
-            all.push(record);
-        }
+        all.push(read(&path).map_err(|e| failed(&path, e))?);
     }
     all.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| one.hash.cmp(&other.hash)));
     Ok(all)

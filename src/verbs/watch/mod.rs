@@ -5,6 +5,7 @@
 //! between loses nothing: the next one starts from there.
 
 mod event;
+mod follow;
 mod kept;
 mod pause;
 mod round;

@@ -68,7 +68,11 @@ impl Watch<'_> {
         now.standing = before.and_then(|before| before.standing.clone());
         if let Some(sweep) = &seen.sweep {
             let ground = self.ground(snapshot);
-            let studied = target.study.look(&ground, snapshot, sweep, self.is_last());
+            let studied = {
+                let evidence = target.followed.tasks(snapshot, sweep, &target.cancelled);
+                target.study.follow(target.followed.ids().collect());
+                target.study.look(&ground, snapshot, sweep, evidence, self.is_last())
+            };
             questions.files += u64::from(studied.calls);
             let problem = |what: &String| Problem { about: EVIDENCE.to_owned(), what: what.clone() };
             snapshot.problems.extend(studied.problems.iter().map(problem));
@@ -84,6 +88,9 @@ impl Watch<'_> {
         }
         if let Some(before) = before {
             now = now.carried(before);
+        }
+        if target.followed.note_unseen(&now) && !self.is_last() {
+            target.study.wait();
         }
         // File servers show late what was written elsewhere.
         let is_new = before.is_some_and(|before| !before.is_over());

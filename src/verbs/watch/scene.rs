@@ -1,6 +1,9 @@
 //! What a watch sees: the queue and, of the watched sweeps alone, accounting.
 
+use std::collections::BTreeSet;
+
 use super::event::Questions;
+use super::follow::{self, Followed};
 use super::kept::{self, Kept};
 use super::shared;
 use super::study::Study;
@@ -10,6 +13,7 @@ use crate::sweep::cadence::FLOOR;
 use crate::sweep::memory::Memory;
 use crate::sweep::{self, Kind, SHARED_NAME_AT_LEAST, Sweep};
 use crate::terms::{JobId, Known, Part, Seconds, TaskIds, Time};
+use crate::verbs::sweep::records::Record;
 use crate::verbs::{Context, Error};
 
 /// A sweep that is watched.
@@ -26,6 +30,10 @@ pub(super) struct Target {
     pub judged: Option<Time>,
     /// What was read of its tasks.
     pub study: Study,
+    /// The tasks that go on under other ids.
+    pub followed: Followed,
+    /// Those that a plan has cancelled and that Slurm does not know any more.
+    pub cancelled: TaskIds,
     /// True once accounting was asked for all of it.
     accounted: bool,
     /// Tasks that left the queue and that accounting did not know yet.
@@ -79,20 +87,22 @@ impl Scene {
         scene.look(context, FLOOR)?;
         let least = if wanted.is_empty() { SHARED_NAME_AT_LEAST } else { 1 };
         let kept = kept::read_all(&context.home());
+        let (records, unread) = follow::all_records(&context.home());
+        scene.oddities.extend(unread);
         let mut found = sweep::sweeps_of(&scene.snapshot, least).sweeps;
-        let mut chosen = chosen(&scene.snapshot, &found, &kept, wanted);
+        let mut chosen = chosen(&scene.snapshot, &found, &kept, &records, wanted);
         if chosen.is_err() && scene.questions.shared > 0 {
             // Submitted after another watch asked.
             scene.look(context, Seconds(0))?;
             found = sweep::sweeps_of(&scene.snapshot, least).sweeps;
-            chosen = self::chosen(&scene.snapshot, &found, &kept, wanted);
+            chosen = self::chosen(&scene.snapshot, &found, &kept, &records, wanted);
         }
         let needs_names = |(_, kind): &(String, Kind)| *kind == Kind::SharedName;
         if scene.is_live && (chosen.is_err() || chosen.iter().flatten().any(needs_names)) {
             scene.questions.sacct += 1;
             scene.snapshot.accounting = cluster::history(context.world, &look_of(context));
             found = sweep::sweeps_of(&scene.snapshot, least).sweeps;
-            chosen = self::chosen(&scene.snapshot, &found, &kept, wanted);
+            chosen = self::chosen(&scene.snapshot, &found, &kept, &records, wanted);
         }
         let window = scene.snapshot.accounting.known().is_some();
         let mut kept = kept;
@@ -116,6 +126,8 @@ impl Scene {
             let accounted = !scene.is_live || (kind == Kind::SharedName && window);
             let name = found.iter().find(|sweep| sweep.key == key && sweep.kind == kind);
             let name = name.map(|sweep| sweep.name.clone());
+            let by_plan = || records.iter().find(|record| record.sweep == key && record.kind == kind);
+            let name = name.or_else(|| Some(by_plan()?.name.clone()));
             scene.targets.push(Target {
                 key,
                 kind,
@@ -123,6 +135,8 @@ impl Scene {
                 kept,
                 judged: None,
                 study,
+                followed: Followed::default(),
+                cancelled: TaskIds::default(),
                 accounted,
                 limbo: TaskIds::default(),
             });
@@ -130,8 +144,11 @@ impl Scene {
         if scene.is_live {
             // Of other sweeps nothing is needed any more.
             let targets = &scene.targets;
+            let of_plans: BTreeSet<u32> = records.iter().flat_map(Record::ids).collect();
             if let Known::Known(accounting) = &mut scene.snapshot.accounting {
-                accounting.retain(|row, name, _| targets.iter().any(|target| target.has(row.id, name)));
+                accounting.retain(|row, name, _| {
+                    of_plans.contains(&row.id.base) || targets.iter().any(|target| target.has(row.id, name))
+                });
             }
         }
         Ok(scene)
@@ -190,13 +207,20 @@ impl Scene {
     /// What each target is now, in their order; accounting is asked for what
     /// left the queue, with one question for all of them.
     pub fn see(&mut self, context: &Context) -> Vec<Seen> {
+        let home = context.home();
+        for target in &mut self.targets {
+            if let Err(what) = target.followed.read(&home, &target.key) {
+                self.snapshot.problems.push(Problem { about: "plans".to_owned(), what });
+            }
+            target.followed.settle(&self.snapshot);
+        }
         if self.is_live {
             self.ask_for_the_ended(context);
+            self.targets.iter_mut().for_each(|target| target.followed.settle(&self.snapshot));
         }
         let found = sweep::sweeps_of(&self.snapshot, 1).sweeps;
-        let at = context.now;
-        let trusts_absence = self.snapshot.jobs.known().is_some() && !self.snapshot.jobs_partial;
-        self.targets.iter_mut().map(|target| target.seen(&found, at, trusts_absence)).collect()
+        let snapshot = &self.snapshot;
+        self.targets.iter_mut().map(|target| target.seen(&found, snapshot, context.now)).collect()
     }
 
     fn ask_for_the_ended(&mut self, context: &Context) {
@@ -224,6 +248,7 @@ impl Scene {
                 self.snapshot.accounting = Known::Known(accounting);
                 for number in asked {
                     let Some(target) = self.targets.get_mut(number) else { continue };
+                    target.followed.answered(&ids);
                     target.accounted |= target.base().is_some_and(|base| ids.contains(&JobId::whole(base)));
                 }
             }
@@ -266,6 +291,18 @@ impl Target {
     /// What accounting is to be asked for: the tasks that are not in the queue
     /// any more, or all of it where that is not known yet and something changed.
     fn left(&self, jobs: &[Job], partial: bool) -> Vec<JobId> {
+        let own = self.own_left(jobs, partial);
+        if partial || self.followed.again().is_empty() {
+            return own;
+        }
+        let mut ids: BTreeSet<JobId> = own.into_iter().collect();
+        ids.extend(self.base().filter(|_| !self.accounted).map(JobId::whole));
+        ids.extend(self.followed.left(jobs, self.before()));
+        ids.into_iter().collect()
+    }
+
+    /// The same of what has its old ids.
+    fn own_left(&self, jobs: &[Job], partial: bool) -> Vec<JobId> {
         let base = self.base();
         let whole: Vec<JobId> = base.map(JobId::whole).into_iter().collect();
         let Some(before) = self.before() else {
@@ -275,7 +312,8 @@ impl Target {
         if partial || own.cut {
             return Vec::new();
         }
-        let live = before.tasks_in(State::is_live);
+        let elsewhere: TaskIds = self.followed.ids().map(|(member, _)| member).collect();
+        let live = before.tasks_in(State::is_live).difference(&elsewhere);
         let left = live.difference(&own.all());
         let ran = before.tasks_in(State::is_running).intersection(&left);
         match base {
@@ -286,8 +324,13 @@ impl Target {
         }
     }
 
-    fn seen(&mut self, found: &[Sweep], at: Time, trusts_absence: bool) -> Seen {
-        let sweep = found.iter().find(|sweep| sweep.kind == self.kind && sweep.key == self.key).cloned();
+    fn seen(&mut self, found: &[Sweep], snapshot: &Snapshot, at: Time) -> Seen {
+        let trusts_absence = snapshot.jobs.known().is_some() && !snapshot.jobs_partial;
+        let mut sweep = found.iter().find(|sweep| sweep.kind == self.kind && sweep.key == self.key).cloned();
+        self.cancelled = match &mut sweep {
+            Some(sweep) => self.followed.count(sweep, snapshot),
+            None => TaskIds::default(),
+        };
         let memory = match (&sweep, self.before()) {
             (Some(sweep), Some(before)) => Some(Memory::of(at, sweep, None).carried(before)),
             (Some(sweep), None) => Some(Memory::of(at, sweep, None)),
@@ -297,16 +340,20 @@ impl Target {
                     name: before.look.name.clone(),
                     ..sweep::Look::default()
                 };
-                let empty = Memory { at, look: nothing, stuck: Default::default(), ..before.clone() };
+                let mut empty = Memory { at, look: nothing, stuck: Default::default(), ..before.clone() };
+                self.followed.remember(&mut empty);
                 Some(empty.carried(before))
             }
             (None, None) => None,
         };
         let memory = memory.map(|mut memory| {
+            memory.again.extend(self.followed.ids());
             let Some(before) = self.kept.as_ref().map(|kept| &kept.memory) else { return memory };
             if memory.look.name != before.look.name {
                 return memory;
             }
+            let lost = memory.tasks_in(|state| state == State::Unknown).difference(&self.limbo);
+            memory.forget(&lost.intersection(&before.tasks_in(State::is_live)));
             let missing = before.tasks_in(State::is_live).difference(&memory.look.all());
             // Accounting lags behind: what it does not know yet gets one look more.
             let hold = if trusts_absence { missing.difference(&self.limbo) } else { missing.clone() };
@@ -363,6 +410,7 @@ fn chosen(
     snapshot: &Snapshot,
     found: &[Sweep],
     kept: &[Kept],
+    records: &[Record],
     wanted: &[String],
 ) -> Result<Vec<(String, Kind)>, Error> {
     let mut chosen: Vec<(String, Kind)> = Vec::new();
@@ -373,16 +421,21 @@ fn chosen(
     };
     if wanted.is_empty() {
         let live = |sweep: &&Sweep| sweep.states.keys().any(|state| state.is_live());
-        found.iter().filter(live).for_each(|sweep| add(&sweep.key, sweep.kind));
+        found.iter().filter(live).for_each(|sweep| match follow::origin(records, &sweep.key) {
+            Some(origin) if sweep.kind == Kind::Array => add(&origin, Kind::Array),
+            _ => add(&sweep.key, sweep.kind),
+        });
         let open = kept.iter().filter(|kept| !kept.memory.is_over());
         open.for_each(|kept| add(&kept.memory.look.key, kept.memory.kind));
     }
     for wanted in wanted {
         match crate::verbs::sweep::which::meant(snapshot, found, wanted) {
             Ok(meant) => {
-                if let Some(sweep) = found.get(meant.newest) {
-                    add(&sweep.key, sweep.kind);
-                }
+                let Some(sweep) = found.get(meant.newest) else { continue };
+                // Of a name the newest array may be no more than what of another goes on.
+                let is_name = wanted.parse::<JobId>().is_err() && sweep.kind == Kind::Array;
+                let origin = follow::origin(records, &sweep.key).filter(|_| is_name);
+                add(origin.as_ref().unwrap_or(&sweep.key), sweep.kind);
             }
             Err(error) => match kept.iter().find(|kept| is_meant(&kept.memory, wanted)) {
                 Some(kept) => add(&kept.memory.look.key, kept.memory.kind),

@@ -56,6 +56,8 @@ pub(super) struct Study {
     open: TaskIds,
     /// True if results of the whole sweep may.
     waits: bool,
+    /// The ids under which tasks go on, of which the readings are.
+    followed: BTreeMap<u32, JobId>,
     /// Work directories of jobs that were seen in the queue: a few of them.
     work_dirs: BTreeSet<PathBuf>,
     changed: bool,
@@ -85,6 +87,9 @@ struct Stored {
     /// Where the files of running tasks lie.
     #[serde(default)]
     jobs: Vec<Job>,
+    /// The ids under which tasks go on.
+    #[serde(default)]
+    followed: BTreeMap<u32, JobId>,
 }
 
 /// What a look found.
@@ -114,9 +119,9 @@ impl Study {
     pub fn read(path: &Path, key: &str) -> Study {
         let stored = read_regular(path, MOST).ok().flatten().and_then(|bytes| read_bytes(&bytes));
         let stored = stored.filter(|stored| stored.key == key);
-        let Some(Stored { tasks, jobs, .. }) = stored else { return Study::default() };
+        let Some(Stored { tasks, jobs, followed, .. }) = stored else { return Study::default() };
         let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
-        Study { tasks, jobs, ..Study::default() }
+        Study { tasks, jobs, followed, ..Study::default() }
     }
 
     /// Writes what was read of tasks that are over, if anything is new.
@@ -130,6 +135,7 @@ impl Study {
             key: key.to_owned(),
             tasks: over.take(MOST_KEPT).map(|(member, read)| (*member, read.clone())).collect(),
             jobs: self.jobs.values().take(MOST_KEPT).cloned().collect(),
+            followed: self.followed.clone(),
         };
         if let Some(folder) = path.parent() {
             world.files.ensure_dir(folder)?;
@@ -162,10 +168,28 @@ impl Study {
         &self.open
     }
 
-    /// Looks at a sweep: reads what is new of it.
-    pub fn look(&mut self, ground: &Ground, snapshot: &Snapshot, sweep: &Sweep, is_last: bool) -> Studied {
+    /// Takes note of the ids under which tasks go on: what was read of a task
+    /// under another one is of an earlier attempt.
+    pub fn follow(&mut self, ids: BTreeMap<u32, JobId>) {
+        let is_new = |member: &u32| ids.get(member) != self.followed.get(member);
+        let new: TaskIds = ids.keys().copied().filter(is_new).collect();
+        self.tasks.retain(|member, _| !new.contains(*member));
+        self.missing.retain(|member, _| !new.contains(*member));
+        self.whole = self.whole.difference(&new);
+        self.changed |= !new.is_empty();
+        self.followed = ids;
+    }
+
+    /// Looks at a sweep, of which `evidence` are the tasks: reads what is new of it.
+    pub fn look(
+        &mut self,
+        ground: &Ground,
+        snapshot: &Snapshot,
+        sweep: &Sweep,
+        evidence: Vec<Evidence>,
+        is_last: bool,
+    ) -> Studied {
         let now = ground.now;
-        let evidence = sweep::tasks(snapshot, sweep);
         self.remember_jobs(snapshot, sweep);
         let thorough = self.tracked.is_none_or(|at| at.age(now) >= THOROUGH);
         if thorough || self.places.is_none() {
@@ -207,7 +231,9 @@ impl Study {
 
     /// Where the files of jobs lie is known while they are in the queue.
     fn remember_jobs(&mut self, snapshot: &Snapshot, sweep: &Sweep) {
+        let again: BTreeSet<JobId> = self.followed.values().copied().collect();
         let own = |job: &&Job| match sweep.kind {
+            _ if again.contains(&job.id) => true,
             sweep::Kind::Array => sweep.key.parse() == Ok(job.id.base),
             sweep::Kind::SharedName => sweep.look.all().contains(job.id.base),
         };
