@@ -263,7 +263,7 @@ fn since(
     let Ok((then, body)) = document::read(&text) else { return Ok(None) };
     let said = Body::read(body.as_bytes()).unwrap_or_default();
     let again = now.sweeps.map(|sweeps| sweeps.listed.clone()).unwrap_or_default();
-    let cluster = moved::ClusterNow::of(&then, now.snapshot, again);
+    let cluster = moved::ClusterNow::of(context, &then, now.snapshot, again);
     let moved = moved::since(context, &then, place, &cluster)?;
     Ok(Some(Since {
         parent: parent.key.to_string(),

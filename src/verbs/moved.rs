@@ -28,7 +28,7 @@ pub struct ClusterNow {
 impl ClusterNow {
     /// A whole look at the cluster, and what was made of sweeps that were
     /// looked at again.
-    pub fn of(then: &Facts, snapshot: &Snapshot, again: Vec<SweepFact>) -> ClusterNow {
+    pub fn of(context: &Context, then: &Facts, snapshot: &Snapshot, again: Vec<SweepFact>) -> ClusterNow {
         let ids: Vec<_> =
             then.jobs.iter().flat_map(|jobs| jobs.listed.iter().flat_map(JobFact::units)).collect();
         let sees_sweeps = snapshot.jobs.known().is_some() && snapshot.accounting.known().is_some();
@@ -42,7 +42,9 @@ impl ClusterNow {
                 .filter(|sweep| !sweep.tasks.is_empty())
                 .map(|sweep| sweep.key.clone())
                 .collect(),
-            sweeps: sweeps.map(|sweeps| sweep_facts::moved(sweeps, snapshot, &again)).unwrap_or_default(),
+            sweeps: sweeps
+                .map(|sweeps| sweep_facts::moved(context, sweeps, snapshot, &again))
+                .unwrap_or_default(),
             again,
         }
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::batons::Batons;
 use super::hindrances::everything_of_ours;
 use super::job_paths::resolved;
+use super::sweep::again::Submitted;
 use super::{Context, Error, Identity, snapshot};
 use crate::baton::{Claim, Found};
 use crate::cluster::{self, Job, Nothing, Origin, Queue, Snapshot, jobs_under};
@@ -199,13 +200,17 @@ fn words(context: &Context, cluster: Option<&Source>, queue: &Queue) -> Vec<Swee
     let settings = &context.config.sweeps;
     let rules = Rules { settings, table, parameters: &parameters, now: snapshot.taken_at };
     let is_known = snapshot.accounting.known().is_some();
+    let submitted = Submitted::read(Some(&context.home()));
     let found = sweep::sweeps(&snapshot).sweeps.into_iter().filter(|sweep| {
         sweep.kind == Kind::Array && arrays.iter().any(|array| array.base.to_string() == sweep.key)
     });
-    let word = |sweep: Sweep| SweepWord {
-        health: is_known.then(|| sweep::judge(&sweep, &sweep::tasks(&snapshot, &sweep), &rules).health),
-        key: sweep.key,
-        name: sweep.name,
+    let word = |mut sweep: Sweep| {
+        let evidence = submitted.tasks(&mut sweep, &snapshot);
+        SweepWord {
+            health: is_known.then(|| sweep::judge(&sweep, &evidence, &rules).health),
+            key: sweep.key,
+            name: sweep.name,
+        }
     };
     found.map(word).collect()
 }

@@ -459,7 +459,7 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
     let budget = context.config.sweeps.budget;
     let sweeps = facts.sweeps.as_ref();
     let again = sweeps.map(|sweeps| sweep_facts::changed(context, sweeps, &snapshot, budget));
-    Ok(ClusterNow::of(facts, &snapshot, again.unwrap_or_default()))
+    Ok(ClusterNow::of(context, facts, &snapshot, again.unwrap_or_default()))
 }
 
 /// Why this is not the cluster that the document speaks of: another name, or

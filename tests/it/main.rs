@@ -39,6 +39,7 @@ mod support;
 mod sweep;
 mod sweep_clean;
 mod sweep_cluster;
+mod sweep_counts;
 mod sweep_page;
 mod sweep_plan;
 mod sweep_plan_shells;

@@ -81,8 +81,7 @@ fn tasks_that_a_plan_submitted_again_are_followed_under_their_new_ids_until_they
 fn what_was_submitted_again_between_two_watches_is_told_and_counted_once() {
     let queues = [queue(&[]), queue(&[("520_1", 521, "RUNNING", "None"), ("520_3", 520, "RUNNING", "None")])];
     let running = [("520_1", 521, "RUNNING", "0:0"), ("520_3", 520, "RUNNING", "0:0")];
-    let (sandbox, ..) =
-        slurm(&queues, &[known(&[]), known(&running)]);
+    let (sandbox, ..) = slurm(&queues, &[known(&[]), known(&running)]);
     let once = ["watch", "8", "--once", "--cluster", "local", "--json"];
     let first = events(&sandbox.handover(once).expect(0));
     assert_eq!(first.last().unwrap()["why"], "done");

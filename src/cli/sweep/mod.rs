@@ -101,7 +101,7 @@ fn look(session: &Session, args: &SweepArgs, again: &str) -> Result<Exit, Failur
             sweep::board(&place, snapshot, wanted)?
         }
         None if wanted.is_none() && !args.quick => sweep::table(&place, &snapshot)?,
-        None => sweep::find(&snapshot, wanted)?,
+        None => sweep::counted(&place, &snapshot, sweep::find(&snapshot, wanted)?),
     };
     session.output.answer("sweep", &outcome, |view, outcome| text::sweep::text(view, outcome, again))?;
     Ok(match outcome.says_intervene() {

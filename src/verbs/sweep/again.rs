@@ -1,13 +1,14 @@
 //! Tasks that were submitted again before, and what became of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::cluster::{self, Look, Problem, Snapshot, State};
 use crate::sweep::plan::{Again, Purpose};
-use crate::sweep::{Kind, Sweep};
+use crate::sweep::{self, Evidence, Kind, Sweep};
 use crate::sys::World;
 use crate::terms::{JobId, Known, Part, TaskIds};
-use crate::verbs::sweep::records::{Progress, Record};
+use crate::verbs::sweep::records::{self, Progress, Record};
 
 /// So many new jobs are asked for by their ids.
 const MOST_ASKED: usize = 1000;
@@ -74,6 +75,64 @@ pub fn again(records: &[Record], snapshot: &Snapshot) -> BTreeMap<u32, Again> {
         }
     }
     all
+}
+
+/// What plans have submitted of the sweeps of a repository. A record that
+/// cannot be read leaves the counts as Slurm has them, and is told in words.
+#[derive(Debug, Clone, Default)]
+pub struct Submitted {
+    records: Vec<Record>,
+    /// Why nothing is known of it.
+    pub unread: Option<String>,
+}
+
+impl Submitted {
+    /// Reads all records; nothing without a `home`.
+    pub fn read(home: Option<&Path>) -> Submitted {
+        match home.map(records::all) {
+            None => Submitted::default(),
+            Some(Ok(records)) => Submitted { records, unread: None },
+            Some(Err(error)) => {
+                let unread = Some(format!("which tasks were submitted again: {error}"));
+                Submitted { records: Vec::new(), unread }
+            }
+        }
+    }
+
+    /// The sweeps of a snapshot, counted like everywhere: a task that was
+    /// submitted again is its newest job, and one that a plan cancelled and that
+    /// Slurm has forgotten is cancelled.
+    pub fn sweeps(&self, snapshot: &Snapshot) -> sweep::Found {
+        let mut found = sweep::sweeps(snapshot);
+        found.sweeps.iter_mut().for_each(|sweep| self.count(sweep, snapshot));
+        found
+    }
+
+    /// Counts one sweep so.
+    pub fn count(&self, sweep: &mut Sweep, snapshot: &Snapshot) {
+        let own = self.of(sweep);
+        if !own.is_empty() {
+            let _ = count_cancelled(sweep, &own);
+            sweep::take_over(&mut Vec::new(), sweep, snapshot, &again(&own, snapshot));
+        }
+    }
+
+    /// The tasks of a sweep by queue and accounting; the sweep, which must not
+    /// be counted yet, is then counted like them.
+    pub fn tasks(&self, sweep: &mut Sweep, snapshot: &Snapshot) -> Vec<Evidence> {
+        let mut evidence = sweep::tasks(snapshot, sweep);
+        let own = self.of(sweep);
+        if !own.is_empty() {
+            let cancelled = count_cancelled(sweep, &own);
+            sweep::add_cancelled(&mut evidence, sweep, &cancelled);
+            sweep::take_over(&mut evidence, sweep, snapshot, &again(&own, snapshot));
+        }
+        evidence
+    }
+
+    fn of(&self, sweep: &Sweep) -> Vec<Record> {
+        self.records.iter().filter(|record| record.sweep == sweep.key).cloned().collect()
+    }
 }
 
 /// Counts as cancelled what a plan has cancelled and what Slurm does not know

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::again::Submitted;
 use super::records::Record;
 use super::{Glance, Named, again, find, look, records};
 use crate::checkpoint::Depth;
@@ -235,18 +236,26 @@ pub struct LookedInto {
 }
 
 impl Place<'_> {
-    /// What accounting and queue alone make of sweeps.
+    /// What plans have submitted of the sweeps here.
+    pub(super) fn submitted_again(&self) -> Submitted {
+        Submitted::read(self.home.as_deref())
+    }
+
+    /// What accounting and queue alone make of sweeps, which are counted by what
+    /// was submitted of them, too.
     pub(super) fn glances<'s>(
         &self,
         snapshot: &Snapshot,
-        sweeps: impl Iterator<Item = &'s Sweep>,
+        sweeps: impl Iterator<Item = &'s mut Sweep>,
+        submitted: &Submitted,
     ) -> Result<Vec<Glance>, Error> {
         let table = self.table()?;
         let parameters = sweep::Parameters::default();
         let now = snapshot.taken_at;
         let rules = Rules { settings: &self.config.sweeps, table: &table, parameters: &parameters, now };
-        let glance = |sweep: &Sweep| {
-            let judgement = sweep::judge(sweep, &sweep::tasks(snapshot, sweep), &rules);
+        let glance = |sweep: &mut Sweep| {
+            let evidence = submitted.tasks(sweep, snapshot);
+            let judgement = sweep::judge(sweep, &evidence, &rules);
             let why = judgement.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
             let (health, decision) = (judgement.health, judgement.decision);
             Glance { key: sweep.key.clone(), health, decision, why }

@@ -181,14 +181,25 @@ pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error>
     })
 }
 
+/// Counts the sweeps by what plans have submitted of them, too.
+pub fn counted(place: &Place, snapshot: &Snapshot, mut outcome: Outcome) -> Outcome {
+    let submitted = place.submitted_again();
+    outcome.sweeps.iter_mut().for_each(|sweep| submitted.count(sweep, snapshot));
+    outcome.problems.extend(submitted.unread.map(|what| Problem { about: "plans".to_owned(), what }));
+    outcome
+}
+
 /// All sweeps, and what queue and accounting alone make of the newest ones.
 ///
 /// # Errors
 /// As for [`find`]; a pattern of the settings cannot be used.
 pub fn table(place: &Place, snapshot: &Snapshot) -> Result<Outcome, Error> {
     let mut outcome = find(snapshot, None)?;
-    let newest = outcome.sweeps.iter().take(MOST_GLANCES);
-    outcome.glances = place.glances(snapshot, newest)?;
+    let submitted = place.submitted_again();
+    let newest = outcome.sweeps.iter_mut().take(MOST_GLANCES);
+    outcome.glances = place.glances(snapshot, newest, &submitted)?;
+    outcome.sweeps.iter_mut().skip(MOST_GLANCES).for_each(|sweep| submitted.count(sweep, snapshot));
+    outcome.problems.extend(submitted.unread.map(|what| Problem { about: "plans".to_owned(), what }));
     Ok(outcome)
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub use since::{changed, moved, resubmitted};
 
+use super::sweep::again::Submitted;
 use super::sweep::examine::{self, LookedInto, Place};
 use super::{Context, snapshot};
 use crate::cluster::Snapshot;
@@ -36,19 +37,31 @@ pub fn of(context: &Context, snapshot: &Arc<Snapshot>, budget: Seconds) -> Optio
     if snapshot.jobs.known().is_none() && snapshot.accounting.known().is_none() {
         return None;
     }
+    let submitted = Submitted::read(Some(&context.home()));
     let mut found: Vec<Sweep> = sweep::sweeps(snapshot).sweeps;
     let is_live = |sweep: &Sweep| sweep.total.is_none_or(|total| total > sweep.finished);
     found.sort_by_key(|sweep| (!is_live(sweep), std::cmp::Reverse(sweep.submitted.max(sweep.ended))));
     let omitted = found.len().saturating_sub(MOST_SWEEPS);
     found.truncate(MOST_SWEEPS);
-    let listed = facts(context, snapshot, found, budget);
+    let listed = facts(context, snapshot, found, &submitted, budget);
     Some(SweepsFact { omitted: u32::try_from(omitted).unwrap_or(u32::MAX), listed })
 }
 
 /// These sweeps, counted and judged.
-fn facts(context: &Context, snapshot: &Arc<Snapshot>, sweeps: Vec<Sweep>, budget: Seconds) -> Vec<SweepFact> {
-    let mut facts: Vec<SweepFact> = sweeps.iter().map(counts).collect();
-    let standings = standings(context, snapshot, sweeps, budget);
+fn facts(
+    context: &Context,
+    snapshot: &Arc<Snapshot>,
+    sweeps: Vec<Sweep>,
+    submitted: &Submitted,
+    budget: Seconds,
+) -> Vec<SweepFact> {
+    let counted = |sweep: &Sweep| {
+        let mut sweep = sweep.clone();
+        submitted.count(&mut sweep, snapshot);
+        counts(&sweep)
+    };
+    let mut facts: Vec<SweepFact> = sweeps.iter().map(counted).collect();
+    let standings = standings(context, snapshot, sweeps, submitted, budget);
     facts.iter_mut().zip(standings).for_each(|(fact, standing)| fact.standing = Some(standing));
     facts
 }
@@ -94,6 +107,7 @@ fn standings(
     context: &Context,
     snapshot: &Arc<Snapshot>,
     sweeps: Vec<Sweep>,
+    submitted: &Submitted,
     budget: Seconds,
 ) -> Vec<StandingFact> {
     let (table, mut problem) = match Table::with(&context.config.logs.patterns) {
@@ -132,7 +146,9 @@ fn standings(
     };
     let settings = &context.config.sweeps;
     let judged = sweeps.iter().zip(read).map(|(sweep, read)| {
-        let mut standing = read.unwrap_or_else(|| by_accounting(snapshot, sweep, settings, &table, &why));
+        let mut standing = read.unwrap_or_else(|| {
+            by_accounting(snapshot, sweep, submitted, &Judge { settings, table: &table }, &why)
+        });
         standing.not_read.extend(problem.take().map(|what| crate::safety::one_line(&what, 300)));
         standing
     });
@@ -147,18 +163,26 @@ fn worktrees(context: &Context) -> Vec<PathBuf> {
     all
 }
 
+/// By what sweeps are judged.
+struct Judge<'j> {
+    settings: &'j Sweeps,
+    table: &'j Table,
+}
+
 /// What queue and accounting alone say of a sweep.
-pub(super) fn by_accounting(
+fn by_accounting(
     snapshot: &Snapshot,
     sweep: &Sweep,
-    settings: &Sweeps,
-    table: &Table,
+    submitted: &Submitted,
+    by: &Judge<'_>,
     why: &str,
 ) -> StandingFact {
-    let evidence = sweep::tasks(snapshot, sweep);
+    let mut sweep = sweep.clone();
+    let evidence = submitted.tasks(&mut sweep, snapshot);
     let parameters = Parameters::default();
+    let Judge { settings, table } = *by;
     let rules = Rules { settings, table, parameters: &parameters, now: snapshot.taken_at };
-    let judgement = sweep::judge(sweep, &evidence, &rules);
+    let judgement = sweep::judge(&sweep, &evidence, &rules);
     compress::standing(&compress::Read {
         evidence: &evidence,
         judgement: &judgement,

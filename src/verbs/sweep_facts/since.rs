@@ -12,6 +12,7 @@ use crate::sweep::{self, Delta, Look, Members, Sweep};
 use crate::sys::FileError;
 use crate::terms::{Seconds, Time};
 use crate::verbs::Context;
+use crate::verbs::sweep::again::Submitted;
 use crate::verbs::sweep::records::{self, Done, Progress};
 
 /// The sweeps of a document in which tasks changed, looked at again: those of
@@ -23,21 +24,24 @@ pub fn changed(
     budget: Seconds,
 ) -> Vec<SweepFact> {
     let today = sweep::sweeps(snapshot).sweeps;
+    let submitted = Submitted::read(Some(&context.home()));
     let has_changed = |sweep: &Sweep| {
-        let delta = comparable(then).find(|(fact, _)| fact.key == key(sweep));
+        let mut sweep = sweep.clone();
+        submitted.count(&mut sweep, snapshot);
+        let delta = comparable(then).find(|(fact, _)| fact.key == key(&sweep));
         delta.is_some_and(|(fact, look)| {
             let delta = Delta::between(&look, Some(&sweep.look));
             fact.standing.is_some() && !delta.is_empty() && !delta.id_reused
         })
     };
     let changed: Vec<Sweep> = today.into_iter().filter(has_changed).collect();
-    facts(context, snapshot, changed, budget)
+    facts(context, snapshot, changed, &submitted, budget)
 }
 
 /// What changed, in sentences: tasks, then health, decision and causes of those
 /// sweeps that were looked at `again`.
-pub fn moved(then: &SweepsFact, snapshot: &Snapshot, again: &[SweepFact]) -> Vec<Moved> {
-    let now = sweep::sweeps(snapshot).sweeps;
+pub fn moved(context: &Context, then: &SweepsFact, snapshot: &Snapshot, again: &[SweepFact]) -> Vec<Moved> {
+    let now = Submitted::read(Some(&context.home())).sweeps(snapshot).sweeps;
     let mut moved = Vec::new();
     for (fact, look) in comparable(then) {
         let today = now.iter().find(|sweep| key(sweep) == fact.key);
