@@ -127,13 +127,32 @@ impl<'w> Baton<'w> {
     /// Lets it go.
     ///
     /// # Errors
-    /// [`BatonError::Free`] if nobody holds it, [`BatonError::Held`] if another does.
+    /// Those of [`Baton::own`].
     pub fn release(&self, who: &Claimant) -> Result<Claim, BatonError> {
-        let Some(held) = self.holder()? else { return Err(BatonError::Free { key: self.key.clone() }) };
-        if !held.who.may_end(who) {
-            return Err(BatonError::Held { key: self.key.clone(), holder: Box::new(held) });
+        self.end(who, &self.own(who)?.nonce, Kind::Released, None)
+    }
+
+    /// The claim that `who` holds, and may end.
+    ///
+    /// # Errors
+    /// [`BatonError::Free`] if nobody holds it, [`BatonError::Held`] if another does.
+    pub fn own(&self, who: &Claimant) -> Result<Claim, BatonError> {
+        match self.holder()? {
+            None => Err(BatonError::Free { key: self.key.clone() }),
+            Some(held) if held.who.may_end(who) => Ok(held),
+            Some(held) => Err(BatonError::Held { key: self.key.clone(), holder: Box::new(held) }),
         }
-        self.end(who, &held.nonce, Kind::Released, None)
+    }
+
+    /// The claim with the nonce `seen`, whoever holds it.
+    ///
+    /// # Errors
+    /// [`BatonError::Moved`] if that claim is not the last any more.
+    pub fn seen(&self, seen: &str) -> Result<Claim, BatonError> {
+        match self.holder()? {
+            Some(held) if held.nonce == seen => Ok(held),
+            holder => Err(BatonError::Moved { key: self.key.clone(), holder: holder.map(Box::new) }),
+        }
     }
 
     /// Lets the claim with the nonce `seen` go, whoever holds it.

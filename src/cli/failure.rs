@@ -8,12 +8,13 @@ mod worktree;
 use std::error::Error as _;
 use std::path::Path;
 
-use serde_json::json;
+use serde::{Serialize, Serializer};
 
 use super::Exit;
 use crate::baton::BatonError;
 use crate::document::StoreError;
 use crate::git::GitError;
+use crate::report::unlock::about_strange;
 use crate::safety::shell_path;
 use crate::sys::lock::LockError;
 use crate::sys::{FileError, SpawnError};
@@ -22,9 +23,12 @@ use crate::verbs::sweep::submit::Refusal;
 use crate::verbs::{Error, Wanted};
 
 /// An error as it is shown: what was attempted, why it failed, what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failure {
     /// How the program ends.
+    #[serde(rename = "exit_code", serialize_with = "number")]
+    #[cfg_attr(feature = "schema", schemars(with = "u8"))]
     pub exit: Exit,
     /// What was attempted, and the chain of causes.
     pub messages: Vec<String>,
@@ -61,11 +65,18 @@ impl Failure {
         }
         out
     }
+}
 
-    /// The failure as one JSON object.
-    pub fn json(&self) -> serde_json::Value {
-        json!({ "error": { "exit_code": self.exit.number(), "messages": self.messages, "hints": self.hints } })
-    }
+/// The line with which standard error ends under `--json`, if nothing was answered.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ErrorLine<'f> {
+    /// Why not.
+    pub error: &'f Failure,
+}
+
+fn number<S: Serializer>(exit: &Exit, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u8(exit.number())
 }
 
 impl From<Error> for Failure {
@@ -262,19 +273,22 @@ fn judge_shards(error: &ShardError) -> (Exit, Vec<String>) {
 
 fn judge_lock(error: &LockError) -> (Exit, Vec<String>) {
     match error {
-        LockError::Busy { holder, .. } => (
-            Exit::Deferred,
-            vec![
-                "run the same command again in a moment".to_owned(),
-                format!("if it died on another machine, or hangs: {}", holder.unlock_command()),
-            ],
-        ),
+        LockError::Busy { holder, .. } => {
+            let again = || {
+                vec![
+                    "run the same command again in a moment".to_owned(),
+                    format!("if it died on another machine, or hangs: {}", holder.unlock_command()),
+                ]
+            };
+            (Exit::Deferred, holder.strange.as_deref().map_or_else(again, about_strange))
+        }
         LockError::Lost => {
             (Exit::Partial, vec!["run the same command again: it goes on from what is there".into()])
         }
         LockError::NoSuch { .. } => {
             (Exit::NotFound, vec!["it has been given back; run the command that met it again".into()])
         }
+        LockError::Strange { path } => (Exit::Refused, about_strange(path)),
         LockError::File(error) => judge_file(error),
     }
 }

@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Error};
 
-use super::Cli;
+use super::{Cli, Exit, Failure};
 
 /// The verbs below others, as the help lists verbs.
 pub fn inner_verbs(command: &Command) -> String {
@@ -65,6 +65,17 @@ fn distance(one: &str, other: &str) -> usize {
         }
     }
     row.last().copied().unwrap_or_default()
+}
+
+/// What clap says of wrong usage, which is a text of paragraphs, as a failure:
+/// what is wrong, and below it the way to say it right.
+pub(super) fn failure(said: &str) -> Failure {
+    let (what, rest) = said.split_once("\n\n").unwrap_or((said, ""));
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    };
+    let what = what.strip_prefix("error: ").unwrap_or(what);
+    Failure { exit: Exit::Usage, messages: lines(what), hints: lines(rest) }
 }
 
 #[cfg(test)]

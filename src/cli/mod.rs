@@ -28,7 +28,7 @@ mod verify;
 mod watch;
 
 pub use exit::Exit;
-pub use failure::Failure;
+pub use failure::{ErrorLine, Failure};
 pub use output::Output;
 
 use std::ffi::OsString;
@@ -178,6 +178,8 @@ impl<'w> Session<'w> {
 
 /// Runs the program with these arguments, the first being its own name.
 pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let wants_json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let parsed =
         command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
@@ -191,7 +193,8 @@ pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> Exit
         // clap repeats what was typed, and that may hold anything.
         Err(mut e) => {
             help::suggest_inner(&mut e);
-            output::complain(&escape_lines(&e.render().to_string()));
+            let said = escape_lines(&e.render().to_string());
+            output::complain(&if wants_json { output::error_line(&help::failure(&said)) } else { said });
             return Exit::Usage.into();
         }
     };

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
+use super::failure::ErrorLine;
 use super::{Failure, Globals};
 use crate::report::{View, envelope};
 use crate::sys::{self, World};
@@ -99,7 +100,7 @@ impl Output {
     /// Why the program did not do what it was asked to.
     pub fn failure(&self, failure: &Failure) {
         if self.json {
-            self.complain(&format!("{}\n", failure.json()));
+            self.complain(&error_line(failure));
         } else {
             self.complain(&failure.text());
         }
@@ -118,6 +119,13 @@ impl Output {
             other => other,
         }
     }
+}
+
+/// The failure as a line of JSON.
+pub(super) fn error_line(failure: &Failure) -> String {
+    // Numbers and strings: this cannot fail.
+    let value = serde_json::to_value(ErrorLine { error: failure }).unwrap_or_default();
+    format!("{}\n", crate::safety::json_line(&value))
 }
 
 /// Plain text on standard error, before there are options to say how.

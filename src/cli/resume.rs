@@ -5,7 +5,7 @@ use clap::Args;
 use super::{Exit, Failure, Session, create, verify};
 use crate::report;
 use crate::terms::KeyPrefix;
-use crate::verbs::resume::{Held, Options, Outcome};
+use crate::verbs::resume::{Held, Intent, Options, Outcome, Preview};
 use crate::verbs::{release, resume};
 
 /// Verify a handover, take its baton, and print the briefing
@@ -16,6 +16,7 @@ use crate::verbs::{release, resume};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   handover resume
+  handover resume --dry-run
   handover resume 7f3a9c2e --json
   handover resume HO-20261121-0341-7f3a9c2e --take-over")]
 pub struct ResumeArgs {
@@ -27,6 +28,9 @@ pub struct ResumeArgs {
     /// Where to look for the cluster: auto, local, none, or a state file
     #[arg(long, value_name = "SOURCE")]
     cluster: Option<String>,
+    /// Show what would become of the baton, and take nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Let the baton of a handover go
@@ -43,6 +47,9 @@ pub struct ReleaseArgs {
     /// The nonce of another session's claim, as `status --json` prints it
     #[arg(long, value_name = "NONCE")]
     nonce: Option<String>,
+    /// Show what would be let go, and let nothing go
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs `resume`.
@@ -50,15 +57,34 @@ pub fn run(session: &Session, args: ResumeArgs) -> Result<Exit, Failure> {
     let context = session.context()?;
     let cluster = args.cluster.map(|text| create::source(session, &text));
     let plan = resume::plan(&context, &Options { key: args.key, take_over: args.take_over, cluster })?;
+    if args.dry_run {
+        let preview = resume::preview(&context, &plan)?;
+        session.output.answer("resume-plan", &preview, report::resume::previewed)?;
+        hints(session, &preview.verified);
+        return Ok(exit_of_preview(&preview));
+    }
     let outcome = resume::execute(&context, plan)?;
     for failure in &outcome.not_written {
         session.output.note(&format!("not written: {}", crate::safety::escape(failure)));
     }
     session.output.answer("resume", &outcome, report::resume::resumed)?;
-    for hint in report::resume::hints(&outcome) {
+    hints(session, &outcome.verified);
+    Ok(exit(&outcome))
+}
+
+fn hints(session: &Session, verified: &crate::verbs::verify::Outcome) {
+    for hint in report::resume::hints(verified) {
         session.output.note(&format!("hint: {hint}"));
     }
-    Ok(exit(&outcome))
+}
+
+/// As [`exit`] says it of what was done.
+fn exit_of_preview(preview: &Preview) -> Exit {
+    match &preview.baton {
+        Intent::NotTaken => verify::exit(&preview.verified, false),
+        _ if !preview.verified.is_proved() => Exit::Look,
+        Intent::Take | Intent::Keep { .. } | Intent::TakeOver { .. } => Exit::Done,
+    }
 }
 
 fn exit(outcome: &Outcome) -> Exit {
@@ -75,7 +101,12 @@ fn exit(outcome: &Outcome) -> Exit {
 /// Runs `release`.
 pub fn run_release(session: &Session, args: ReleaseArgs) -> Result<Exit, Failure> {
     let context = session.context()?;
-    let outcome = release::release(&context, &release::Options { key: args.key, nonce: args.nonce })?;
+    let plan = release::plan(&context, &release::Options { key: args.key, nonce: args.nonce })?;
+    if args.dry_run {
+        session.output.answer("release-plan", &plan, report::resume::to_release)?;
+        return Ok(Exit::Done);
+    }
+    let outcome = release::execute(&context, plan)?;
     session.output.answer("release", &outcome, report::resume::released)?;
     Ok(Exit::Done)
 }

@@ -3,7 +3,8 @@
 use super::View;
 use super::verify::verified;
 use crate::document::{Edited, Verdict};
-use crate::verbs::{release, resume};
+use crate::verbs::resume::Intent;
+use crate::verbs::{release, resume, verify};
 
 /// The briefing; without one, what `verify` found.
 pub fn resumed(view: &View, outcome: &resume::Outcome) -> String {
@@ -13,6 +14,26 @@ pub fn resumed(view: &View, outcome: &resume::Outcome) -> String {
     }
 }
 
+/// What `verify` found, and what would be done.
+pub fn previewed(view: &View, preview: &resume::Preview) -> String {
+    let mut text = verified(view, &preview.verified);
+    text.push_str(&match &preview.baton {
+        Intent::Take => "baton: free, would be taken\n".to_owned(),
+        Intent::Keep { claim } => format!("baton: yours already, {claim}\n"),
+        Intent::TakeOver { from } => format!("baton: would be taken over from {from}\n"),
+        Intent::NotTaken => "the baton would not be taken\n".to_owned(),
+    });
+    text.extend(preview.ends.iter().map(|claim| format!("would end: the baton of {}, {claim}\n", claim.key)));
+    text.extend(preview.restores.iter().map(|path| format!("would be put back: {path}\n")));
+    text
+}
+
+/// Whose baton would be let go.
+pub fn to_release(_: &View, plan: &release::Plan) -> String {
+    let one = |ends: &release::Ends| format!("would be released: {}, {}\n", ends.key, ends.claim);
+    plan.ends.iter().map(one).collect()
+}
+
 /// Whose baton was let go.
 pub fn released(_: &View, outcome: &release::Outcome) -> String {
     let one = |released: &release::Released| format!("released: {} is free to be resumed\n", released.key);
@@ -20,9 +41,9 @@ pub fn released(_: &View, outcome: &release::Outcome) -> String {
 }
 
 /// What to do where the baton was not to be taken.
-pub fn hints(outcome: &resume::Outcome) -> Vec<String> {
-    let key = &outcome.verified.key;
-    match &outcome.verified.verdict {
+pub fn hints(verified: &verify::Outcome) -> Vec<String> {
+    let key = &verified.key;
+    match &verified.verdict {
         Verdict::AnotherWorktree { cd: Some(cd), .. } => vec![format!("{cd} && handover resume {key}")],
         Verdict::Edited { which: Edited::Copy, .. } => vec![
             format!("seal the edited copy as a new document: handover create --amend {key}"),

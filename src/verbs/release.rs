@@ -17,6 +17,26 @@ pub struct Options {
     pub nonce: Option<String>,
 }
 
+/// What `release` would let go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Plan {
+    /// Each baton; more than one only where an earlier version left several.
+    pub ends: Vec<Ends>,
+    #[serde(skip)]
+    who: Claimant,
+}
+
+/// A baton that would be let go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Ends {
+    /// Of which document.
+    pub key: AnyKey,
+    /// The claim that would end.
+    pub claim: Claim,
+}
+
 /// What was let go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -35,8 +55,11 @@ pub struct Released {
     pub claim: Claim,
 }
 
-/// Lets the baton go, if it is ours or if its claim was named.
-pub fn release(context: &Context, options: &Options) -> Result<Outcome, Error> {
+/// Looks which batons are ours, or whose claim was named; changes nothing.
+///
+/// # Errors
+/// A baton that is not ours to end, or that nobody holds.
+pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     let who = batons::claimant(context);
     let shelf = Shelf::open(context)?;
     let nonce = options.nonce.as_deref();
@@ -44,13 +67,23 @@ pub fn release(context: &Context, options: &Options) -> Result<Outcome, Error> {
         Some(key) => vec![shelf.find(Some(key))?],
         None => wanted(context, &shelf, &who, nonce)?,
     };
-    let mut outcome = Outcome { released: Vec::new() };
-    for key in keys {
+    let ends = |key: AnyKey| {
         let baton = Baton::of(context.world, &context.home(), &key);
-        let claim = match nonce {
-            Some(nonce) => baton.release_seen(&who, nonce)?,
-            None => baton.release(&who)?,
-        };
+        let claim = nonce.map_or_else(|| baton.own(&who), |nonce| baton.seen(nonce))?;
+        Ok(Ends { key, claim })
+    };
+    Ok(Plan { ends: keys.into_iter().map(ends).collect::<Result<_, Error>>()?, who })
+}
+
+/// Lets exactly those batons go.
+///
+/// # Errors
+/// One of them has ended since, or another has it.
+pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
+    let mut outcome = Outcome { released: Vec::new() };
+    for Ends { key, claim } in plan.ends {
+        let baton = Baton::of(context.world, &context.home(), &key);
+        let claim = baton.release_seen(&plan.who, &claim.nonce)?;
         outcome.released.push(Released { key, claim });
     }
     Ok(outcome)

@@ -39,6 +39,42 @@ pub struct Plan {
     take_over: bool,
 }
 
+/// What `resume` found and would do.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Preview {
+    /// What `verify` says.
+    pub verified: verify::Outcome,
+    /// What would become of the baton.
+    pub baton: Intent,
+    /// Claims on other handovers of the worktree that would end with it.
+    pub ends: Vec<Claim>,
+    /// The copy that agents read, if it would be put back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restores: Option<String>,
+}
+
+/// What would become of the baton.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", tag = "word")]
+pub enum Intent {
+    /// It is free, and this session would take it.
+    Take,
+    /// This session holds it already.
+    Keep {
+        /// The claim.
+        claim: Box<Claim>,
+    },
+    /// This session would take it from another.
+    TakeOver {
+        /// Whose it is.
+        from: Box<Claim>,
+    },
+    /// The document or the place is not the right one, so nothing would be taken.
+    NotTaken,
+}
+
 /// What `resume` found and did.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -99,14 +135,47 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     Ok(Plan { key, found, who: batons::claimant(context), take_over: options.take_over })
 }
 
+/// What [`execute`] would do now.
+///
+/// # Errors
+/// As [`execute`], where it would refuse.
+pub fn preview(context: &Context, plan: &Plan) -> Result<Preview, Error> {
+    let verified = plan.found.outcome.clone();
+    let mut preview = Preview { verified, baton: Intent::NotTaken, ends: Vec::new(), restores: None };
+    if !plan.is_good() || plan.found.facts.is_none() {
+        return Ok(preview);
+    }
+    let shelf = Shelf::open(context)?;
+    let Standing { mine, others } = granted(context, &shelf, plan)?;
+    let (key, who) = (&plan.key, &plan.who);
+    let mut claims: Vec<Claim> = mine.into_iter().chain(others).collect();
+    preview.baton = match claims.iter().position(|claim| claim.key == *key).map(|at| claims.remove(at)) {
+        None => Intent::Take,
+        Some(claim) if claim.who.is_same_session(who) => Intent::Keep { claim: Box::new(claim) },
+        Some(claim) => Intent::TakeOver { from: Box::new(claim) },
+    };
+    preview.ends = claims;
+    let path = shelf.copy.path(key);
+    let is_missing = !path.exists() && !shelf.store.archive_marker(key).exists();
+    preview.restores = is_missing.then(|| escape_path(&path));
+    Ok(preview)
+}
+
+impl Plan {
+    /// True if this is the document, and nothing says that its place is another.
+    fn is_good(&self) -> bool {
+        let verdict = &self.found.outcome.verdict;
+        verdict.is_yes() || matches!(verdict, Verdict::PlaceUnknown { .. })
+    }
+}
+
 /// Takes the baton, puts the copy and the context block back, and makes the briefing.
 ///
 /// # Errors
 /// [`Error::Held`] if another holds a baton of the worktree and it is not to be taken over.
 pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
-    let Plan { key, found, who, take_over } = plan;
-    let is_good =
-        found.outcome.verdict.is_yes() || matches!(found.outcome.verdict, Verdict::PlaceUnknown { .. });
+    let is_good = plan.is_good();
+    let found = &plan.found;
     let mut outcome = Outcome {
         verified: found.outcome.clone(),
         baton: Held::NotTaken,
@@ -121,30 +190,37 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     // Of two sessions that resume two handovers of one worktree at once, the
     // second is to see what the first took.
     let lock = batons::alone(context, "take a baton")?;
-    let standing = standing(context, &shelf, &key, &who)?;
-    if !standing.others.is_empty() && !take_over {
-        let (wanted, now) = (Wanted::Resume(key), context.now);
-        return Err(Error::Held { wanted, holders: standing.others, now });
-    }
-    let holder = standing.others.iter().find(|claim| claim.key == key).cloned();
-    outcome.baton = match take(context, &key, &who, holder) {
+    let standing = granted(context, &shelf, &plan)?;
+    let Plan { key, found, who, .. } = &plan;
+    let holder = standing.others.iter().find(|claim| claim.key == *key).cloned();
+    outcome.baton = match take(context, key, who, holder) {
         // An agent's sandbox may forbid the git directory.
         Err(BatonError::File(e)) if e.is_forbidden() => Held::NotWritten { why: reason(&e) },
         held => held?,
     };
-    let rest = standing.mine.iter().chain(&standing.others).filter(|claim| claim.key != key);
-    outcome.not_written.extend(rest.filter_map(|claim| batons::let_go(context, &who, claim)));
+    let rest = standing.mine.iter().chain(&standing.others).filter(|claim| claim.key != *key);
+    outcome.not_written.extend(rest.filter_map(|claim| batons::let_go(context, who, claim)));
     drop(lock);
-    restore(context, &shelf, &key, &found, &mut outcome);
+    restore(context, &shelf, key, found, &mut outcome);
     let text = String::from_utf8_lossy(&found.bytes);
     let body = Body::read(document::body_of(&text).as_bytes())?;
     outcome.said = Section::ALL
         .into_iter()
         .filter_map(|section| Some((section, body.text(section)?.to_owned())))
         .collect();
-    outcome.briefing = Some(brief(context, &found, facts, &body, &outcome)?);
+    outcome.briefing = Some(brief(context, found, facts, &body, &outcome)?);
     outcome.facts = Some(facts.clone());
     Ok(outcome)
+}
+
+/// Who holds what, if the baton may be taken.
+fn granted(context: &Context, shelf: &Shelf, plan: &Plan) -> Result<Standing, Error> {
+    let standing = standing(context, shelf, &plan.key, &plan.who)?;
+    if standing.others.is_empty() || plan.take_over {
+        return Ok(standing);
+    }
+    let (wanted, now) = (Wanted::Resume(plan.key.clone()), context.now);
+    Err(Error::Held { wanted, holders: standing.others, now })
 }
 
 /// Who holds the batons of this worktree, and that of the document, wherever it

@@ -29,6 +29,20 @@ impl Tour {
         told.remove(0)
     }
 
+    /// A call that is not answered: standard output is empty, and standard error ends with one
+    /// line as its schema says.
+    #[track_caller]
+    fn refuse(&self, dir: &Path, words: &[&str], code: i32) -> Value {
+        let refused = self.sandbox.handover_in(dir, words.iter().chain(&["--json"])).expect(code);
+        self.schemas.borrow_mut().insert("error".to_owned());
+        assert_eq!(refused.stdout(), "");
+        let line: Value = serde_json::from_str(refused.stderr().lines().last().unwrap()).unwrap();
+        let wrong = schema::check(&schema::load("error"), &line);
+        assert!(wrong.is_empty(), "{words:?} is not as schemas/error.json says:\n{}", wrong.join("\n"));
+        assert_eq!(line["error"]["exit_code"], code);
+        line["error"].clone()
+    }
+
     /// The same for a verb that tells one object a line.
     #[track_caller]
     fn visit_lines(&self, dir: &Path, words: &[&str], code: i32, name: &str) -> Vec<Value> {
@@ -107,12 +121,15 @@ fn look_at_every_verb(place: &OsStr) {
     tour.visit(there, &["verify", key, "--cluster", "none"], 3, "verify");
     tour.visit(there, &["show"], 0, "show");
     tour.visit(there, &["list", "--all"], 0, "list");
+    tour.visit(there, &["resume", "--dry-run", "--cluster", state], 0, "resume-plan");
     let resumed = tour.visit(there, &["resume", "--cluster", state], 0, "resume");
     let wrong = schema::check(&schema::load("front-matter"), &resumed["facts"]);
     assert!(wrong.is_empty(), "schemas/front-matter.json: {}", wrong.join("\n"));
     assert_eq!(schema::load("front-matter")["$id"], resumed["facts"]["schema"]);
     tour.visit(project, &["status", "--cluster", state], 0, "status");
+    tour.visit(there, &["release", "--dry-run"], 0, "release-plan");
     tour.visit(there, &["release"], 0, "release");
+    tour.refuse(there, &["release"], 4);
 
     sandbox.advance("30d");
     tour.visit(there, &["create", "--cluster", "none"], 0, "create");
@@ -134,7 +151,13 @@ fn look_at_every_verb(place: &OsStr) {
     let home = project.join(".git/handover");
     let held = lock::acquire(&World::real(), &home, "start a worktree", Seconds(0), &mut |_| {}).unwrap();
     let id = lock::holders(&World::real(), &home).unwrap()[0].id.clone();
+    tour.visit(project, &["unlock", &id, "--dry-run"], 0, "unlock-plan");
     tour.visit(project, &["unlock", &id, "--yes"], 0, "unlock");
+    tour.refuse(project, &["unlock", &id, "--yes"], 4);
+    // What is no line of ours at all is told in the same form.
+    let said = tour.refuse(project, &["unlock", "--no-such-option"], 2);
+    assert!(said["messages"][0].as_str().is_some_and(|text| text.contains("--no-such-option")), "{said}");
+    assert!(said["hints"].as_array().is_some_and(|all| !all.is_empty()), "{said}");
     drop(held);
 
     std::fs::create_dir_all(project.join("outputs/run1")).unwrap();

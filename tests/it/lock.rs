@@ -177,6 +177,31 @@ fn a_name_that_nobody_understands_counts_as_alive_until_a_person_breaks_it() {
 }
 
 #[test]
+fn what_others_left_in_the_lock_is_named_and_never_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::real();
+    let file = home.path().join("lock/.nfs00000000012c5f3a00000001");
+    fs::create_dir(home.path().join("lock")).unwrap();
+    fs::write(&file, "").unwrap();
+    let error = lock::acquire(&world, home.path(), "test", Seconds(0), &mut |_| {}).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("/lock/.nfs00000000012c5f3a00000001 is in the way, and is no file of this program")
+    );
+    let LockError::Busy { holder, .. } = error else { panic!("{error}") };
+    assert_eq!(holder.strange.as_deref(), Some(file.as_path()));
+    let refused = lock::break_lock(&world, home.path(), &holder.id);
+    assert!(matches!(refused, Err(LockError::Strange { path }) if path == file));
+    // Of both, the one who works is waited for.
+    let name = foreign(home.path(), "0", 0);
+    fs::write(home.path().join("lock/zzz"), "").unwrap();
+    let error = lock::acquire(&world, home.path(), "test", Seconds(0), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, LockError::Busy { holder, .. } if holder.strange.is_none()), "{name}");
+    assert!(file.exists() && home.path().join("lock").join(name).exists());
+}
+
+#[test]
 fn a_holder_whose_lock_was_broken_learns_it_before_its_next_step() {
     let home = tempfile::tempdir().unwrap();
     let world = World::real();

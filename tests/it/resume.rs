@@ -344,3 +344,38 @@ fn a_copy_alone_is_resumed_in_another_clone_and_says_how_little_proves_it() {
     // Claims of clones do not know each other; the first clone still can.
     ends(resume(&sandbox, "a", &[]), 0);
 }
+
+#[test]
+fn a_dry_run_ends_as_the_thing_itself_would_and_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let key = sealed(&sandbox);
+    let elsewhere = sandbox.worktree("elsewhere");
+    fs::remove_file(sandbox.project().join(format!("CLAUDE/{key}.md"))).unwrap();
+    // First for show, then for good: the same end; what it said the first time.
+    let twice = |session: &str, words: &[&str], code: i32| -> String {
+        let call = |more: &[&str]| {
+            let words = words.iter().chain(more).copied();
+            let dir =
+                if words.clone().any(|word| word == key) { elsewhere.clone() } else { sandbox.project() };
+            as_session(&sandbox, session, words).dir(dir).run().expect(code)
+        };
+        let before = sandbox.tree("..");
+        let said = call(&["--dry-run"]).to_string();
+        assert_eq!(sandbox.tree(".."), before, "{said}");
+        let _ = call(&[]);
+        said
+    };
+    assert!(twice("a", &["release"], 4).contains("nobody holds"));
+    assert!(twice("a", &["resume", &key], 1).contains("the baton would not be taken\n"));
+    let taken = twice("a", &["resume"], 0);
+    assert!(taken.contains("baton: free, would be taken\nwould be put back: "), "{taken}");
+    assert!(twice("a", &["resume"], 0).contains("baton: yours already, `claude-code` (session `a`)"));
+    assert!(twice("b", &["resume"], 5).contains("--take-over"));
+    let over = twice("b", &["resume", "--take-over"], 0);
+    assert!(over.contains("baton: would be taken over from `claude-code` (session `a`)"), "{over}");
+    let _ = twice("a", &["release"], 5);
+    let _ = twice("a", &["release", "--nonce", "0"], 5);
+    let released = twice("b", &["release"], 0);
+    assert!(released.contains("would be released: ") && released.contains("(session `b`)"), "{released}");
+    let _ = twice("b", &["release"], 4);
+}

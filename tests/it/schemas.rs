@@ -27,12 +27,14 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("logs", of::<verbs::logs::Outcome>()),
         ("logs-patterns", of::<verbs::logs::Patterns>()),
         ("man", of::<handover::report::Text>()),
+        ("release-plan", of::<verbs::release::Plan>()),
         ("release", of::<verbs::release::Outcome>()),
         ("remove", of::<handover::worktree::removal::Receipt>()),
         ("remove-plan", of::<handover::worktree::removal::Plan>()),
         ("remove-rest", of::<handover::worktree::trash::Trashed>()),
         ("restore-plan", of::<verbs::remove::TrashRow>()),
         ("restored", of::<handover::worktree::trash::Trashed>()),
+        ("resume-plan", of::<verbs::resume::Preview>()),
         ("resume", of::<verbs::resume::Outcome>()),
         ("shards-script", of::<handover::report::Text>()),
         ("shards-submitted", of::<verbs::shards::Submitted>()),
@@ -55,6 +57,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("sweep-submit", of::<verbs::sweep::submit::Outcome>()),
         ("sweep-trash", of::<verbs::sweep::clean::Trash>()),
         ("trash", of::<verbs::remove::Trash>()),
+        ("unlock-plan", of::<verbs::unlock::Plan>()),
         ("unlock", of::<verbs::unlock::Outcome>()),
         ("verify", of::<verbs::verify::Outcome>()),
         ("watch", of::<verbs::watch::Event>()),
@@ -72,7 +75,10 @@ fn the_schemas_on_file_are_those_of_the_types() {
         .into_iter()
         .map(|(name, schema)| file(name, &format!("handover/{name}/1"), schema))
         .collect();
-    wanted.extend([file("front-matter", handover::document::SCHEMA, of::<handover::document::Facts>())]);
+    wanted.extend([
+        file("front-matter", handover::document::SCHEMA, of::<handover::document::Facts>()),
+        file("error", "handover/error/1", of::<handover::cli::ErrorLine>()),
+    ]);
     if std::env::var_os("HANDOVER_UPDATE_SCHEMAS").is_some() {
         for (path, text) in &wanted {
             fs::write(path, text).unwrap();

@@ -1,7 +1,8 @@
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,10 @@ pub struct Holder {
     pub age: Known<Seconds>,
     /// True if it runs on this machine, false if it has ended.
     pub is_alive: Known<bool>,
+    /// Set if it is no holder but a file that this program did not put there, as
+    /// the rest that NFS keeps of a file in use: where it is.
+    #[serde(skip)]
+    pub strange: Option<PathBuf>,
 }
 
 /// What an owner writes into its file, for people; nothing is decided by it.
@@ -67,10 +72,11 @@ impl Note {
 }
 
 impl Holder {
-    pub(super) fn read(here: &Here, dir: &Path, name: &str, now: Time) -> Holder {
+    pub(super) fn read(here: &Here, dir: &Path, name: &OsStr, now: Time) -> Holder {
         let unreadable = || "its file cannot be read".to_owned();
-        let owner = name.parse::<Owner>().ok();
-        let note = read_capped(&dir.join(name)).and_then(|text| serde_json::from_str::<Note>(&text).ok());
+        let path = dir.join(name);
+        let owner = Owner::of_file(name);
+        let note = read_capped(&path).and_then(|text| serde_json::from_str::<Note>(&text).ok());
         let known = |text: Option<String>| {
             text.map_or_else(|| Known::Unknown(unreadable()), |text| Known::Known(one_line(&text, 80)))
         };
@@ -78,7 +84,7 @@ impl Holder {
         let time = |time: Option<Time>| time.map_or_else(|| Known::Unknown(unreadable()), Known::Known);
         Holder {
             id: owner.as_ref().map_or_else(
-                || Digest::of(name.as_bytes()).to_string().chars().take(16).collect(),
+                || Digest::of(name.as_encoded_bytes()).to_string().chars().take(16).collect(),
                 |owner| owner.nonce.clone(),
             ),
             pid: owner.as_ref().map_or_else(|| Known::Unknown(unreadable()), |owner| Known::Known(owner.pid)),
@@ -94,6 +100,7 @@ impl Holder {
             purpose: known(note.map(|note| note.purpose)),
             taken: time(taken),
             age: time(taken).map(|taken| taken.age(now)),
+            strange: (!Owner::may_own(name)).then_some(path),
         }
     }
 
@@ -105,6 +112,9 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.strange {
+            return f.write_str(&super::strange(path));
+        }
         let text = |value: &Known<String>| value.known().cloned().unwrap_or_else(|| "unknown".into());
         write!(f, "{} on {}", text(&self.user), text(&self.host))?;
         if let Known::Known(pid) = self.pid {

@@ -16,6 +16,7 @@ mod owner;
 pub use holder::Holder;
 pub use owner::Owner;
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,12 @@ pub enum LockError {
         /// The id that was asked for.
         id: String,
     },
+    /// What stands in the way was not put there by this program.
+    #[error("cannot break the lock: {}", strange(path))]
+    Strange {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// The directory of the lock cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
@@ -120,18 +127,30 @@ pub fn holders(world: &World, home: &Path) -> Result<Vec<Holder>, LockError> {
     Ok(entries(&dir)?.iter().map(|name| Holder::read(&here, &dir, name, world.clock.now())).collect())
 }
 
+/// What a file is that lies in a lock and has no name of an owner.
+fn strange(path: &Path) -> String {
+    format!("{} is in the way, and is no file of this program", crate::safety::escape_path(path))
+}
+
 /// Takes the lock away from the holder with this id, dead or alive.
 ///
-/// This is a person's decision; it needs no lock.
+/// This is a person's decision; it needs no lock. What is not ours is never removed.
 ///
 /// # Errors
-/// [`LockError::NoSuch`] if that holder has gone; [`LockError::File`].
+/// [`LockError::NoSuch`] if that holder has gone, [`LockError::Strange`] if it is none;
+/// [`LockError::File`].
 pub fn break_lock(world: &World, home: &Path, id: &str) -> Result<Holder, LockError> {
     let dir = home.join(LOCK);
     let here = Here::look(world);
     for name in entries(&dir)? {
         let holder = Holder::read(&here, &dir, &name, world.clock.now());
-        if holder.id == id && world.files.remove_file(&dir.join(&name))? {
+        if holder.id != id {
+            continue;
+        }
+        if let Some(path) = holder.strange {
+            return Err(LockError::Strange { path });
+        }
+        if world.files.remove_file(&dir.join(&name))? {
             let _ = world.files.remove_empty_dir(&dir);
             return Ok(holder);
         }
@@ -216,7 +235,7 @@ struct Contender<'w> {
 
 /// An owner that cannot be looked at, and since when it has not moved.
 struct Watched {
-    name: String,
+    name: OsString,
     beat: SystemTime,
     since: Stopwatch,
 }
@@ -281,7 +300,7 @@ impl<'w> Contender<'w> {
         let renamed = self.world.files.rename_dir(&self.prepared, &self.dir);
         let Err(error) = renamed else { return Ok(true) };
         // On a network file system an error does not prove that it did not happen.
-        if entries(&self.dir)?.contains(&self.name) {
+        if entries(&self.dir)?.iter().any(|name| *name == *self.name) {
             return Ok(true);
         }
         match Errno::from_io_error(&error.source) {
@@ -299,9 +318,9 @@ impl<'w> Contender<'w> {
 
     /// Removes the names of dead owners; the holder that may be alive, if one is left.
     fn clear_the_dead(&mut self) -> Result<Option<Holder>, LockError> {
-        let mut left = None;
+        let mut left: Option<Holder> = None;
         for name in entries(&self.dir)? {
-            let owner = name.parse::<Owner>().ok();
+            let owner = Owner::of_file(&name);
             let is_over = match &owner {
                 Some(owner) => match self.here.judge(owner) {
                     Life::Dead => true,
@@ -314,7 +333,11 @@ impl<'w> Contender<'w> {
             if is_over && self.world.files.remove_file(&self.dir.join(&name)).is_ok() {
                 continue;
             }
-            left = Some(Holder::read(&self.here, &self.dir, &name, self.world.clock.now()));
+            let holder = Holder::read(&self.here, &self.dir, &name, self.world.clock.now());
+            // A holder is told rather than what merely lies there.
+            if left.is_none() || holder.strange.is_none() {
+                left = Some(holder);
+            }
         }
         if left.is_none() {
             // Some file systems do not rename over a directory, even an empty one.
@@ -325,7 +348,7 @@ impl<'w> Contender<'w> {
 
     /// True if this owner gave no heartbeat for the whole lease, by the clock of
     /// the file system, and did not move while we watched.
-    fn lease_is_over(&mut self, name: &str) -> bool {
+    fn lease_is_over(&mut self, name: &OsStr) -> bool {
         let beat_of = |path: &Path| fs::symlink_metadata(path).and_then(|m| m.modified()).ok();
         let Some(beat) = beat_of(&self.dir.join(name)) else { return false };
         let moved = self.watched.as_ref().is_none_or(|seen| seen.name != name || seen.beat != beat);
@@ -348,7 +371,8 @@ impl<'w> Contender<'w> {
             beat(&self.dir)?.duration_since(beat(path)?).ok()
         };
         for name in entries(home).unwrap_or_default() {
-            let Some(owner) = name.strip_prefix(PREPARED).and_then(|name| name.parse().ok()) else {
+            let owner = name.to_str().and_then(|name| name.strip_prefix(PREPARED)?.parse().ok());
+            let Some(owner) = owner else {
                 continue;
             };
             let path = home.join(&name);
@@ -371,7 +395,7 @@ fn is_forfeited(silent: Duration, watched: Duration) -> bool {
 }
 
 /// The names in a directory; none if it is not there.
-fn entries(dir: &Path) -> Result<Vec<String>, FileError> {
+fn entries(dir: &Path) -> Result<Vec<OsString>, FileError> {
     let failed = |e| FileError::new("read", dir, e);
     let gone =
         |e: &io::Error| e.kind() == io::ErrorKind::NotFound || Errno::from_io_error(e) == Some(Errno::STALE);
@@ -382,7 +406,7 @@ fn entries(dir: &Path) -> Result<Vec<String>, FileError> {
     let mut names = Vec::new();
     for entry in listing {
         match entry {
-            Ok(entry) => names.push(entry.file_name().to_string_lossy().into_owned()),
+            Ok(entry) => names.push(entry.file_name()),
             Err(e) if gone(&e) => {}
             Err(e) => return Err(failed(e)),
         }

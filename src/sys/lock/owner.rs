@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -114,6 +115,21 @@ impl Here {
     }
 }
 
+impl Owner {
+    /// The owner whose file has this name.
+    pub(super) fn of_file(name: &OsStr) -> Option<Owner> {
+        name.to_str()?.parse().ok()
+    }
+
+    /// True if this program, in whatever version, may have given a file this name:
+    /// `v`, a number, and `~`. What others leave in a folder (`.nfs...`) has no such name.
+    pub(super) fn may_own(name: &OsStr) -> bool {
+        let version = name.to_str().and_then(|name| name.strip_prefix('v')?.split_once('~'));
+        version
+            .is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Owner { host, boot, namespace, pid, start, slurm_job, nonce } = self;
@@ -217,6 +233,16 @@ mod tests {
         let first = Owner { pid: 1, start: 0, ..owner.clone() };
         assert_eq!(here.judge(&first), Life::Alive, "not ours to signal, or without a start time");
         assert_eq!(here.judge(&Owner { pid: u32::MAX, ..owner }), Life::Unproved, "no number of a process");
+    }
+
+    #[test]
+    fn what_has_no_name_of_ours_is_not_ours() {
+        let (_, owner) = here();
+        assert!(Owner::may_own(owner.to_string().as_ref()));
+        assert!(Owner::may_own("v2~something".as_ref()), "of a later version");
+        for name in [".nfs00000000012c5f3a00000001", "v~", "v1", "1~", "vx~", ".v1~", "core", ""] {
+            assert!(!Owner::may_own(name.as_ref()), "{name}");
+        }
     }
 
     proptest! {
