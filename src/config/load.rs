@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::schema::File;
-use super::{Config, PatternRow, Source};
+use super::{Config, PatternClass, PatternRow, Source};
 use crate::safety;
 use crate::terms::{NotA, Seconds};
 
@@ -143,6 +144,15 @@ fn guarded<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 /// # Errors
 /// [`ConfigError::Wrong`] if the text is no such list.
 pub fn pattern_rows(name: &str, text: &str) -> Result<Vec<PatternRow>, ConfigError> {
+    guarded(text).map_err(|text| ConfigError::Wrong { path: PathBuf::from(name), text })
+}
+
+/// Reads what classes of log patterns are: a YAML map by their names; `name` is
+/// for the error's words.
+///
+/// # Errors
+/// [`ConfigError::Wrong`] if the text is no such map.
+pub fn pattern_classes(name: &str, text: &str) -> Result<BTreeMap<String, PatternClass>, ConfigError> {
     guarded(text).map_err(|text| ConfigError::Wrong { path: PathBuf::from(name), text })
 }
 

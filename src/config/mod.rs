@@ -10,6 +10,6 @@ mod load;
 mod schema;
 mod sweeps;
 
-pub use load::{ConfigError, load, parse, pattern_rows};
+pub use load::{ConfigError, load, parse, pattern_classes, pattern_rows};
 pub use schema::{Cluster, Config, Retention, Source, Worktrees};
-pub use sweeps::{Logs, PatternRow, Sweeps};
+pub use sweeps::{Logs, PatternClass, PatternRow, Sweeps};

@@ -37,6 +37,17 @@ pub struct PatternRow {
     /// Whether to try again: `resume`, `once`, `after-change`, `fix-first`,
     /// `resubmit`, `by-cause`, `ask`, `nothing`.
     pub retry: String,
+    /// Properties besides those of its class: `generic`, `survived`, ...
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub is: Vec<String>,
+    /// Classes, and ids of rows, whose lines explain this one if they stand
+    /// before it; in place of what its class yields to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yields_to: Option<Vec<String>>,
+    /// Errors whose text matches this ended a program only if a line of this row
+    /// follows soon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirms: Option<String>,
     /// What it means, in words.
     pub meaning: String,
     /// What to do about it, in words.
@@ -47,6 +58,18 @@ pub struct PatternRow {
     /// A line that looks alike and that it does not match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_miss: Option<String>,
+}
+
+/// What all rows of a class are to others, as written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatternClass {
+    /// Properties of its lines.
+    #[serde(default)]
+    pub is: Vec<String>,
+    /// Classes, and ids of rows, whose lines explain one of these.
+    #[serde(default)]
+    pub yields_to: Vec<String>,
 }
 
 /// How sweeps are judged, and how their tasks are resumed.

@@ -7,8 +7,10 @@
 //! that one nor says its id in the file counts for nothing, and begins nothing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::finding::{AttemptSpan, Fingerprint, Role};
+use super::table::{Trait, Traits};
 use super::traceback::Link;
 
 /// Kinds of events that are kept of one attempt.
@@ -21,7 +23,12 @@ const MOST_ATTEMPTS: usize = 64;
 pub(super) struct Event {
     /// The row of the table; `None` for an exception that no row names.
     pub row: Option<usize>,
+    /// The row's id.
+    pub id: Option<String>,
     pub class: String,
+    pub traits: Arc<Traits>,
+    /// The row of the lines that must follow on it, if it ended the program.
+    pub confirmed_by: Option<usize>,
     pub role: Role,
     pub weak: bool,
     pub line: Option<u64>,
@@ -53,6 +60,17 @@ pub(super) struct Event {
     pub count: u64,
     /// Where the last one of its kind stands.
     pub last: u64,
+}
+
+impl Event {
+    pub fn is(&self, one: Trait) -> bool {
+        self.traits.is(one)
+    }
+
+    /// True if that event, where it stands before, explains this one.
+    pub fn yields_to(&self, other: &Event) -> bool {
+        self.traits.yields_to(other.id.as_deref(), &other.class)
+    }
 }
 
 /// One attempt, while it is read.

@@ -1,26 +1,17 @@
 //! Which event of an attempt is the cause.
+//!
+//! The rules know no names of classes or rows: what lines are to each other is
+//! said in the table (`classes.yaml`, `patterns.yaml`), so that a project's own rows take part.
 
 use super::attempts::Event;
 use super::finding::Role;
 use super::progress::Sample;
+use super::table::Trait;
 use super::traceback::Link;
 
-/// What Slurm does when time or right are used up: it ends what has gone wrong
-/// before, too, so an exception before it is the better cause.
-const ENDINGS: [&str; 3] = ["time-limit", "preempted", "cancelled"];
-/// Exceptions that programs survive more often than not.
-const SURVIVED: [&str; 3] = ["tracker", "network-egress", "rate-limit"];
-/// Classes that say no more than that code raised something.
-const GENERIC: [&str; 4] = ["code", "exception", "missing-path", "permission"];
+/// So many lines after an error the line stands that confirms it: calls and warnings are between.
+const CONFIRMED_WITHIN: u64 = 12;
 
-/// Of those the ones that are weak: many programs say them and go on.
-const NOT_FOUND: [&str; 2] = ["missing-path", "permission"];
-
-/// So many lines after an error R says that it halts: the calls and warnings stand between.
-const HALTS_WITHIN: u64 = 12;
-
-/// Classes of exceptions that follow from no trouble of memory, disks or other ranks.
-const STANDS_ALONE: [&str; 4] = ["missing-module", "missing-lib", "config-error", "ckpt-mismatch"];
 /// So many lines between an error and the traceback that ends the program say
 /// that it lived on; more of them where the error may be another program's.
 const LIVED_ON: u64 = 3;
@@ -32,6 +23,9 @@ const STEPS_AFTER: usize = 3;
 /// ranks go on for a moment.
 const BYTES_AFTER: u64 = 4096;
 const MANY_STEPS: usize = 8;
+
+/// So many bytes after its error a server says that it ends.
+const TO_THE_SERVERS_END: u64 = 8192;
 
 /// So many causes that were survived are looked behind.
 const MOST_SURVIVED: usize = 12;
@@ -47,19 +41,19 @@ pub(super) fn root(
 ) -> Option<usize> {
     events.sort_by_key(|event| event.offset);
     after_the_end(events, ended);
-    for event in events.iter_mut() {
-        event.hedged |= matches!(event.role, Role::Root | Role::Cascade | Role::Evidence)
-            && !event.ends_job
-            && went_on(event, samples);
+    for at in 0..events.len() {
+        let event = &events[at];
+        let may_be = matches!(event.role, Role::Root | Role::Cascade | Role::Evidence) && !event.ends_job;
+        events[at].hedged |= may_be && went_on(event, samples) && !is_missed(&events[at..]);
     }
+    warned_of(events);
     links(events);
     threads(events);
     printed(events);
     steps(events);
     killed(events);
-    r_errors(events);
-    let found = lasting(events, lives_on).map(|found| environment(events, found));
-    let found = found.map(|found| broken(events, found));
+    unconfirmed(events);
+    let found = lasting(events, lives_on).map(|found| explained(events, found));
     for (at, event) in events.iter_mut().enumerate() {
         if event.hedged && event.role == Role::Root && Some(at) != found {
             event.role = Role::Warning;
@@ -79,6 +73,15 @@ fn after_the_end(events: &mut [Event], ended: Option<u64>) {
     }
 }
 
+/// What a line says of which the line before warns was dealt with.
+fn warned_of(events: &mut [Event]) {
+    for at in 1..events.len() {
+        let (before, event) = (&events[at - 1], &events[at]);
+        let is_next = matches!((before.line, event.line), (Some(before), Some(line)) if line == before + 1);
+        events[at].hedged |= is_next && before.is(Trait::WarnsOfNext) && before.label == event.label;
+    }
+}
+
 /// Of exceptions that follow from each other the first is the cause, unless it
 /// was dealt with and something more telling happened meanwhile.
 fn links(events: &mut [Event]) {
@@ -87,12 +90,9 @@ fn links(events: &mut [Event]) {
         let Some(before) = (0..at).rev().find(|before| events[*before].raised) else { continue };
         let (first, second) = (&events[before], &events[at]);
         // An import that was to take the place of one that failed is what is missing in the end.
-        let takes_its_place =
-            |event: &Event| matches!(event.class.as_str(), "missing-module" | "missing-lib");
-        let tells_more = takes_its_place(first) && takes_its_place(second)
-            || !GENERIC.contains(&second.class.as_str())
-                && GENERIC.contains(&first.class.as_str())
-                && second.role == Role::Root;
+        let takes_its_place = first.is(Trait::Import) && second.is(Trait::Import);
+        let says_what = first.is(Trait::Generic) && !second.is(Trait::Generic);
+        let tells_more = takes_its_place || says_what && second.role == Role::Root;
         if link == Link::Handling && tells_more {
             events[before].role = Role::Evidence;
         } else if second.role == Role::Root
@@ -114,7 +114,7 @@ fn threads(events: &mut [Event]) {
                 && !event.in_thread
                 && !event.hedged
                 && event.role == Role::Root
-                && GENERIC.contains(&event.class.as_str())
+                && event.is(Trait::Generic)
         };
         if let Some(then) = (at + 1..events.len()).find(|then| noticed(&events[*then])) {
             events[at].hedged = false;
@@ -126,8 +126,8 @@ fn threads(events: &mut [Event]) {
 /// Which came first: that a task of the step ended, upon which srun ended the
 /// others; or that Slurm ended the step, and the tasks with it.
 fn steps(events: &mut [Event]) {
-    let is_task = |event: &Event| event.text.starts_with("srun: error: ") && event.text.contains(": task");
-    let is_step = |event: &Event| event.text.contains("*** STEP ") || event.text.contains("*** JOB ");
+    let is_task = |event: &Event| event.is(Trait::TaskEnd);
+    let is_step = |event: &Event| event.is(Trait::StepEnd);
     let by_srun = events.iter().position(is_task);
     let by_slurm = events.iter().position(is_step);
     for (at, event) in events.iter_mut().enumerate() {
@@ -149,7 +149,7 @@ fn printed(events: &mut [Event]) {
     let Some(end) = events.iter().rposition(ends) else { return };
     let (before, end) = events.split_at_mut(end);
     let end = &end[0];
-    let stands_alone = STANDS_ALONE.contains(&end.class.as_str());
+    let stands_alone = end.is(Trait::StandsAlone);
     for event in before {
         let may_be = event.role == Role::Root && !event.raised && event.job.is_none();
         if !may_be || event.label != end.label || event.class == end.class {
@@ -184,22 +184,14 @@ fn went_on(event: &Event, samples: &[Sample]) -> bool {
 }
 
 /// The best that the program did not live through. Where a program came to its
-/// end and the script went on with the next, that one's failure may follow.
+/// end and the script went on with the next, that one's failure may follow; so
+/// does that of a client whose server has ended.
 fn lasting(events: &mut [Event], lives_on: &dyn Fn(u64) -> bool) -> Option<usize> {
     for _ in 0..MOST_SURVIVED {
         let at = choose(events)?;
         let event = &events[at];
-        let is_final = event.hedged || event.job.is_some() || ENDINGS.contains(&event.class.as_str());
-        if is_final || !lives_on(event.last) {
-            return Some(at);
-        }
-        let follows = |later: &Event| {
-            later.from_top
-                && !later.hedged
-                && later.role == Role::Root
-                && GENERIC.contains(&later.class.as_str())
-        };
-        if event.from_top && events[at + 1..].iter().any(follows) {
+        let is_final = event.hedged || event.job.is_some() || event.is(Trait::Ending);
+        if is_final || !lives_on(event.last) || is_missed(&events[at..]) || work_is_missed(&events[at..]) {
             return Some(at);
         }
         events[at].hedged = true;
@@ -207,21 +199,38 @@ fn lasting(events: &mut [Event], lives_on: &dyn Fn(u64) -> bool) -> Option<usize
     choose(events)
 }
 
-/// What is missing from an environment that was never activated, or from a
-/// folder in which the job never was, is not missing: the cause is the line that says so.
-fn environment(events: &mut [Event], found: usize) -> usize {
-    // The system's Python may be too old for the code, too.
-    let is_missing =
-        matches!(events[found].class.as_str(), "missing-module" | "missing-lib" | "env-mismatch")
-            || events[found].exception.as_deref() == Some("SyntaxError");
-    let is_path = events[found].class == "missing-path";
-    let is_why = |event: &Event| {
-        let not_activated =
-            event.class == "env-activation" && matches!(event.role, Role::Warning | Role::Root);
-        let not_there = event.role == Role::Warning && event.text.contains("couldn't chdir to");
-        is_missing && not_activated || is_path && not_there
+/// True if the first of the events ended a program, and one that came after it
+/// failed without its work.
+fn work_is_missed(events: &[Event]) -> bool {
+    let Some((event, later)) = events.split_first() else { return false };
+    let misses_it = |later: &Event| {
+        later.from_top && !later.hedged && later.role == Role::Root && later.is(Trait::Generic)
     };
-    match events[..found].iter().position(is_why) {
+    event.from_top && later.iter().any(misses_it)
+}
+
+/// True if the first of the events ended a server, as that says itself, and a
+/// client failed over it later.
+fn is_missed(events: &[Event]) -> bool {
+    let Some((event, later)) = events.split_first() else { return false };
+    let ends = |later: &Event| {
+        later.is(Trait::ServerEnd) && later.offset.saturating_sub(event.last) < TO_THE_SERVERS_END
+    };
+    let misses_it = |later: &Event| later.raised && !later.hedged && later.is(Trait::Client);
+    let server = later.iter().position(ends);
+    server.is_some_and(|server| later[server..].iter().any(misses_it))
+}
+
+/// What explains the cause that was found stands before it, and was perhaps only
+/// warned of: a module is missing because the environment was never activated, a
+/// file is broken because the disk was full when it was written.
+fn explained(events: &mut [Event], found: usize) -> usize {
+    let explains = |event: &Event| {
+        matches!(event.role, Role::Warning | Role::Root)
+            && !event.is(Trait::Witness)
+            && events[found].yields_to(event)
+    };
+    match events[..found].iter().position(explains) {
         Some(earlier) => {
             events[earlier].role = Role::Root;
             events[found].role = Role::Cascade;
@@ -231,49 +240,30 @@ fn environment(events: &mut [Event], found: usize) -> usize {
     }
 }
 
-/// Files that were cut short when the disk was full are broken when they are read.
-fn broken(events: &mut [Event], found: usize) -> usize {
-    let is_broken = matches!(events[found].class.as_str(), "exception" | "code-or-data" | "ckpt-corrupt");
-    let is_full = |event: &Event| {
-        matches!(event.class.as_str(), "disk-full" | "quota")
-            && matches!(event.role, Role::Warning | Role::Root)
-    };
-    match events[..found].iter().position(is_full).filter(|_| is_broken) {
-        Some(earlier) => {
-            events[earlier].role = Role::Root;
-            events[found].role = Role::Cascade;
-            earlier
-        }
-        None => found,
-    }
-}
-
-/// R says that it halts when nobody took an error; one after which it did not was caught.
-fn r_errors(events: &mut [Event]) {
-    let halts = |event: &Event| {
-        let says = |what| event.text.starts_with(what);
-        event.role == Role::Teardown
-            && (says("Execution halted") || says("Exécution arr") || says("Ausführung ang"))
-    };
-    let halts: Vec<u64> = events.iter().filter(|event| halts(event)).filter_map(|event| event.line).collect();
-    let is_r = |event: &Event| {
-        let begins = |with| event.text.starts_with(with);
-        (begins("Error in ") || begins("Erreur dans ") || begins("Fehler in ")) && event.text.contains(" :")
-    };
-    for event in events.iter_mut().filter(|event| event.role == Role::Root && is_r(event)) {
-        let Some(line) = event.line else { continue };
-        event.hedged |= !halts.iter().any(|halt| (line..line + HALTS_WITHIN).contains(halt));
+/// Some languages say that they end when nobody took an error; one after which
+/// they did not was caught.
+fn unconfirmed(events: &mut [Event]) {
+    let lines: Vec<(Option<usize>, u64)> =
+        events.iter().filter_map(|event| Some((event.row, event.line?))).collect();
+    for event in events.iter_mut().filter(|event| event.role == Role::Root) {
+        let (Some(row), Some(line)) = (event.confirmed_by, event.line) else { continue };
+        let confirms = |(of, at): &(Option<usize>, u64)| {
+            *of == Some(row) && (line..line + CONFIRMED_WITHIN).contains(at)
+        };
+        event.hedged |= !lines.iter().any(confirms);
     }
 }
 
 /// A shell says "Killed" when its program is over. What fails for want of
 /// something after that belongs to the next one.
 fn killed(events: &mut [Event]) {
-    let is_kill = |event: &Event| event.class == "killed-unconfirmed" && event.role == Role::Evidence;
+    let is_kill = |event: &Event| event.is(Trait::Silent) && event.role == Role::Evidence;
     let Some(at) = events.iter().position(is_kill) else { return };
-    let has_root = events[..at].iter().any(|event| event.role == Role::Root && !event.hedged);
-    for event in events[at + 1..].iter_mut().filter(|_| !has_root) {
-        if event.role == Role::Root && event.class == "missing-path" {
+    let (before, rest) = events.split_at_mut(at);
+    let Some((kill, later)) = rest.split_first_mut() else { return };
+    let has_root = before.iter().any(|event| event.role == Role::Root && !event.hedged);
+    for event in later.iter_mut().filter(|_| !has_root) {
+        if event.role == Role::Root && event.yields_to(kill) {
             event.role = Role::Warning;
         }
     }
@@ -282,8 +272,8 @@ fn killed(events: &mut [Event]) {
 /// The earliest of the best there is.
 fn choose(events: &[Event]) -> Option<usize> {
     let is_root = |event: &Event| event.role == Role::Root;
-    let is_ending = |event: &Event| ENDINGS.contains(&event.class.as_str());
-    let is_uncaught = |event: &Event| event.raised && !SURVIVED.contains(&event.class.as_str());
+    let is_ending = |event: &Event| event.is(Trait::Ending);
+    let is_uncaught = |event: &Event| event.raised && !event.is(Trait::Survived);
     let has_failed = events
         .iter()
         .any(|event| !event.hedged && matches!(event.role, Role::Teardown | Role::Cascade | Role::Root));
@@ -299,17 +289,17 @@ fn choose(events: &[Event]) -> Option<usize> {
         &|event| event.role == Role::Cascade && !event.hedged,
         &|event| event.role == Role::Teardown && event.weak && !event.hedged,
         // Nothing failed: the job was put back into the queue, and has not begun again.
-        &|event| event.ends_job && event.class == "requeued",
+        &|event| event.ends_job && event.is(Trait::LivesOn),
     ];
     let found = tiers.iter().find_map(|fits| events.iter().position(fits))?;
     // A program that found no file ended before the next of the script failed without its work.
-    let found_nothing = |event: &Event| {
-        event.from_top && is_root(event) && !event.hedged && NOT_FOUND.contains(&event.class.as_str())
-    };
-    let is_next = events[found].from_top && GENERIC.contains(&events[found].class.as_str());
+    let found_nothing =
+        |event: &Event| event.from_top && is_root(event) && !event.hedged && event.is(Trait::NotThere);
+    let is_next = events[found].from_top && events[found].is(Trait::Generic);
     let earlier = events[..found].iter().position(found_nothing).filter(|_| is_next);
     // What the kernel says of the card explains what CUDA could not.
-    let is_card = |event: &Event| event.class == "hardware" && is_root(event) && !event.hedged;
-    let later = events.iter().position(is_card).filter(|_| events[found].class == "code-or-hw");
-    Some(later.or(earlier).unwrap_or(found))
+    let sees_more = |event: &Event| {
+        event.is(Trait::Witness) && is_root(event) && !event.hedged && events[found].yields_to(event)
+    };
+    Some(events.iter().position(sees_more).or(earlier).unwrap_or(found))
 }

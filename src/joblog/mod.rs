@@ -26,7 +26,7 @@ pub use finding::{
     Unread,
 };
 pub use read::{Extent, Reader, Worker, line_of, read};
-pub use table::{Pattern, Table, TableError};
+pub use table::{Pattern, Table, TableError, Traits};
 
 #[cfg(test)]
 mod tests;

@@ -7,13 +7,16 @@
 //! all of them.
 
 mod search;
+mod traits;
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
 
 use self::search::Search;
+pub(super) use self::traits::Trait;
+pub use self::traits::Traits;
 use super::{Retry, Role, label, literal};
 use crate::config::{self, PatternRow};
 
@@ -40,6 +43,9 @@ pub struct Pattern {
     pub meaning: String,
     /// What to do, in words.
     pub action: String,
+    /// What the judge goes by.
+    #[serde(skip)]
+    pub traits: Arc<Traits>,
     /// Searched anywhere in a line (without its line end, escapes and labels).
     #[serde(skip)]
     pub regex: Search,
@@ -127,6 +133,15 @@ impl Table {
         if table.rows.len() > MOST_ROWS {
             return Err(TableError::TooMany { rows: table.rows.len() });
         }
+        for row in rows {
+            let unknown = row.yields_to.iter().flatten().find(|name| !table.has(name));
+            if let Some(name) = unknown {
+                return Err(wrong(
+                    row,
+                    &format!("it yields to {name:?}, which is neither a class nor a row"),
+                ));
+            }
+        }
         Ok(table)
     }
 
@@ -156,6 +171,18 @@ impl Table {
     /// The row of that id.
     pub fn pattern(&self, id: &str) -> Option<&Pattern> {
         self.rows.iter().find(|row| row.id == id)
+    }
+
+    /// True for the name of a class or a row.
+    fn has(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.id == name || row.class == name)
+    }
+
+    /// The row whose lines must follow on an error of that text, if there is one.
+    pub(super) fn confirmed_by(&self, text: &str) -> Option<usize> {
+        let is_match =
+            |row: &Pattern| row.traits.confirms.as_ref().is_some_and(|it| it.is_match(text.as_bytes()));
+        self.rows.iter().position(is_match)
     }
 
     /// What a line is: the first row that matches it. `line` is one physical
@@ -215,6 +242,7 @@ fn finished(row: &PatternRow, regex: Search) -> Result<Pattern, TableError> {
         retry: retry(row)?,
         meaning: row.meaning.clone(),
         action: row.action.clone(),
+        traits: traits::traits(row)?,
         literals: literal::required(&row.pattern),
         regex,
     })

@@ -25,8 +25,6 @@ const LATE: f64 = 2.0;
 const MORE_STEPS: f64 = 1000.0;
 /// Lines at the head of the file that a next attempt may repeat.
 const HEAD: usize = 5;
-/// Classes of ends after which Slurm may start the job again.
-const COMES_BACK: [&str; 3] = ["preempted", "requeued", "node-fail"];
 
 /// The watch that begins with the end of a job.
 #[derive(Default)]
@@ -80,14 +78,14 @@ impl After {
         self.left > 0
     }
 
-    /// The job was ended by the line at `at`, which has this class.
-    pub fn begin(&mut self, block: &Block, at: usize, class: &str) {
+    /// The job was ended by the line at `at`. `comes_back` says whether Slurm may
+    /// start the job again after such an end.
+    pub fn begin(&mut self, block: &Block, at: usize, comes_back: bool) {
         if self.is_on() {
             return;
         }
         let head = std::mem::take(&mut self.head);
         let reached = last_samples(block, at, LINES_BEFORE, |_| false);
-        let comes_back = COMES_BACK.contains(&class);
         *self = After { head, left: LINES, comes_back, reached, ..After::default() };
     }
 
@@ -100,10 +98,10 @@ impl After {
         self.is_told = true;
     }
 
-    /// True if an exception of this class can only be the next attempt's: nothing
+    /// True if what only begins raises can only be the next attempt's: nothing
     /// is imported and no setting is read for the first time by what is told to end.
-    pub fn is_a_start(&self, class: &str) -> bool {
-        self.is_on() && self.comes_back && matches!(class, "missing-module" | "missing-lib" | "config-error")
+    pub fn awaits_start(&self) -> bool {
+        self.is_on() && self.comes_back
     }
 
     /// True if a line begins the next attempt.

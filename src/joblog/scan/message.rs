@@ -83,7 +83,10 @@ impl Told<'_> {
         let start = span.start + skipped + at;
         let event = Event {
             row,
+            id: known.map(|row| row.id.clone()),
             class: class.to_owned(),
+            traits: known.map(|row| row.traits.clone()).unwrap_or_default(),
+            confirmed_by: self.table.confirmed_by(&text),
             role: if is_interrupt { Role::Teardown } else { role },
             weak,
             line: block.number(start).map(|newlines| newlines + 1),

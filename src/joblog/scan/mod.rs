@@ -23,7 +23,7 @@ use super::lines::Stripped;
 use super::matcher::{Hits, Mark, Matcher};
 use super::mentions::Mentions;
 use super::progress::Sample;
-use super::table::Table;
+use super::table::{Table, Trait};
 use super::traceback::{Aside, Link, Part, Raised, Tracebacks};
 
 /// How much of a line around a literal is looked at, in bytes to each side.
@@ -283,13 +283,13 @@ impl<'t> Scan<'t> {
             if row.is_some_and(|row| row.id.starts_with(TASK_ENDED)) {
                 self.after.task_ended();
             }
-            if event.raised && self.after.is_a_start(&event.class) {
+            if event.raised && event.is(Trait::AtStart) && self.after.awaits_start() {
                 self.next_attempt();
             }
         }
-        let class = event.class.clone();
+        let comes_back = event.is(Trait::ComesBack);
         if self.attempts.push(event, block.origin(span.end)) {
-            self.after.begin(block, span.start, &class);
+            self.after.begin(block, span.start, comes_back);
         }
     }
 

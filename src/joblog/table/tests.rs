@@ -19,6 +19,9 @@ fn row(id: &str, pattern: &str) -> PatternRow {
         role: "root".into(),
         weak: false,
         retry: "once".into(),
+        is: Vec::new(),
+        yields_to: None,
+        confirms: None,
         meaning: "m".into(),
         action: "a".into(),
         example: None,
@@ -206,4 +209,19 @@ fn the_built_in_rows_can_be_used() {
     let rows = builtin_rows();
     let table = Table::from_rows(&rows).unwrap();
     assert_eq!(table.rows().len(), Table::builtin().rows().len());
+}
+
+#[test]
+fn what_classes_and_rows_yield_to_is_in_the_table() {
+    let table = Table::builtin();
+    for (class, traits) in traits::classes() {
+        assert!(table.has(class), "no row has the class {class}");
+        assert!(traits.words().next().is_some() || !traits.explained_by().is_empty(), "{class}");
+        for name in traits.explained_by() {
+            assert!(table.has(name), "{class} yields to {name}");
+        }
+    }
+    for row in table.rows() {
+        assert!(row.traits.explained_by().iter().all(|name| table.has(name)), "{}", row.id);
+    }
 }

@@ -30,6 +30,10 @@ pub struct Row {
     pub role: Role,
     /// True if it yields to any other line of the same role.
     pub weak: bool,
+    /// What the judge goes by: `generic`, `survived`, ... of its class and its own.
+    pub is: Vec<String>,
+    /// Classes, and ids of rows, whose lines explain this one.
+    pub yields_to: Vec<String>,
     /// Whether to try again.
     pub retry: Retry,
     /// What it means, in words.
@@ -69,6 +73,8 @@ pub fn patterns(settings: &Logs) -> Result<Patterns, Error> {
         class: row.class.clone(),
         role: row.role,
         weak: row.weak,
+        is: row.traits.words().map(str::to_owned).collect(),
+        yields_to: row.traits.explained_by().to_vec(),
         retry: row.retry,
         meaning: row.meaning.clone(),
         action: row.action.clone(),
