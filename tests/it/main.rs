@@ -10,6 +10,7 @@ mod crash;
 mod crash_baton;
 mod crash_start;
 mod create;
+mod faraway;
 mod finish;
 mod fuzz;
 mod handover_sweeps;

@@ -56,7 +56,10 @@ pub fn accounting(rows: &[(&str, u32, &str, &str)]) -> String {
 /// A sandbox with these answers of squeue and sacct, one after the other.
 pub fn slurm(queues: &[String], accountings: &[String]) -> (Sandbox, Fake, Fake) {
     let sandbox = Sandbox::new();
-    let squeue = sandbox.fake("squeue").answers_in_turn(queues);
+    // Where the jobs work is on this machine.
+    let here = format!("\u{1f}{}\u{1f}", sandbox.project().display());
+    let queues: Vec<String> = queues.iter().map(|queue| queue.replace("\u{1f}/w\u{1f}", &here)).collect();
+    let squeue = sandbox.fake("squeue").answers_in_turn(&queues);
     let sacct = sandbox.fake("sacct").answers_in_turn(accountings);
     drop(sandbox.fake("scontrol").fails(1, "slurm_load_jobs error: Invalid job id specified\n"));
     for task in 0..4 {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::threads::THREADS;
-use super::{Again, Places, Results, identities, parameters, recorded, results, tracked, work_dirs};
+use super::{
+    Again, Places, Results, identities, parameters, recorded, results, tracked, whereabouts, work_dirs,
+};
 use crate::checkpoint;
 use crate::cluster::{self, Look, Snapshot, State};
 use crate::config::{Logs, Sweeps};
@@ -138,14 +140,14 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathe
     let file = parameters::read(ground.sweeps, &ground.roots);
     gathered.parameters = file.parameters;
     gathered.not_read.extend(file.problems.iter().take(5).cloned());
-    match results::of_sweep(ground.sweeps, &ground.roots, sweep.array()) {
+    let places = Places::look(&ground.roots, &ground.sweeps.runs);
+    gathered.not_read.extend(places.problems.iter().cloned());
+    let is_here = gathered.read(&Source { ground, snapshot, places: &places }, &chosen, &who, None);
+    match results::of_sweep(ground.sweeps, &ground.roots, sweep.array()).filter(|_| is_here) {
         Some(Ok(found)) => gathered.results = Some(found),
         Some(Err(why)) => gathered.not_read.push(why),
         None => {}
     }
-    let places = Places::look(&ground.roots, &ground.sweeps.runs);
-    gathered.not_read.extend(places.problems.iter().cloned());
-    gathered.read(ground, &places, &chosen, &who, None);
     let known = chosen.iter().copied().zip(&who).collect::<BTreeMap<_, _>>();
     tracked::add(ground, snapshot, &mut gathered, &known);
     recorded::add(ground, &mut gathered, &known);
@@ -174,7 +176,8 @@ pub fn gather_again(
             who.stdout = Some(log.clone());
         }
     }
-    gathered.read(ground, again.places, &chosen, &who, Some(again.running));
+    let source = Source { ground, snapshot, places: again.places };
+    gathered.read(&source, &chosen, &who, Some(again.running));
     gathered
 }
 
@@ -231,19 +234,20 @@ impl Gathered {
     }
 
     /// Reads logs and folders of the chosen tasks; `running` is how much of the
-    /// logs of those that run, if not as much as of the others.
+    /// logs of those that run, if not as much as of the others. False if the
+    /// files of none of them can be on this machine.
     fn read(
         &mut self,
-        ground: &Ground,
-        places: &Places,
+        source: &Source<'_, '_>,
         chosen: &[usize],
         who: &[Identity],
         running: Option<Extent>,
-    ) {
+    ) -> bool {
+        let ground = source.ground;
         let located = joblog::find(who, &ground.logs.globs, &ground.roots);
         self.not_read.extend(located.problems);
         let usual = Extent::for_files(located.files.iter().map(Vec::len).sum());
-        let reader = Reader { ground, places, log: joblog::Reader::new(ground.table) };
+        let reader = Reader { source, log: joblog::Reader::new(ground.table) };
         let jobs: Vec<Job> = chosen
             .iter()
             .zip(who.iter().zip(&located.files))
@@ -260,9 +264,14 @@ impl Gathered {
             self.not_read
                 .push(format!("logs and run folders of {left} of {} tasks: time was up", jobs.len()));
         }
-        let mut logs = 0;
+        let (mut logs, mut here) = (0, read.is_empty());
+        let mut absent: BTreeMap<String, TaskIds> = BTreeMap::new();
         for (at, found) in read {
             logs += usize::from(found.log.known().is_some());
+            here |= found.absent.is_none();
+            if let Some(why) = found.absent {
+                absent.entry(why).or_default().push(self.evidence[at].member);
+            }
             let looked = self.evidence[at].looked_mut();
             looked.log = found.log;
             looked.run_dir = found.run_dir;
@@ -272,6 +281,8 @@ impl Gathered {
         if logs > 0 {
             self.sources.push(format!("{logs} logs ({})", ground.logs.globs.join(", ")));
         }
+        self.not_read.extend(whereabouts::in_words(&absent));
+        here
     }
 
     /// Which tasks are looked at, as places in `evidence`.
@@ -354,11 +365,19 @@ struct Found {
     run_dir: Known<PathBuf>,
     checkpoints: Known<checkpoint::Survey>,
     missing: Vec<PathBuf>,
+    /// Why its files cannot be on this machine.
+    absent: Option<String>,
+}
+
+/// From where it is read.
+struct Source<'r, 'g> {
+    ground: &'r Ground<'g>,
+    snapshot: &'r Snapshot,
+    places: &'r Places,
 }
 
 struct Reader<'r, 'g> {
-    ground: &'r Ground<'g>,
-    places: &'r Places,
+    source: &'r Source<'r, 'g>,
     log: joblog::Reader<'r>,
 }
 
@@ -370,7 +389,7 @@ impl Reader<'_, '_> {
             let mut worker = self.log.worker();
             let mut read = Vec::new();
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if self.ground.is_over() {
+                if self.source.ground.is_over() {
                     break;
                 }
                 read.push((job.at, self.one(job, &mut worker)));
@@ -385,27 +404,43 @@ impl Reader<'_, '_> {
     }
 
     fn one(&self, job: &Job, worker: &mut Worker<'_>) -> Found {
+        let Source { ground, snapshot, places } = self.source;
         let log = log(job, worker);
-        let run_dir = self.places.run_dir(job.who, log.known().map(|log| &log.reading));
+        let absent = whereabouts::absent(job.who, snapshot, log.known().is_some());
+        let run_dir = places.run_dir(job.who, log.known().map(|log| &log.reading));
         let checkpoints = match (&run_dir, job.kind) {
             (_, Kind::Waiting) => Known::NotApplicable("the task waits".to_owned()),
             (Known::Known(dir), _) => {
-                let limits = checkpoint::Limits {
-                    now: Some(self.ground.now),
-                    threads: 1,
-                    ..checkpoint::Limits::default()
-                };
-                Known::Known(checkpoint::survey(dir, self.ground.depth, &limits))
+                let limits =
+                    checkpoint::Limits { now: Some(ground.now), threads: 1, ..checkpoint::Limits::default() };
+                Known::Known(checkpoint::survey(dir, ground.depth, &limits))
             }
             (Known::Unknown(why) | Known::NotApplicable(why), _) => Known::Unknown(why.clone()),
         };
-        let missing = match job.kind {
-            Kind::Completed => results::of_task(self.ground.sweeps, &self.ground.roots, job.who)
-                .map(|results| results.missing)
-                .unwrap_or_default(),
-            _ => Vec::new(),
+        let Some(why) = absent else {
+            let missing = match job.kind {
+                Kind::Completed => results::of_task(ground.sweeps, &ground.roots, job.who)
+                    .map(|results| results.missing)
+                    .unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            return Found { log, run_dir, checkpoints, missing, absent };
         };
-        Found { log, run_dir, checkpoints, missing }
+        // What is here of it may be a copy, and counts; what is not says nothing.
+        Found {
+            log: match log {
+                Known::Unknown(_) => Known::NotApplicable(why.clone()),
+                log => log,
+            },
+            checkpoints: match checkpoints {
+                Known::Known(survey) if survey.best.is_some() => Known::Known(survey),
+                Known::NotApplicable(why) => Known::NotApplicable(why),
+                Known::Known(_) | Known::Unknown(_) => Known::Unknown(why.clone()),
+            },
+            run_dir,
+            missing: Vec::new(),
+            absent: Some(why),
+        }
     }
 }
 

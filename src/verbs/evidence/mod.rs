@@ -11,6 +11,7 @@ mod results;
 mod run_dirs;
 mod threads;
 mod tracked;
+mod whereabouts;
 mod work_dirs;
 
 pub use again::Again;
@@ -20,3 +21,4 @@ pub use parameters::read as parameters;
 pub use places::{Places, filled};
 pub use results::{Results, listed, of_sweep as results_of_sweep, of_task as results_of};
 pub use run_dirs::{RunDirs, run_dirs};
+pub use whereabouts::absent;

@@ -94,7 +94,8 @@ impl Watch<'_> {
         }
         // File servers show late what was written elsewhere.
         let is_new = before.is_some_and(|before| !before.is_over());
-        match self.results(target, &now) {
+        let is_local = snapshot.origin == Origin::Local;
+        match self.results(target, &now, is_local) {
             Some(Ok(found)) if found.lacking() > 0 && is_new && !self.is_last() => target.study.wait(),
             Some(Ok(found)) => now.results = Some(found),
             Some(Err(what)) => {
@@ -109,8 +110,9 @@ impl Watch<'_> {
 
     /// The results of a whole sweep that is over, if it is known how many there
     /// must be, and it works in this repository.
-    fn results(&self, target: &Target, now: &Memory) -> Option<Result<Expected, String>> {
-        if !now.is_over() || now.look.tasks.is_empty() || target.study.works_elsewhere(&self.roots) {
+    fn results(&self, target: &Target, now: &Memory, is_local: bool) -> Option<Result<Expected, String>> {
+        if !now.is_over() || now.look.tasks.is_empty() || target.study.works_elsewhere(&self.roots, is_local)
+        {
             return None;
         }
         let array = (now.kind == Kind::Array).then(|| now.look.key.parse().ok()).flatten();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::slim;
 use crate::cluster::{ExitCode, Job, Snapshot, State};
-use crate::joblog::{Extent, Progress};
+use crate::joblog::{Extent, Identity, Progress};
 use crate::sweep::{self, Evidence, Looked, Parameters, Sweep};
 use crate::sys::{FileError, World, read_regular};
 use crate::terms::{JobId, Known, Seconds, TaskIds, Time};
@@ -154,13 +154,22 @@ impl Study {
         self.waits = true;
     }
 
-    /// True if its jobs work on this machine, and below none of these: then it
-    /// is another project's. A folder that is not here may be ours elsewhere.
-    pub fn works_elsewhere(&self, roots: &[PathBuf]) -> bool {
+    /// True if its jobs work below none of these: then it is another project's,
+    /// or on another machine. Where nobody says it, it is here if Slurm of this
+    /// machine was asked (`is_local`), or one of its logs is here.
+    pub fn works_elsewhere(&self, roots: &[PathBuf], is_local: bool) -> bool {
+        if self.work_dirs.is_empty() {
+            return !is_local && !self.has_logs();
+        }
         let real = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         let roots: Vec<PathBuf> = roots.iter().map(real).collect();
         let is_within = |dir: &PathBuf| roots.iter().any(|root| real(dir).starts_with(root));
-        !self.work_dirs.iter().any(is_within) && self.work_dirs.iter().any(|dir| dir.is_dir())
+        !self.work_dirs.iter().any(|dir| dir.is_dir() && is_within(dir))
+    }
+
+    /// True if a log of it is on this machine.
+    fn has_logs(&self) -> bool {
+        self.tasks.values().any(|read| read.looked.log.known().is_some())
     }
 
     /// The tasks of which more may come to light in a moment.
@@ -205,7 +214,7 @@ impl Study {
         let mut gathered = evidence::gather_again(ground, snapshot, sweep, evidence, &again);
         let is_new = gathered.evidence.iter().any(|task| task.looked.is_some() && task.state.is_finished());
         self.take_in(&mut gathered.evidence, &tasks, now);
-        self.results(ground, sweep, &gathered.evidence, is_last);
+        self.results(ground, snapshot, sweep, &gathered.evidence, is_last);
         self.forget_jobs(&gathered.evidence);
         self.give_out(&mut gathered.evidence);
         let file = evidence::parameters(ground.sweeps, &ground.roots);
@@ -344,14 +353,29 @@ impl Study {
 
     /// Looks for the results of completed tasks; `is_last` if there will be no
     /// further look for a while.
-    fn results(&mut self, ground: &Ground, sweep: &Sweep, evidence: &[Evidence], is_last: bool) {
+    fn results(
+        &mut self,
+        ground: &Ground,
+        snapshot: &Snapshot,
+        sweep: &Sweep,
+        evidence: &[Evidence],
+        is_last: bool,
+    ) {
         if ground.sweeps.results.is_empty() {
             return;
         }
         let completed = evidence.iter().filter(|task| task.state == State::Completed);
+        let has_logs = self.has_logs();
         let mut whole = Vec::new();
         for task in completed.filter(|task| !self.whole.contains(task.member)).take(MOST_RESULTS) {
             let who = evidence::identity(task, sweep, self.jobs.get(&task.id));
+            let work_dir = who.work_dir.clone().or_else(|| self.work_dirs.first().cloned());
+            let who = Identity { work_dir, ..who };
+            // Of completed tasks only a sample of the logs is read.
+            if evidence::absent(&who, snapshot, has_logs).is_some() {
+                self.missing.remove(&task.member);
+                continue;
+            }
             let Ok(results) = evidence::results_of(ground.sweeps, &ground.roots, &who) else { continue };
             let is_late = task.ended.is_none_or(|ended| ended.age(ground.now) > LATE);
             if results.missing.is_empty() {
