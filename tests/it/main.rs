@@ -41,6 +41,7 @@ mod sweep;
 mod sweep_clean;
 mod sweep_cluster;
 mod sweep_counts;
+mod sweep_lineage;
 mod sweep_page;
 mod sweep_plan;
 mod sweep_plan_shells;

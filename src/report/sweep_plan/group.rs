@@ -9,8 +9,8 @@ use crate::safety::{clip, escape};
 use crate::sweep::Members;
 use crate::sweep::plan::{Kind, Remedy, Step, TaskPlan};
 
-/// So many differences of a step are told.
-const MOST_DIFFERENCES: usize = 8;
+/// So many differences of a step are told, and so many doubts.
+const MOST_TOLD: usize = 8;
 /// So many lines that must wait for something are shown of a step.
 const MOST_WAITING: usize = 3;
 
@@ -84,7 +84,8 @@ fn one<'s>(lines: &mut Lines, detail: Detail, step: &'s Step, is_part: bool, sai
     if detail.all {
         step.per_task.iter().for_each(|one| lines.add("", &task(one)));
     }
-    differences(lines, detail, step);
+    per_task(lines, detail, step, "differs", |task| &task.differences);
+    per_task(lines, detail, step, "doubt", |task| &task.doubts);
     if let Some(why) = &step.blocked {
         lines.add("blocked", &paint(Style::Bad, &escape(why)));
     }
@@ -164,26 +165,32 @@ pub(super) fn task(task: &TaskPlan) -> String {
     text
 }
 
-/// What differs, with the tasks of which it does: two hundred of them are one line.
-fn differences(lines: &mut Lines, detail: Detail, step: &Step) {
+/// What is said of tasks, with those of which it is: two hundred of them are one line.
+fn per_task<'s>(
+    lines: &mut Lines,
+    detail: Detail,
+    step: &'s Step,
+    label: &str,
+    told: impl Fn(&'s TaskPlan) -> &'s [String],
+) {
     let mut found: Vec<(&str, Members)> = Vec::new();
     let mut known: HashMap<&str, usize> = HashMap::new();
     for task in &step.per_task {
-        for difference in &task.differences {
-            let at = *known.entry(difference).or_insert(found.len());
+        for what in told(task) {
+            let at = *known.entry(what).or_insert(found.len());
             if at == found.len() {
-                found.push((difference, Members::default()));
+                found.push((what, Members::default()));
             }
             if let Some((_, tasks)) = found.get_mut(at) {
                 tasks.0.push(task.task);
             }
         }
     }
-    for (number, (what, tasks)) in found.iter().take(MOST_DIFFERENCES).enumerate() {
-        let label = if number == 0 { "differs" } else { "" };
+    for (number, (what, tasks)) in found.iter().take(MOST_TOLD).enumerate() {
+        let label = if number == 0 { label } else { "" };
         lines.add(label, &format!("{}: {}", clip(&escape(what), 200), detail.list(tasks)));
     }
-    if found.len() > MOST_DIFFERENCES {
-        lines.add("", &format!("and {} more differences; --json has all", found.len() - MOST_DIFFERENCES));
+    if found.len() > MOST_TOLD {
+        lines.add("", &format!("and {} more of these; --json has all", found.len() - MOST_TOLD));
     }
 }

@@ -154,6 +154,7 @@ pub(super) fn detail(setup: &Setup, subject: &Subject) -> TaskPlan {
         weights_only: best.is_some_and(|best| best.weights_only),
         lost_steps: subject.lost_steps(),
         refused: subject.refused.clone(),
+        doubts: subject.doubts.clone(),
         wandb: subject.wandb.clone(),
         differences: subject.differences.clone(),
     }

@@ -323,9 +323,14 @@ fn again(setup: &Setup, subject: &Subject, why: &str, action: &str, elsewhere: b
     let mut decision = new(kind, why, run);
     if !subject.differences.is_empty() {
         decision.run = Run::Blocked("its run is not what is intended".to_owned());
+    } else if !subject.doubts.is_empty() && decision.run == Run::Now {
+        decision.run = Run::After(DOUBTED.to_owned());
     }
     decision
 }
+
+/// The condition of a line that goes on from a checkpoint against which something speaks.
+const DOUBTED: &str = "somebody has seen that its checkpoint is the one to go on from";
 
 /// The condition of a line that names no checkpoint although there is one.
 const NEEDS_COMMAND: &str = "it is sure that the script goes on from its newest checkpoint by itself; to let this \

@@ -173,6 +173,9 @@ pub struct TaskPlan {
     /// Newer checkpoints that did not pass, with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// What speaks against its checkpoint although it is whole; each holds the line up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
     /// The W&B run that goes on, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wandb: Option<String>,

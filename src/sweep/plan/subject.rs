@@ -37,6 +37,9 @@ pub struct Subject {
     pub cause: Option<usize>,
     /// The newest checkpoint that passed its check; `None` inside is that there is none.
     pub checkpoint: Known<Option<Best>>,
+    /// What speaks against going on from it although it is whole, in words: it
+    /// may be of another run, or at the end already.
+    pub doubts: Vec<String>,
     /// Newer checkpoints that did not pass, in words.
     pub refused: Vec<String>,
     /// The last step that its log or a newer checkpoint speaks of.
@@ -281,6 +284,7 @@ impl Subject {
             memory: None,
             cause: None,
             checkpoint: Known::Unknown("not looked for".to_owned()),
+            doubts: Vec::new(),
             refused: Vec::new(),
             last_step: None,
             run_dir: None,

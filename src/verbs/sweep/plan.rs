@@ -3,6 +3,7 @@
 
 mod continuity;
 mod doomed;
+mod lineage;
 mod memory;
 mod place;
 mod subjects;
@@ -21,11 +22,12 @@ use crate::checkpoint::Depth;
 use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
 use crate::config::{Source, Sweeps};
 use crate::safety::shell_word;
-use crate::sweep::plan::{self, Again, Cancelled, Plan, Purpose, Setup, Subject, Template};
+use crate::sweep::plan::{self, Again, Cancelled, Placeholder, Plan, Purpose, Setup, Subject, Template};
 use crate::sweep::{Decision, Health, Kind, Sweep};
 use crate::terms::{Digest, Known, Part, TaskIds, Time};
 use crate::verbs::{Context, Error, snapshot};
 use continuity::Intended;
+use lineage::Lineage;
 
 /// What to plan.
 #[derive(Debug, Clone)]
@@ -94,6 +96,9 @@ impl Outcome {
 /// A larger batch script is not read for its digest, in bytes.
 const LARGEST_SCRIPT: usize = 4 << 20;
 
+/// So many tasks are noted one by one.
+const MOST_NOTED: usize = 3;
+
 /// A plan with what else is needed to run it.
 pub struct Made {
     /// What is shown.
@@ -119,7 +124,8 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let depth = if options.full { Depth::Full } else { Depth::Structure };
     let examined = examine::one_to(context, options.cluster.as_ref(), &options.wanted, depth)?;
     let Examined { snapshot, sweep, gathered, judgement, .. } = &examined;
-    let submitted = records::of_sweep(&context.home(), &sweep.key)?;
+    let records = records::all(&context.home())?;
+    let submitted: Vec<Record> = records.iter().filter(|record| record.sweep == sweep.key).cloned().collect();
     let place = place::of(context, gathered);
     let request = request(context, snapshot, sweep);
     let (script, submission) = script(settings, &place.directory, &request);
@@ -128,8 +134,22 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         Known::Known(limits) => limits,
         _ => Default::default(),
     };
-    let mut subjects =
-        subjects::subjects(sweep, &gathered.evidence, judgement, &gathered.parameters, &place.root);
+    let names_checkpoint = |template: &Template| template.asks_for(Placeholder::Checkpoint);
+    let lineage = Lineage {
+        target: settings.target_step,
+        depth,
+        is_named: template.as_ref().is_some_and(names_checkpoint),
+        ..Lineage::of(sweep, &gathered.evidence, snapshot, &records)
+    };
+    let mut started_again = Vec::new();
+    let mut subjects = subjects::subjects(
+        sweep,
+        &gathered.evidence,
+        judgement,
+        &gathered.parameters,
+        (&lineage, &place.root),
+        &mut started_again,
+    );
     let (alive, cancelled) = (alive(snapshot, sweep), cancelled(&submitted));
     subjects::add_forgotten(&mut subjects, sweep, &alive, cancelled.keys().copied(), &gathered.parameters);
     place::mark(&mut subjects, gathered);
@@ -187,6 +207,11 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
             "checkpoints were checked by their structure; --full reads every byte, and finds flipped bits"
                 .to_owned(),
         );
+    }
+    let more = started_again.len().saturating_sub(MOST_NOTED);
+    plan.notes.extend(started_again.into_iter().take(MOST_NOTED));
+    if more > 0 {
+        plan.notes.push(format!("the same of {more} more tasks: handover sweep checkpoints shows them"));
     }
     if let Some(id) = setup.elsewhere.single {
         plan.notes.push(format!(

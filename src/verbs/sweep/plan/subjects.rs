@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::checkpoint::{Survey, Verdict};
+use super::lineage::{Chosen, Lineage};
+use crate::checkpoint::{Checkpoint, Survey, Verdict};
 use crate::cluster::{Snapshot, State};
 use crate::sweep::plan::{Best, Seen, Subject, Where};
 use crate::sweep::{CauseGroup, Confidence, Evidence, Judgement, Kind, Parameters, Spread, Sweep};
@@ -43,10 +44,18 @@ pub(super) fn subjects(
     evidence: &[Evidence],
     judgement: &Judgement,
     parameters: &Parameters,
-    root: &Path,
+    (lineage, root): (&Lineage, &Path),
+    notes: &mut Vec<String>,
 ) -> Vec<Subject> {
-    let mut all: Vec<Subject> =
-        evidence.iter().map(|one| subject(one, judgement, parameters, root)).collect();
+    let mut all: Vec<Subject> = Vec::with_capacity(evidence.len());
+    for one in evidence {
+        let survey = one.checkpoints();
+        let chosen = survey.map(|survey| lineage.choose(one, survey, root)).unwrap_or_default();
+        // What completed goes on from nowhere.
+        let note = chosen.note.as_ref().filter(|_| one.state != State::Completed);
+        notes.extend(note.map(|note| format!("task {}: {note}", one.member)));
+        all.push(subject(one, judgement, parameters, (chosen, root)));
+    }
     let seen: TaskIds = evidence.iter().map(|one| one.member).collect();
     for (outcome, members) in &sweep.look.tasks {
         for member in members.0.difference(&seen).iter() {
@@ -91,7 +100,12 @@ fn unseen(sweep: &Sweep, member: u32, state: State, never_ran: bool, parameters:
     Subject { state, never_ran, parameters: own.collect(), ..Subject::of(member, id) }
 }
 
-fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root: &Path) -> Subject {
+fn subject(
+    one: &Evidence,
+    judgement: &Judgement,
+    parameters: &Parameters,
+    (chosen, root): (Chosen<'_>, &Path),
+) -> Subject {
     let mut groups = judgement.groups.iter().chain(&judgement.aside);
     let cause = groups.position(|group| group.tasks.0.contains(one.member));
     let survey = match one.looked.as_deref().map(|looked| &looked.checkpoints) {
@@ -100,7 +114,8 @@ fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root:
         None => Known::Unknown("nothing beside accounting was read of it".to_owned()),
     };
     let progress = one.log().and_then(|log| log.reading.progress.as_ref()).and_then(|progress| progress.step);
-    let refused = survey.known().map(|survey| refused(survey, root)).unwrap_or_default();
+    let mut refused = survey.known().map(|survey| refused(survey, root)).unwrap_or_default();
+    refused.extend(chosen.passed);
     let events = one.events().iter().filter_map(|events| events.last_step).max();
     let tracked = one.runs().iter().rev().find_map(|run| run.last_step).max(events);
     let of_refused = survey.known().and_then(|survey| survey.refused.iter().filter_map(|one| one.step).max());
@@ -127,7 +142,8 @@ fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root:
         cause,
         refused,
         last_step: progress.into_iter().chain(tracked).chain(of_refused).max(),
-        checkpoint: survey.map(best),
+        checkpoint: survey.map(|_| chosen.best.map(best)),
+        doubts: chosen.doubts,
         run_dir: one.run_dir().cloned(),
         parameters: own(one, parameters),
         differences: Vec::new(),
@@ -136,12 +152,8 @@ fn subject(one: &Evidence, judgement: &Judgement, parameters: &Parameters, root:
     }
 }
 
-fn best(survey: &Survey) -> Option<Best> {
-    survey.best.as_ref().map(|best| Best {
-        path: best.path.clone(),
-        step: best.step,
-        weights_only: best.optimizer == Some(false),
-    })
+fn best(best: &Checkpoint) -> Best {
+    Best { path: best.path.clone(), step: best.step, weights_only: best.optimizer == Some(false) }
 }
 
 /// Why newer checkpoints are not taken, in words.

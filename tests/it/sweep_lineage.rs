@@ -1,0 +1,109 @@
+//! `handover sweep plan`: what an earlier array left in the folders of a sweep
+//! is not gone on from in silence.
+
+use serde_json::Value;
+
+use crate::support::Sandbox;
+use crate::support::slurm::{T0, Task, ask, says};
+use crate::support::wandb::set_modified;
+
+/// Four tasks that ran out of time at step 500, two hours after they had begun.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let tasks: Vec<Task> = [9, 14, 15, 16].map(|index| Task::ended(index, "TIMEOUT", "0:0")).into();
+    says(&sandbox, &tasks);
+    sandbox.write(
+        ".handover.yaml",
+        "sweeps:\n  runs: ['runs/{task}']\n  target_step: 1000\n  \
+         resume: 'sbatch --array={tasks} train.sh --resume {checkpoint}'\n",
+    );
+    sandbox.write("train.sh", "#!/bin/sh\n");
+    for index in [9, 14, 15, 16] {
+        sandbox.write(format!("logs/482_{index}.out"), "step=400 loss=0.4\nstep=500 loss=0.3\n");
+    }
+    sandbox
+}
+
+fn checkpoint(sandbox: &Sandbox, task: u32, step: u32, written: i64) {
+    let header = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 16]].concat();
+    let path = format!("runs/{task}/step_{step}.safetensors");
+    sandbox.write(&path, bytes);
+    set_modified(&sandbox.project().join(path), written);
+}
+
+fn steps(plan: &Value) -> Vec<&Value> {
+    plan["steps"].as_array().unwrap().iter().collect()
+}
+
+#[test]
+fn a_checkpoint_of_an_earlier_array_is_not_resumed_from() {
+    let sandbox = sandbox();
+    let began = T0 - 7200;
+    // Task 9 has its own, below the step of what was there before.
+    checkpoint(&sandbox, 9, 1000, began - 480);
+    checkpoint(&sandbox, 9, 400, began + 3000);
+    // Task 14 has none of its own.
+    checkpoint(&sandbox, 14, 900, began - 480);
+    // Task 15 came to the end, and task 16 is in order.
+    checkpoint(&sandbox, 15, 1000, began + 3000);
+    checkpoint(&sandbox, 16, 500, began + 3000);
+    let plan = ask(&sandbox, &["sweep", "plan", "482", "--json"]).data();
+    let runnable = |step: &&&Value| step["condition"].is_null() && step["blocked"].is_null();
+    let lines: Vec<&str> = steps(&plan)
+        .iter()
+        .filter(runnable)
+        .flat_map(|step| step["lines"].as_array().into_iter().flatten())
+        .map(|line| line["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "sbatch --array=9 train.sh --resume runs/9/step_400.safetensors",
+            "sbatch --array=16 train.sh --resume runs/16/step_500.safetensors"
+        ],
+        "{plan:#}"
+    );
+    let of_task = |task: u64| {
+        let all = steps(&plan);
+        let tasks = all.iter().flat_map(|step| step["per_task"].as_array().into_iter().flatten());
+        tasks.filter(|one| one["task"] == task).next_back().unwrap().clone()
+    };
+    assert_eq!(
+        of_task(9)["refused"][0],
+        "runs/9/step_1000.safetensors: whole, and written 8 min before this task first started: of an earlier run"
+    );
+    assert_eq!(
+        of_task(14)["doubts"][0],
+        "runs/14/step_900.safetensors: whole, and written 8 min before this task first started: of an earlier run"
+    );
+    assert_eq!(
+        of_task(15)["doubts"][0],
+        "its checkpoint is at step 1000 of 1000 already: nothing would be trained"
+    );
+    let answer = ask(&sandbox, &["sweep", "plan", "482"]);
+    let text = answer.stdout();
+    assert!(text.contains("\n# sbatch --array=14 train.sh --resume"), "{text}");
+    assert!(text.contains("doubt"), "{text}");
+}
+
+#[test]
+fn a_checkpoint_beyond_the_last_step_of_its_log_is_doubted_unless_its_time_is_that_of_the_run() {
+    let sandbox = sandbox();
+    // Written after the task had ended: copied, or by somebody else.
+    checkpoint(&sandbox, 9, 600, T0 - 60);
+    // Logs are behind: this one was written while the task ran.
+    checkpoint(&sandbox, 16, 520, T0 - 3650);
+    checkpoint(&sandbox, 16, 300, T0 - 3500);
+    let plan = ask(&sandbox, &["sweep", "plan", "482", "--json"]).data();
+    let all = steps(&plan);
+    let of = |task: &str| all.iter().find(|step| step["tasks"] == task).unwrap();
+    assert_eq!(
+        of("9")["per_task"][0]["doubts"][0],
+        "runs/9/step_600.safetensors: whole, and beyond step 500, the last of its log: it may be of another run"
+    );
+    assert!(of("9")["condition"].is_string(), "{plan:#}");
+    assert!(of("16")["condition"].is_null(), "{plan:#}");
+    let notes = plan["notes"].to_string();
+    assert!(notes.contains("task 16: runs/16/step_300.safetensors is newer and of a lower step"), "{notes}");
+}
