@@ -1,4 +1,5 @@
 //! The only way out: standard output for the answer, standard error for the rest.
+//! No secret goes through it.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,7 +8,8 @@ use serde::Serialize;
 
 use super::failure::ErrorLine;
 use super::{Failure, Globals};
-use crate::report::{View, envelope};
+use crate::report::{self, View, envelope};
+use crate::safety::{Redactions, redact};
 use crate::sys::{self, World};
 
 /// Writes answers and remarks, in the form that the options ask for.
@@ -69,8 +71,13 @@ impl Output {
         self.print(&line)
     }
 
-    /// Text on standard output as it is, colours aside.
+    /// Text on standard output as it is, colours and secrets aside.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
+        let mut redactions = Redactions::new();
+        let text = redact(text, &mut redactions);
+        if !redactions.is_empty() {
+            self.remarks(&format!("note: {}\n", report::redacted(&redactions)));
+        }
         let mut stream = AutoStream::new(io::stdout().lock(), self.color_of(&io::stdout()));
         match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
             // Whoever closed the pipe has read enough.
@@ -107,6 +114,7 @@ impl Output {
     }
 
     fn complain(&self, text: &str) {
+        let text = redact(text, &mut Redactions::new());
         let mut stream = AutoStream::new(io::stderr().lock(), self.color_of(&io::stderr()));
         // There is nobody left to tell.
         let _ = stream.write_all(text.as_bytes());
@@ -131,5 +139,6 @@ pub(super) fn error_line(failure: &Failure) -> String {
 /// Plain text on standard error, before there are options to say how.
 pub(super) fn complain(text: &str) {
     // There is nobody left to tell.
+    let text = redact(text, &mut Redactions::new());
     let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -1,6 +1,6 @@
 //! Documents as text: what `create`, `draft`, `show` and `list` say.
 
-use super::{Align, Style, Table, View, paint};
+use super::{Align, Style, Table, View, paint, redacted};
 use crate::document::Lint;
 use crate::safety::{clip, escape, one_line};
 use crate::verbs::{create, draft, list, show};
@@ -14,10 +14,8 @@ pub fn created(_: &View, outcome: &create::Outcome) -> String {
 /// The remarks about a sealed document, for standard error.
 pub fn created_notes(outcome: &create::Outcome) -> String {
     let mut out = gaps(&outcome.lint);
-    let redacted: usize = outcome.redactions.values().sum();
-    if redacted > 0 {
-        let rules: Vec<&str> = outcome.redactions.keys().map(String::as_str).collect();
-        out.push_str(&format!("note: {redacted} secrets were taken out ({})\n", rules.join(", ")));
+    if !outcome.redactions.is_empty() {
+        out.push_str(&format!("note: {}\n", redacted(&outcome.redactions)));
     }
     for note in &outcome.notes {
         out.push_str(&format!("note: {}\n", escape(note)));

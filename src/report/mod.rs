@@ -33,5 +33,5 @@ pub mod watch;
 pub use envelope::envelope;
 pub use style::{Style, paint};
 pub use table::{Align, Table};
-pub use text::Text;
+pub use text::{Text, redacted};
 pub use view::View;

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
 use super::View;
+use crate::safety::Redactions;
 
 /// An answer that is one text, whatever its form: a script, a page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,4 +16,12 @@ impl Text {
     pub fn plain(_: &View, answer: &Text) -> String {
         answer.text.clone()
     }
+}
+
+/// What was taken out of a text, without a word of it.
+pub fn redacted(redactions: &Redactions) -> String {
+    let count: usize = redactions.values().sum();
+    let rules: Vec<&str> = redactions.keys().map(String::as_str).collect();
+    let (secrets, were) = if count == 1 { ("secret", "was") } else { ("secrets", "were") };
+    format!("{count} {secrets} {were} taken out ({})", rules.join(", "))
 }

@@ -10,7 +10,7 @@ mod text;
 
 pub use nesting::{DEEPEST_YAML, too_deep_yaml};
 pub use quote::{Unquotable, shell_path, shell_word};
-pub use secrets::{Redactions, redact, url_without_credentials};
+pub use secrets::{Redactions, Secret, redact, secrets as secrets_in, url_without_credentials};
 pub use text::{
     clip, code_span, escape, escape_bytes, escape_path, fence, json_line, one_line, plain_markdown,
     showable_json,

@@ -4,6 +4,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use serde_json::Value;
 
+use super::secrets::{Redactions, redact};
+
 /// True if a character can be shown: it moves no cursor, turns no text around,
 /// and cannot be overlooked.
 fn is_showable(c: char) -> bool {
@@ -70,10 +72,13 @@ pub fn escape_path(path: impl AsRef<OsStr>) -> String {
 }
 
 /// Cuts text to at most `most` characters, the last of which is then `…`.
+/// Secrets go before it is cut: half of one is still half a secret, and nobody
+/// can tell any more what it is.
 pub fn clip(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
+    let text = redact(text, &mut Redactions::new());
     let mut cut: String = text.chars().take(most.saturating_sub(1)).collect();
     cut.push('…');
     cut

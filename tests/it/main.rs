@@ -12,6 +12,7 @@ mod crash_start;
 mod create;
 mod faraway;
 mod finish;
+mod funnel;
 mod fuzz;
 mod handover_sweeps;
 mod hints;

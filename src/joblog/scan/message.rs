@@ -16,9 +16,12 @@ use crate::joblog::matcher::Hits;
 use crate::joblog::normal::normal;
 use crate::joblog::table::Table;
 use crate::joblog::traceback::{self, Aside, Raised};
+use crate::safety::{Redactions, Secret, redact, secrets_in};
 
 /// The longest text of a finding, in characters.
 const LONGEST_TEXT: usize = 400;
+/// Secrets of up to so many bytes are seen where a text is cut.
+const LONGEST_SECRET: usize = 4096;
 
 /// What is known of a line before its messages are read.
 #[derive(Clone, Copy)]
@@ -128,12 +131,22 @@ impl Told<'_> {
 
 /// The line's text around a match, clipped, and where in the line it begins.
 fn clipped(message: &[u8], at: usize) -> (usize, String) {
+    let mut start = if message.len() > LONGEST_TEXT { at.saturating_sub(100) } else { 0 };
+    // Half a secret is still half a secret: they go before the text is cut, at either end.
+    let near = start.saturating_sub(LONGEST_SECRET);
+    let spans = |secret: &Secret| (near + secret.range.start + 1..near + secret.range.end).contains(&start);
+    if start > 0
+        && let Some(secret) =
+            secrets_in(&message[near..message.len().min(start + LONGEST_SECRET)]).into_iter().find(spans)
+    {
+        start = near + secret.range.start;
+    }
     // At most four bytes make a character.
-    let start = if message.len() > LONGEST_TEXT { at.saturating_sub(100) } else { 0 };
-    let bytes = &message[start..message.len().min(start + 4 * LONGEST_TEXT)];
+    let bytes = &message[start..message.len().min(start + 4 * LONGEST_TEXT + LONGEST_SECRET)];
     let blanks = bytes.len() - bytes.trim_ascii_start().len();
     let text = String::from_utf8_lossy(&bytes[blanks..]);
-    (start + blanks, text.trim_end().chars().take(LONGEST_TEXT).collect())
+    let text = redact(text.trim_end(), &mut Redactions::new());
+    (start + blanks, text.chars().take(LONGEST_TEXT).collect())
 }
 
 /// The exception type at the start of a message: `torch.OutOfMemoryError: ..`.

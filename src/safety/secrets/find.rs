@@ -1,0 +1,390 @@
+//! Finds secrets in text, in one pass and in time that grows with its length alone.
+
+use std::ops::Range;
+use std::sync::{LazyLock, OnceLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex::bytes::Regex;
+
+use super::assigned::{Assigned, assigned};
+use super::command::{beginnings, secret_of};
+use super::doubt::{entropy, is_secret, stands_for_one};
+use super::table::{Gate, NAMED, Rule, TOKENS};
+
+/// A secret in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// The rule that found it.
+    pub rule: &'static str,
+    /// Where it stands, in bytes.
+    pub range: Range<usize>,
+}
+
+/// Words of names beside which secrets stand.
+const WORDS: [&str; 11] =
+    ["pass", "pwd", "secret", "token", "key", "auth", "credential", "bindpw", "jwt", "session", "_pat"];
+/// Longest secret of the table, in bytes: what a place is looked at.
+const WINDOW: usize = 32 * 1024;
+
+/// What a literal that was found may begin.
+#[derive(Clone, Copy)]
+enum Lead {
+    Token(usize),
+    Name,
+    Url,
+    Block,
+    Scheme,
+    Command,
+    Kaggle,
+    Call,
+    Pgpass,
+}
+
+struct Engine {
+    literals: AhoCorasick,
+    leads: Vec<Lead>,
+    tokens: Vec<Pattern>,
+    values: Vec<Pattern>,
+}
+
+/// A pattern of the table, compiled when the first text asks for it: most runs never do.
+struct Pattern {
+    source: &'static str,
+    is_value: bool,
+    compiled: OnceLock<Regex>,
+}
+
+impl Pattern {
+    fn new(source: &'static str, is_value: bool) -> Pattern {
+        Pattern { source, is_value, compiled: OnceLock::new() }
+    }
+
+    fn get(&self) -> &Regex {
+        self.compiled.get_or_init(|| {
+            let source = self.source;
+            let whole =
+                if self.is_value { format!(r"\A(?s-u:{source})\z") } else { format!(r"\A(?-u:{source})") };
+            Regex::new(&whole).expect("a pattern of the table")
+        })
+    }
+}
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    let mut literals: Vec<&str> = Vec::new();
+    let mut leads = Vec::new();
+    for (at, rule) in TOKENS.iter().enumerate() {
+        literals.extend(rule.begins);
+        leads.extend(rule.begins.iter().map(|_| Lead::Token(at)));
+    }
+    let others = [
+        ("://", Lead::Url),
+        ("-----BEGIN ", Lead::Block),
+        ("bearer ", Lead::Scheme),
+        ("basic ", Lead::Scheme),
+        ("\"key\"", Lead::Kaggle),
+        ("login(", Lead::Call),
+        (":5432:", Lead::Pgpass),
+    ];
+    let words = WORDS.iter().map(|word| (*word, Lead::Name));
+    let commands = beginnings().map(|begin| (begin, Lead::Command));
+    for (literal, lead) in words.chain(commands).chain(others) {
+        literals.push(literal);
+        leads.push(lead);
+    }
+    Engine {
+        // Names are written in any case; the patterns of tokens see to theirs.
+        literals: AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(literals)
+            .expect("the literals of the table"),
+        leads,
+        tokens: TOKENS.iter().map(|rule| Pattern::new(rule.pattern, false)).collect(),
+        values: NAMED.iter().map(|named| Pattern::new(named.pattern, true)).collect(),
+    }
+});
+
+/// The secrets of a text in their order; none overlaps another.
+pub fn secrets(text: &[u8]) -> Vec<Secret> {
+    let engine = &*ENGINE;
+    let mut found: Vec<Secret> = Vec::new();
+    for hit in engine.literals.find_overlapping_iter(text) {
+        let at = hit.start();
+        // Blocks are long: what stands within one is not looked at again.
+        if found.last().is_some_and(|last| last.range.end > hit.end() && last.rule == BLOCK) {
+            continue;
+        }
+        let secret = match engine.leads[hit.pattern().as_usize()] {
+            Lead::Token(rule) => token(text, at, &TOKENS[rule], &engine.tokens[rule]),
+            Lead::Name => named(engine, text, at),
+            Lead::Url => login_of_url(text, at),
+            Lead::Block => block(text, at),
+            Lead::Scheme => scheme(text, hit.end()),
+            Lead::Command => secret_of(text, at, hit.end()),
+            Lead::Kaggle => kaggle(text, at, hit.end()),
+            Lead::Call => call(text, hit.end()),
+            Lead::Pgpass => pgpass(text, hit.end()),
+        };
+        found.extend(secret);
+    }
+    without_overlaps(found)
+}
+
+/// Of secrets that overlap the one that begins first, of those the longest, and
+/// of those the one whose own form says what it is.
+fn without_overlaps(mut found: Vec<Secret>) -> Vec<Secret> {
+    let is_named = |secret: &Secret| NAMED.iter().any(|named| named.id == secret.rule);
+    found.sort_by_key(|secret| {
+        (
+            secret.range.start,
+            std::cmp::Reverse(secret.range.end),
+            is_named(secret) || secret.rule == "authorization",
+        )
+    });
+    let mut end = 0;
+    found.retain(|secret| {
+        let is_new = secret.range.start >= end;
+        end = end.max(secret.range.end);
+        is_new
+    });
+    found
+}
+
+fn window(text: &[u8], from: usize) -> &[u8] {
+    &text[from..text.len().min(from + WINDOW)]
+}
+
+/// True if a token may begin here: it is not the rest of a longer word.
+fn begins(text: &[u8], at: usize) -> bool {
+    let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return true };
+    if !before.is_ascii_alphanumeric() {
+        return true;
+    }
+    // `\nTOKEN` in a text that is quoted in another, and `%3DTOKEN` in a URL.
+    let escaped = at >= 2 && text[at - 2] == b'\\' && matches!(before, b'n' | b't' | b'r');
+    let encoded = at >= 3 && text[at - 3] == b'%' && text[at - 2..at].iter().all(u8::is_ascii_hexdigit);
+    escaped || encoded
+}
+
+fn token(text: &[u8], at: usize, rule: &Rule, pattern: &Pattern) -> Option<Secret> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'~' | b'.');
+    let before = text[..at].iter().rev().take(rule.before).take_while(|byte| is_part(byte)).count();
+    let is_whole =
+        if rule.before == 0 { begins_with_sign(rule) || begins(text, at) } else { before + 2 >= rule.before };
+    if !is_whole {
+        return None;
+    }
+    let length = pattern.get().find(window(text, at))?.end();
+    let range = at - before..at + length;
+    (entropy(&text[at..at + length]) >= rule.entropy && !is_drawn_out(&text[at..at + length]))
+        .then_some(Secret { rule: rule.id, range })
+}
+
+/// `/t/`, `$6$`: no word goes on into them.
+fn begins_with_sign(rule: &Rule) -> bool {
+    rule.begins.iter().all(|begin| !begin.as_bytes()[0].is_ascii_alphanumeric())
+}
+
+/// `hf_xxxxxxxxxxxx`: the form with nothing in it.
+fn is_drawn_out(token: &[u8]) -> bool {
+    token.windows(8).any(|eight| eight.iter().all(|byte| *byte == eight[0]))
+}
+
+/// Words of a header between its name and the secret.
+const SCHEMES: [&str; 7] = ["bearer", "basic", "token", "apikey", "ssws", "bot", "key"];
+
+/// What is given to a name that alone says too little: it must have a form of its own.
+fn bare(name: &str, value: &[u8], given: &Assigned) -> Option<Secret> {
+    let is_base64 =
+        || value.len() == 88 && value.ends_with(b"==") && is_secret(value, Gate::Random, true, true);
+    let rule = match name {
+        "pass" if is_secret(value, Gate::Password, given.is_quoted, true) && value.len() >= 8 => "password",
+        "key" if is_base64() => "azure-account-key",
+        _ => return None,
+    };
+    Some(Secret { rule, range: given.value.clone() })
+}
+
+/// What a name may have behind its telling end: `SECRET_V2`, `TOKEN_PROD`, `passwordB64`.
+const MORE: [&str; 11] =
+    ["prod", "dev", "test", "staging", "b64", "base64", "value", "old", "new", "main", "plain"];
+
+fn named(engine: &Engine, text: &[u8], at: usize) -> Option<Secret> {
+    let given = assigned(text, at)?;
+    let name: Vec<u8> = text[given.name.clone()]
+        .iter()
+        .map(|byte| if matches!(byte, b'-' | b'.' | b' ') { b'_' } else { byte.to_ascii_lowercase() })
+        .collect();
+    let name = std::str::from_utf8(&name).ok()?;
+    let mut value = given.value.clone();
+    // `Authorization: Bearer X` is read by its own rule.
+    if SCHEMES.iter().any(|word| text[value.clone()].eq_ignore_ascii_case(word.as_bytes())) {
+        let next = value.end + text[value.end..].iter().take_while(|byte| **byte == b' ').count();
+        let length = text[next..].iter().take(WINDOW).take_while(|byte| is_of_token(byte)).count();
+        value = next..next + length;
+    }
+    let of = |name: &str| {
+        NAMED.iter().enumerate().find(|(_, named)| named.names.iter().any(|end| ends_with(name, end)))
+    };
+    let Some((at, named)) = of(name).or_else(|| of(told(name))) else {
+        return bare(name, &text[value], &given);
+    };
+    let bytes = &text[value.clone()];
+    let is_assigned = given.is_tight;
+    (engine.values[at].get().is_match(bytes) && is_secret(bytes, named.gate, given.is_quoted, is_assigned))
+        .then_some(Secret { rule: named.id, range: value })
+}
+
+/// A name without what says which of several it is.
+fn told(name: &str) -> &str {
+    let name = MORE.iter().find_map(|more| name.strip_suffix(more)?.strip_suffix('_')).unwrap_or(name);
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
+    let name = name.strip_suffix("_v").unwrap_or(name);
+    MORE.iter().find_map(|more| name.strip_suffix(more)?.strip_suffix('_')).unwrap_or(name)
+}
+
+/// True if a name ends with a word of the table; words in it may be written together.
+fn ends_with(name: &str, end: &str) -> bool {
+    if name.ends_with(end) {
+        let before = name.len() - end.len();
+        // `password` may end `dbpassword`; `token` must not end `pretoken`; both may end `hf_token`.
+        return end.starts_with('_')
+            || before == 0
+            || name.as_bytes()[before - 1] == b'_'
+            || end.len() >= 6
+            || is_camel(end);
+    }
+    false
+}
+
+/// Short words that are written together with others: `hfToken`, `appSecret`.
+fn is_camel(end: &str) -> bool {
+    matches!(end, "token" | "secret")
+}
+
+fn is_of_token(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'-' | b':' | b'%')
+}
+
+/// `Bearer X`, `Basic X`.
+fn scheme(text: &[u8], from: usize) -> Option<Secret> {
+    let blanks = text[from..].iter().take(8).take_while(|byte| **byte == b' ').count();
+    let start = from + blanks;
+    let length = text[start..].iter().take(WINDOW).take_while(|byte| is_of_token(byte)).count();
+    let value = &text[start..start + length];
+    (length >= 12 && is_secret(value, Gate::Random, false, false))
+        .then_some(Secret { rule: "authorization", range: start..start + length })
+}
+
+/// `scheme://name:password@host`, or `scheme://TOKEN@host`.
+fn login_of_url(text: &[u8], at: usize) -> Option<Secret> {
+    let start = at + 3;
+    let ends = |byte: &u8| {
+        byte.is_ascii_whitespace()
+            || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b'|')
+    };
+    let rest = window(text, start);
+    let authority = &rest[..rest.iter().take(1024).position(ends).unwrap_or(rest.len().min(1024))];
+    let length = authority.iter().rposition(|byte| *byte == b'@')?;
+    let login = &authority[..length];
+    let password = login.iter().position(|byte| *byte == b':').map(|colon| &login[colon + 1..]);
+    let is_one = match password {
+        Some(password) => !password.is_empty() && !stands_for_one(password),
+        // A token is often the whole user part; a name is short.
+        None => login.len() >= 20 && !stands_for_one(login),
+    };
+    is_one.then(|| Secret { rule: "url-credentials", range: start..start + length })
+}
+
+const BLOCK: &str = "private-key";
+/// So much of a private key is taken for one, in bytes.
+const LONGEST_BLOCK: usize = 64 * 1024;
+
+/// A private key from its first line to its last, or as far as it goes.
+fn block(text: &[u8], at: usize) -> Option<Secret> {
+    let rest = &text[at..text.len().min(at + LONGEST_BLOCK)];
+    let head = &rest[..rest.len().min(80)];
+    let title = head.windows(11).position(|part| part == b"PRIVATE KEY")?;
+    if head[..title].iter().any(|byte| matches!(byte, b'\n' | b'"' | b'\\')) || title < 11 {
+        return None;
+    }
+    // Within a quoted text the block cannot reach beyond the quote.
+    let reach = rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len());
+    let rest = &rest[..reach];
+    let last = rest.windows(9).position(|part| part == b"-----END ");
+    let end = match last {
+        Some(last) => {
+            let close = rest[last + 9..].windows(5).position(|part| part == b"-----");
+            close.map_or(rest.len(), |close| last + 9 + close + 5)
+        }
+        None => key_lines(rest),
+    };
+    Some(Secret { rule: BLOCK, range: at..at + end })
+}
+
+/// How far the lines of a key go that has no last line: it was cut.
+fn key_lines(block: &[u8]) -> usize {
+    let mut end = block.iter().position(|byte| *byte == b'\n').unwrap_or(block.len());
+    for line in block[end..].split_inclusive(|byte| *byte == b'\n').skip(1) {
+        let plain = line.trim_ascii();
+        let is_key =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'|' | b' ');
+        let is_head = plain.windows(2).any(|two| two == b": ");
+        if !(plain.is_empty() || plain.iter().all(is_key) && !plain.contains(&b' ') || is_head) {
+            break;
+        }
+        end += line.len();
+    }
+    // A break of lines stays.
+    end - block[..end].iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count().min(end)
+}
+
+/// `{"username": "NAME", "key": "32 hexadecimal digits"}`.
+fn kaggle(text: &[u8], at: usize, from: usize) -> Option<Secret> {
+    let before = &text[at.saturating_sub(120)..at];
+    let is_it = before.windows(10).any(|part| part == b"\"username\"");
+    let rest = &text[from..text.len().min(from + 64)];
+    let start = rest.iter().position(|byte| byte.is_ascii_hexdigit())?;
+    let length = rest[start..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    (is_it && length == 32 && rest[..start].iter().all(|byte| matches!(byte, b' ' | b':' | b'"')))
+        .then_some(Secret { rule: "kaggle-key", range: from + start..from + start + length })
+}
+
+/// `login(key="SECRET")`, `login("NAME", "SECRET")`.
+fn call(text: &[u8], from: usize) -> Option<Secret> {
+    let rest = &text[from..text.len().min(from + 400)];
+    let rest = &rest[..rest.iter().position(|byte| matches!(byte, b')' | b'\n')).unwrap_or(rest.len())];
+    let mut at = 0;
+    for nth in 0..4 {
+        let quote = at + rest[at..].iter().position(|byte| matches!(byte, b'"' | b'\''))?;
+        let start = quote + 1;
+        let end = start + rest[start..].iter().position(|byte| *byte == rest[quote])?;
+        let value = &rest[start..end];
+        let is_positional = !rest[at..quote].contains(&b'=');
+        let is_name = value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+        let is_one = !is_name && is_secret(value, Gate::Random, true, true) && value.len() >= 20
+            || !is_name
+                && nth == 1
+                && is_positional
+                && value.len() >= 6
+                && is_secret(value, Gate::Password, true, true);
+        if is_one {
+            return Some(Secret { rule: "password", range: from + start..from + end });
+        }
+        at = end + 1;
+    }
+    None
+}
+
+/// `host:5432:database:user:SECRET`.
+fn pgpass(text: &[u8], from: usize) -> Option<Secret> {
+    let rest = &text[from..text.len().min(from + 300)];
+    let line = rest.split(|byte| byte.is_ascii_whitespace()).next()?;
+    let mut colons = line.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
+    let start = colons.nth(1)? + 1;
+    let value = &line[start..];
+    (value.len() >= 4 && !stands_for_one(value) && !value.contains(&b'/'))
+        .then_some(Secret { rule: "password", range: from + start..from + line.len() })
+}

@@ -1,0 +1,165 @@
+//! Secrets: what they look like, where they stand in a text, and what stands there in their place.
+//!
+//! Everything that leaves the process goes through [`redact`]. No secret is ever tried at its provider.
+
+mod assigned;
+mod command;
+mod doubt;
+mod find;
+mod table;
+mod url;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+pub use find::{Secret, secrets};
+pub use url::url_without_credentials;
+
+/// How often each rule found something.
+pub type Redactions = BTreeMap<String, usize>;
+
+/// Replaces secrets by a placeholder that names the rule and the length, and
+/// counts them. No byte of a secret stays.
+///
+/// A bare user name in a URL (`ssh://git@host`) is no secret; neither are keys
+/// of handovers, commits, digests and ids.
+pub fn redact<'t>(text: &'t str, counts: &mut Redactions) -> Cow<'t, str> {
+    let found = secrets(text.as_bytes());
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for secret in found {
+        // Secrets begin and end at ASCII; a range that did not would not be cut.
+        let (Some(before), Some(gone)) = (text.get(from..secret.range.start), text.get(secret.range.clone()))
+        else {
+            continue;
+        };
+        *counts.entry(secret.rule.to_owned()).or_default() += 1;
+        out.push_str(before);
+        out.push_str(&format!("[redacted {}, {} characters]", secret.rule, gone.chars().count()));
+        from = secret.range.end;
+    }
+    out.push_str(&text[from..]);
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(text: &str) -> (String, usize) {
+        let mut counts = Redactions::new();
+        let text = redact(text, &mut counts).into_owned();
+        (text, counts.values().sum())
+    }
+
+    fn rules(text: &str) -> Vec<&'static str> {
+        secrets(text.as_bytes()).into_iter().map(|secret| secret.rule).collect()
+    }
+
+    #[test]
+    fn logins_in_urls_go() {
+        let (text, count) = redacted("git clone https://me:s3cr3t@host/x and ssh://git@host/y");
+        assert_eq!(
+            text,
+            "git clone https://[redacted url-credentials, 9 characters]@host/x and ssh://git@host/y"
+        );
+        assert_eq!(count, 1);
+        assert!(!redacted("https://ghp_0123456789abcdefghij0123456789abcd@host/x").0.contains("ghp_"));
+        assert!(!redacted("https://a:b@c@host/x").0.contains("b@c"));
+        assert!(!redacted("redis://:p4ssw0rd@cache:6379/0").0.contains("p4ss"));
+    }
+
+    #[test]
+    fn private_keys_go_even_when_cut() {
+        let whole = "x\n-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\ny";
+        assert!(!redacted(whole).0.contains("abc"));
+        assert!(redacted(whole).0.ends_with("\ny"));
+        assert!(!redacted("-----BEGIN RSA PRIVATE KEY-----\nabc").0.contains("abc"));
+        let cut = redacted("-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n\nThen the epoch began.\n").0;
+        assert!(cut.ends_with("Then the epoch began.\n") && !cut.contains("MIIE"), "{cut}");
+        let json = redacted(r#"{"private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----\n", "next": 1}"#).0;
+        assert!(json.contains(r#""next": 1}"#) && !json.contains("MIIE"), "{json}");
+    }
+
+    #[test]
+    fn what_is_given_to_a_telling_name_goes_however_it_is_written() {
+        let value = "x7Kp2mQ9vL4tR8wZb3Nc";
+        for form in [
+            "API_KEY=@",
+            "export API_KEY='@'",
+            "api_key: @",
+            "\"apiKey\": \"@\"",
+            "{\\\"api_key\\\": \\\"@\\\"}",
+            "--api-key @",
+            "--api-key=@",
+            "os.environ[\"OPENAI_API_KEY\"] = \"@\"",
+            "os.environ.setdefault('COMET_API_KEY', '@')",
+            "setenv MY_TOKEN @",
+            "sbatch --export=ALL,HF_TOKEN=@,X=1",
+            "token => '@'",
+            "?access_token=@&x=1",
+            "X-Api-Key: @",
+            "Authorization: Bearer @",
+            "authorization: token @",
+            "<password>@</password>",
+            "password = @",
+            "client_secret%3D@",
+            "hfToken: '@'",
+            "dbPassword=@",
+            "JUPYTER_TOKEN=@",
+            "http://localhost:8888/lab?token=@",
+            "NEPTUNE_API_TOKEN=\"@\"",
+            "machine api.wandb.ai\n  login user\n  password @",
+            "curl -u me:@ https://x",
+            "sshpass -p @ ssh x",
+        ] {
+            let text = form.replace('@', value);
+            let (text, count) = redacted(&text);
+            assert!(!text.contains(value) && count == 1, "{form}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_training_logs_say_stays() {
+        for plain in [
+            "tokens per second: 18234.5",
+            "max_tokens=4096 pad_token='<|endoftext|>'",
+            "Token indices sequence length is longer than 512",
+            "tokenizer: meta-llama/Llama-3.1-8B-Instruct",
+            "KeyError: 'attention_mask'",
+            "key_padding_mask=None",
+            "password: the user must enter one",
+            "Password authentication failed",
+            "PWD=/home/ann/project",
+            "secret=False",
+            "commit 473935e1b7c64c1f2a3b4c5d6e7f8091a2b3c4d5",
+            "HO-20261121-0341-7f3a9c2e",
+            "sha256:7f3a9c2e7f3a9c2e7f3a9c2e7f3a9c2e7f3a9c2e7f3a9c2e7f3a9c2e7f3a9c2e",
+            "hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "OPENAI_API_KEY=$OPENAI_API_KEY",
+            "api_key=os.environ['KEY']",
+            "token: Optional[str] = None",
+            "ssh://git@host/x",
+            "eos_token_id: 151643",
+            "auth: None",
+            "session_id: 3",
+            "task-1234567890abcdef1234567890",
+            "wandb: run x7kp2mq9",
+        ] {
+            assert_eq!(rules(plain), [""; 0], "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_keeps_nothing_and_json_stays_json() {
+        let text = r#"{"schema":"x","data":{"line":"HF_TOKEN=hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567","key":"HO-20261121-0341-7f3a9c2e"}}"#;
+        let (text, count) = redacted(text);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["data"]["line"], "HF_TOKEN=[redacted huggingface-token, 37 characters]");
+        assert_eq!(value["data"]["key"], "HO-20261121-0341-7f3a9c2e");
+        assert_eq!(count, 1);
+    }
+}
