@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::Sandbox;
+use crate::support::slurm::Queued;
 
 /// A feature with two commits, on a main branch that went on.
 fn feature() -> (Sandbox, PathBuf, String) {
@@ -106,32 +107,8 @@ fn what_is_not_committed_or_live_is_a_refusal_before_anything_happens() {
     sandbox.write("README.md", "changed");
     assert!(sandbox.handover(["finish", "f"]).expect(5).stderr().contains("not committed: README.md"));
     sandbox.git(["checkout", "README.md"]);
-    let dir = sandbox.project();
-    let dir = dir.to_str().unwrap();
-    let fields = [
-        "7",
-        "7",
-        "ann",
-        "ai",
-        "RUNNING",
-        "0:00",
-        "4:00:00",
-        "1",
-        "1795252388",
-        "N/A",
-        "",
-        "",
-        "0",
-        "None",
-        "",
-        "(null)",
-        dir,
-        "/o",
-        "/o",
-        "/dev/null",
-        "train",
-    ];
-    let _fake = sandbox.fake("squeue").answers(format!("{}\u{1e}\n", fields.join("\u{1f}")));
+    let job = Queued::new("7", "RUNNING", sandbox.project(), "/o");
+    let _fake = sandbox.fake("squeue").answers(job.row());
     let refused = sandbox.handover(["finish", "f"]).expect(5);
     let why = "live jobs of ours work in the checkout of main, whose files would change under them: 7\n";
     assert!(refused.stderr().contains(why), "{refused}");

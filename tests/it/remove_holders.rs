@@ -2,38 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use crate::remove::{refused_then_waived, start, started};
-
-/// A job as `squeue -O` prints it, in the order in which it is asked.
-fn job(id: &str, state: &str, work_dir: &Path, stdout: &Path) -> String {
-    let (dir, out) = (work_dir.to_str().unwrap(), stdout.to_str().unwrap());
-    let fields = [
-        id,
-        id,
-        "ann",
-        "ai",
-        state,
-        "0:00",
-        "4:00:00",
-        "1",
-        "1795252388",
-        "N/A",
-        "",
-        "",
-        "0",
-        "None",
-        "",
-        "(null)",
-        dir,
-        out,
-        out,
-        "/dev/null",
-        "train",
-    ];
-    format!("{}\u{1e}\n", fields.join("\u{1f}"))
-}
+use crate::support::slurm::Queued;
 
 #[test]
 fn jobs_that_work_or_write_inside_hold_it_and_cannot_be_waived() {
@@ -48,12 +19,12 @@ fn jobs_that_work_or_write_inside_hold_it_and_cannot_be_waived() {
         ("PENDING", path.join("deeper/not/there"), home.join("o")),
         ("RUNNING", link.clone(), home.join("o")),
     ] {
-        let _fake = sandbox.fake("squeue").answers(job("7", state, &dir, &out));
+        let _fake = sandbox.fake("squeue").answers(Queued::new("7", state, &dir, &out).row());
         let answer = sandbox.handover(everything).expect(5);
         assert!(answer.stderr().contains("1 job of ours works or write in it (7 "), "{answer}");
     }
-    let _fake =
-        sandbox.fake("squeue").answers(job("7", "RUNNING", &sandbox.root().join("project.f2"), &home));
+    let beside = Queued::new("7", "RUNNING", sandbox.root().join("project.f2"), &home);
+    let _fake = sandbox.fake("squeue").answers(beside.row());
     assert!(sandbox.handover(["remove", "f"]).code == 0);
 }
 
@@ -61,7 +32,7 @@ fn jobs_that_work_or_write_inside_hold_it_and_cannot_be_waived() {
 fn the_projects_scope_hides_no_job_from_a_removal() {
     let (sandbox, path) = started("f");
     fs::write(sandbox.project().join(".git/handover/config.yaml"), "cluster:\n  names: [other_*]\n").unwrap();
-    let _fake = sandbox.fake("squeue").answers(job("7", "RUNNING", &path, &path));
+    let _fake = sandbox.fake("squeue").answers(Queued::new("7", "RUNNING", &path, &path).row());
     assert!(sandbox.handover(["remove", "f"]).expect(5).stderr().contains("(7 "));
 }
 

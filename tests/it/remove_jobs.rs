@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::support::Sandbox;
+use crate::support::slurm::Queued;
 
 const EVERYTHING: [&str; 5] = ["remove", "f", "--waive", "dirty,ignored,unlanded,process,unknown", "--yes"];
 
@@ -14,13 +15,10 @@ fn started() -> (Sandbox, PathBuf) {
     (sandbox, path)
 }
 
-/// A pending job named `in` as `squeue -O` prints it, in the order in which it is asked.
+/// A pending job named `in`.
 fn job(work_dir: &Path, stdout: &Path, stderr: &Path, stdin: &Path) -> String {
-    let [dir, out, err, input] = [work_dir, stdout, stderr, stdin].map(|path| path.to_str().unwrap());
-    let before = ["7", "7", "ann", "ai", "PENDING", "0:00", "4:00:00", "1", "1795252388", "N/A"];
-    let between = ["", "", "0", "None", "", "(null)"];
-    let fields: Vec<&str> = before.into_iter().chain(between).chain([dir, out, err, input, "in"]).collect();
-    format!("{}\u{1e}\n", fields.join("\u{1f}"))
+    let job = Queued::new("7", "PENDING", work_dir, stdout);
+    Queued { stderr: stderr.to_owned(), stdin: stdin.to_owned(), name: "in", ..job }.row()
 }
 
 #[test]

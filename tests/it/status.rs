@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::support::Sandbox;
+use crate::support::slurm::Queued;
 
 fn start(sandbox: &Sandbox, feature: &str) -> PathBuf {
     PathBuf::from(sandbox.handover(["start", feature]).expect(0).last_line())
@@ -85,37 +86,10 @@ fn jobs_belong_to_the_worktree_in_which_they_work_or_write() {
     let a = start(&sandbox, "a");
     let b = start(&sandbox, "b");
     let home = sandbox.home();
-    let row = |id: &str, state: &str, dir: &Path, out: &Path| {
-        let (dir, out) = (dir.to_str().unwrap(), out.to_str().unwrap());
-        let fields = [
-            id,
-            "7",
-            "ann",
-            "ai",
-            state,
-            "0:00",
-            "4:00:00",
-            "1",
-            "1795252388",
-            "N/A",
-            "",
-            "",
-            "0",
-            "None",
-            "",
-            "(null)",
-            dir,
-            out,
-            out,
-            "/dev/null",
-            "train",
-        ];
-        format!("{}\u{1e}\n", fields.join("\u{1f}"))
-    };
     let text = [
-        row("7_[1-9%2]", "PENDING", &a, &home),
-        row("8", "RUNNING", &home, &b.join("x.out")),
-        row("9", "RUNNING", &home, &home.join("x.out")),
+        Queued::new("7_[1-9%2]", "PENDING", &a, &home).row(),
+        Queued::new("8", "RUNNING", &home, b.join("x.out")).row(),
+        Queued::new("9", "RUNNING", &home, home.join("x.out")).row(),
     ];
     let _fake = sandbox.fake("squeue").answers(text.concat());
     let data = sandbox.handover(["status", "--json"]).expect(0).data();

@@ -1,9 +1,67 @@
-//! A Slurm that says of one array what a test wants it to say.
+//! A Slurm that says of its queue, or of one array, what a test wants it to say.
+
+use std::path::{Path, PathBuf};
 
 use super::{Answer, Sandbox};
 
 /// Seconds since 1970 at a sandbox's first moment, 2026-11-21T03:41:00Z.
 pub const T0: i64 = 1_795_232_460;
+
+/// A job in the queue.
+#[derive(Debug, Clone)]
+pub struct Queued {
+    /// The id that people use: `7`, `482_7`, `482_[8-9]`.
+    pub id: String,
+    pub raw: u32,
+    pub state: String,
+    pub elapsed: &'static str,
+    pub limit: &'static str,
+    pub submitted: i64,
+    pub started: Option<i64>,
+    pub tres: &'static str,
+    pub node: String,
+    pub work_dir: PathBuf,
+    pub stdout: PathBuf,
+    pub stderr: PathBuf,
+    pub stdin: PathBuf,
+    pub name: &'static str,
+}
+
+impl Queued {
+    /// A job of our own that works in `work_dir`, and writes all to `stdout`.
+    pub fn new(id: &str, state: &str, work_dir: impl AsRef<Path>, stdout: impl AsRef<Path>) -> Queued {
+        let digits = id.find(|c: char| !c.is_ascii_digit()).unwrap_or(id.len());
+        Queued {
+            id: id.to_owned(),
+            raw: id[..digits].parse().unwrap(),
+            state: state.to_owned(),
+            elapsed: "0:00",
+            limit: "4:00:00",
+            submitted: T0 - 72,
+            started: None,
+            tres: "",
+            node: String::new(),
+            work_dir: work_dir.as_ref().to_owned(),
+            stdout: stdout.as_ref().to_owned(),
+            stderr: stdout.as_ref().to_owned(),
+            stdin: "/dev/null".into(),
+            name: "train",
+        }
+    }
+
+    /// It as `squeue -O` prints it, in the order in which its fields are asked.
+    pub fn row(&self) -> String {
+        let [dir, out, err, input] =
+            [&self.work_dir, &self.stdout, &self.stderr, &self.stdin].map(|path| path.to_str().unwrap());
+        let (raw, submitted) = (self.raw.to_string(), self.submitted.to_string());
+        let started = self.started.map_or("N/A".to_owned(), |time| time.to_string());
+        let times = [self.elapsed, self.limit, "1", &submitted, &started, "N/A", self.tres];
+        let rest = ["0", "None", &self.node, "(null)", dir, out, err, input, self.name];
+        let fields: Vec<&str> =
+            [&self.id, &raw, "ann", "ai", &self.state].into_iter().chain(times).chain(rest).collect();
+        format!("{}\u{1e}\n", fields.join("\u{1f}"))
+    }
+}
 
 /// A task of the array, or a job of its own.
 #[derive(Debug, Clone)]
@@ -47,35 +105,19 @@ impl Task {
 /// sandbox's project.
 pub fn says(sandbox: &Sandbox, tasks: &[Task]) {
     let dir = sandbox.project();
-    let dir = dir.to_str().unwrap();
     let queued = tasks.iter().filter(|task| task.ended.is_none()).map(|task| {
-        let [raw, submitted, started] =
-            [i64::from(task.raw), task.started - 60, task.started].map(|n| n.to_string());
-        let (out, elapsed) = (format!("{dir}/logs/{}.out", task.id), "2:00:00".to_owned());
-        let fields: [&str; 21] = [
-            &task.id,
-            &raw,
-            "ann",
-            "ai",
-            task.state,
-            &elapsed,
-            "1-00:00:00",
-            "1",
-            &submitted,
-            &started,
-            "N/A",
-            "cpu=1,gres/gpu=1",
-            "0",
-            "None",
-            &task.node,
-            "(null)",
-            dir,
-            &out,
-            &out,
-            "/dev/null",
-            "seg_lr",
-        ];
-        format!("{}\u{1e}\n", fields.join("\u{1f}"))
+        let job = Queued {
+            raw: task.raw,
+            elapsed: "2:00:00",
+            limit: "1-00:00:00",
+            submitted: task.started - 60,
+            started: Some(task.started),
+            tres: "cpu=1,gres/gpu=1",
+            node: task.node.clone(),
+            name: "seg_lr",
+            ..Queued::new(&task.id, task.state, &dir, dir.join(format!("logs/{}.out", task.id)))
+        };
+        job.row()
     });
     drop(sandbox.fake("squeue").answers(queued.collect::<String>()));
     let header = handover::cluster::sacct::FIELDS.replace(',', "|");
