@@ -35,6 +35,7 @@ mod sandbox;
 #[cfg(feature = "schema")]
 mod schemas;
 mod snapshot;
+mod snapshot_sweeps;
 mod start;
 mod status;
 mod support;
