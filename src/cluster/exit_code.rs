@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, ExitCode, State};
+use super::ExitCode;
 
 /// How the text that a code was read from writes a status of 128 and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,39 +148,9 @@ fn name(signal: u8) -> Option<&'static str> {
     SIGNALS.iter().find(|(number, _)| *number == signal).map(|(_, name)| *name)
 }
 
-impl Attempt {
-    /// True if it never ran a line of its script: it failed without having
-    /// taken any time, and has no step or no output file.
-    ///
-    /// A step alone proves nothing: a script that kills itself in its first
-    /// second leaves the same rows.
-    pub fn never_launched(&self) -> bool {
-        let failed = matches!(self.state, State::Failed | State::BootFail | State::NodeFail);
-        let nothing_ran = self.steps.count == 0 || self.lacks_output_file();
-        failed && self.elapsed == Some(0) && nothing_ran
-    }
-
-    /// True if Slurm could not make its output file: `0:53`, with no log at all.
-    pub fn lacks_output_file(&self) -> bool {
-        let is_so = |exit: ExitCode| exit == ExitCode { status: 0, signal: NO_OUTPUT_FILE };
-        self.state.is_failure() && self.exit.is_some_and(is_so)
-    }
-
-    /// What its exit code says, for people; unlike [`ExitCode::in_words`] it
-    /// knows that FAILED with `0:0` lost a 128.
-    pub fn exit_in_words(&self, printed: Printed) -> Option<String> {
-        let exit = self.exit?;
-        if self.state == State::Failed && exit == ExitCode::default() && printed != Printed::Whole {
-            return Some("exit 128, which sacct up to 25.05 prints as 0".to_owned());
-        }
-        Some(exit.in_words(printed))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::sacct;
 
     fn code(text: &str) -> ExitCode {
         text.parse().unwrap()
@@ -225,36 +195,5 @@ mod tests {
         ] {
             assert_eq!(Printed::by_sacct_of(version), printed, "{version:?}");
         }
-    }
-
-    #[test]
-    fn what_never_ran_is_told_from_what_failed_at_once() {
-        let text = "JobID|State|ExitCode|ElapsedRaw|Submit|Start|JobName\n\
-            1|FAILED|0:53|0|1000000|1000001|a log that cannot be made\n\
-            1.batch|CANCELLED|0:53|0|1000001|1000001|batch\n\
-            2|FAILED|1:0|0|1000000|1000001|no step\n\
-            3|FAILED|1:0|0|1000000|1000001|failed in its first second\n\
-            3.batch|FAILED|1:0|0|1000001|1000001|batch\n\
-            4|CANCELLED by 0|0:0|0|1000000|Unknown|cancelled while it waited\n\
-            5|FAILED|0:0|3|1000000|1000001|exit 128\n\
-            5.batch|FAILED|0:0|3|1000001|1000001|batch\n";
-        let read = sacct::read_bytes(text.as_bytes());
-        let never: Vec<bool> = read.attempts().iter().map(Attempt::never_launched).collect();
-        assert_eq!(never, [true, true, false, false, false]);
-        let no_file: Vec<bool> = read.attempts().iter().map(Attempt::lacks_output_file).collect();
-        assert_eq!(no_file, [true, false, false, false, false]);
-        let words = |printed| read.attempts()[4].exit_in_words(printed).unwrap();
-        assert_eq!(words(Printed::Less128), "exit 128, which sacct up to 25.05 prints as 0");
-        assert_eq!(words(Printed::Whole), "exit 0");
-    }
-
-    #[test]
-    fn a_log_that_could_not_be_made_is_seen_in_the_recording() {
-        let path = format!("{}/tests/fixtures/slurm/22.05/sacct-duplicates.psv", env!("CARGO_MANIFEST_DIR"));
-        let read = sacct::read_bytes(&std::fs::read(path).unwrap());
-        let attempt = read.attempts().iter().find(|a| read.text(a.name) == "nologdir").unwrap();
-        assert!(attempt.lacks_output_file() && attempt.never_launched(), "{attempt:?}");
-        let others = read.attempts().iter().filter(|a| a.never_launched()).count();
-        assert_eq!(others, 1);
     }
 }

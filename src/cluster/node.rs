@@ -45,7 +45,7 @@ impl Node {
 
     /// True if it could take work, but the scheduler keeps what is free there
     /// for a job that waits. Releases before 23.11 say so of idle nodes alone.
-    pub fn is_planned(&self) -> bool {
+    fn is_planned(&self) -> bool {
         let flags = || self.state.iter().map(String::as_str);
         flags().any(|flag| flag == "PLANNED")
             && flags().all(|flag| flag == "PLANNED" || USABLE.contains(&flag))

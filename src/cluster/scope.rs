@@ -30,7 +30,7 @@ impl Scope {
     }
 
     /// The same for a job of which only name and ids are known.
-    pub fn takes_named(&self, name: &str, cut: bool, ids: &[Option<u32>]) -> bool {
+    fn takes_named(&self, name: &str, cut: bool, ids: &[Option<u32>]) -> bool {
         if self.names.is_empty() && self.ids.is_empty() {
             return true;
         }

@@ -44,11 +44,6 @@ impl<'w> History<'w> {
         History { git: git.clone(), library }
     }
 
-    /// The same questions, answered by the program alone.
-    pub fn by_program(git: &Git<'w>) -> History<'w> {
-        History { git: git.clone(), library: None }
-    }
-
     /// True if the library answers.
     pub fn has_library(&self) -> bool {
         self.library.is_some()

@@ -37,12 +37,6 @@ impl Environment {
         self.value(name).and_then(OsStr::to_str)
     }
 
-    /// True if a program of this name is on `PATH`.
-    pub fn finds_program(&self, name: &str) -> bool {
-        let path = self.value("PATH").unwrap_or_default();
-        std::env::split_paths(path).any(|dir| dir.join(name).is_file())
-    }
-
     /// All variables.
     pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))

@@ -148,18 +148,6 @@ pub fn present(repository: &Repository) -> Result<Option<Place>, Error> {
     Ok(None)
 }
 
-/// Takes our block away; the user's text stays. Returns the files it stood in.
-pub fn take_away(world: &World, repository: &Repository) -> Result<Vec<Place>, Error> {
-    let tracked = tracked(repository, None)?;
-    let mut taken = Vec::new();
-    for place in Place::ALL.into_iter().filter(|place| !tracked.has(*place)) {
-        if take_from(world, repository, place)? {
-            taken.push(place);
-        }
-    }
-    Ok(taken)
-}
-
 /// The context files of this worktree that hold more than our block and that
 /// git would not miss: what a removal would lose.
 pub fn has_user_text(repository: &Repository) -> Result<Vec<PathBuf>, Error> {
@@ -185,7 +173,7 @@ pub fn has_user_text(repository: &Repository) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// Makes `CLAUDE/`, which hides itself from git.
-pub fn ensure_folder(world: &World, repository: &Repository) -> Result<PathBuf, Error> {
+fn ensure_folder(world: &World, repository: &Repository) -> Result<PathBuf, Error> {
     let folder = repository.worktree().join("CLAUDE");
     if folder.is_symlink() {
         return Err(Error::NotAFile { path: folder, why: "it is a link" });

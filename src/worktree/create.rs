@@ -258,7 +258,7 @@ fn real_parent(path: &Path) -> PathBuf {
 }
 
 /// The main worktree, unless the repository is bare or lies elsewhere.
-pub fn main_worktree(listed: &[Listed]) -> Option<&Path> {
+fn main_worktree(listed: &[Listed]) -> Option<&Path> {
     let main = listed.first().filter(|main| !main.is_bare)?;
     main.path.join(".git").exists().then_some(main.path.as_path())
 }
@@ -366,7 +366,7 @@ fn keep_locked(world: &World, tree: &Repository, entry: &Entry) -> Result<(), Er
 }
 
 /// What git says to whoever tries to remove the worktree without us.
-pub fn lock_reason(feature: &str) -> String {
+fn lock_reason(feature: &str) -> String {
     let feature = shell_word(feature).unwrap_or_else(|_| "FEATURE".to_owned());
     format!("{LOCK_REASON}handover remove {feature}")
 }

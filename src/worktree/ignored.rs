@@ -73,7 +73,7 @@ pub struct Ignored {
 
 /// True if tools made this and can make it again: a cache by its name, a
 /// directory that says so itself, a virtual environment.
-pub fn is_cache(top: &Path, path: &Path) -> bool {
+fn is_cache(top: &Path, path: &Path) -> bool {
     let is_known = |part: Component| CACHES.iter().any(|name| part.as_os_str() == *name);
     if path.components().any(is_known) {
         return true;

@@ -115,23 +115,6 @@ pub fn id_of(git_dir: &Path) -> Result<Option<WorktreeId>, Error> {
     }
 }
 
-/// The id of this worktree, given to it now if it had none.
-pub fn ensure_id(world: &World, repository: &Repository) -> Result<WorktreeId, Error> {
-    if let Some(id) = id_of(repository.git_dir())? {
-        return Ok(id);
-    }
-    let path = repository.git_dir().join(ID_FILE);
-    let id = WorktreeId::random().map_err(|e| Error::read(Path::new("/dev/urandom"), e))?;
-    match world.files.create_new(&path, format!("{id}\n").as_bytes(), 0o644, true) {
-        Ok(()) => Ok(id),
-        // Another process was faster; its id counts.
-        Err(e) if e.already_exists() => {
-            id_of(repository.git_dir())?.ok_or_else(|| Error::Damaged { path, why: "it has gone".into() })
-        }
-        Err(e) => Err(e.into()),
-    }
-}
-
 /// Gives a worktree its id, which must not have another one.
 pub fn set_id(world: &World, repository: &Repository, id: &WorktreeId) -> Result<(), Error> {
     let path = repository.git_dir().join(ID_FILE);
