@@ -15,7 +15,7 @@ export LC_ALL=C
 people_jobs='%.18i %.9P %.30j %.8u %.8T %.10M %.9l %.6D %R'
 people_nodes='%12N %.6D %10P %.11T %.4c %.17G %.8m'
 people_history='JobID%20,JobName%30,Partition,State,ExitCode,Elapsed,MaxRSS,NodeList'
-history_fields=JobID,JobIDRaw,User,Partition,State,ExitCode,DerivedExitCode,ElapsedRaw,TimelimitRaw,Submit,Start,End,MaxRSS,NodeList,JobName
+history_fields=JobID,JobIDRaw,User,Partition,State,ExitCode,DerivedExitCode,ElapsedRaw,TimelimitRaw,Submit,Start,End,MaxRSS,NodeList,WorkDir,JobName
 long_fields=(JobArrayID JobID UserName Partition State TimeUsed TimeLimit NumNodes SubmitTime StartTime tres-per-node
     tres-alloc RestartCnt Reason NodeList Dependency WorkDir STDOUT Name)
 short_fields=(%i %A %F %K %P %T %M %l %D %r %N %Z %j)
@@ -176,7 +176,7 @@ for_programs() {
     [[ -z $version ]] || printf 'slurm %s\n' "$(printable "$version")"
     printf 'user %s\nsince %s\n' "$(printable "$user")" "$((now - days * 86400))"
     queue
-    block sacct lines sacct -u "$user" -S "now-${days}days" -P -D --delimiter="$field" --format="$history_fields"
+    history
     block nodes node_lines scontrol --details show node
     printf 'end of cluster state\n'
 }
@@ -191,6 +191,18 @@ queue() {
         block 'squeue short' records squeue --all --noheader -u "$user" -o "$record${short#"$field"}"
     else
         show_block 'squeue long' records "$status" "$text"
+    fi
+}
+
+# Where jobs work is said where a release knows it.
+history() {
+    local text status=0
+    local -a question=(sacct -u "$user" -S "now-${days}days" -P -D --delimiter="$field")
+    text=$(ask "${question[@]}" --format="$history_fields") || status=$?
+    if ((status != 0)) && [[ $(complaint) == *'nvalid field requested'*WorkDir* ]]; then
+        block sacct lines "${question[@]}" --format="${history_fields/WorkDir,/}"
+    else
+        show_block sacct lines "$status" "$text"
     fi
 }
 

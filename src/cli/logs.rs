@@ -8,8 +8,8 @@ use super::{Exit, Failure, Session};
 use crate::config::{Config, Source};
 use crate::report;
 use crate::terms::JobId;
-use crate::verbs::Context;
 use crate::verbs::logs::{self, Options, Outcome, Place};
+use crate::verbs::{Context, snapshot};
 
 /// Say what job logs name as the cause
 ///
@@ -82,9 +82,14 @@ pub fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Failure> {
     if args.shards.sbatch.is_some() {
         return args.shards.script(session, &["logs"], words(args, &options)?);
     }
+    let source = args.cluster.source(session);
+    let saved = || snapshot::take(context.as_ref()?, source.as_ref()).ok();
     let mut place = Place::of(session.world, &config.logs, context.as_ref(), session.dir());
-    if let Some(Source::Off | Source::File(_)) = args.cluster.source(session) {
+    if let Some(Source::Off | Source::File(_)) = source {
         place.look = None;
+    }
+    if source != Some(Source::Off) {
+        place.saved = Some(&saved);
     }
     let outcome = {
         let _working = session.working("reading logs");

@@ -61,6 +61,15 @@ impl<'w> Context<'w> {
         roots
     }
 
+    /// The worktrees of the repository, with [`Context::roots`] first: what works
+    /// below one of them is ours.
+    pub fn worktrees(&self) -> Vec<PathBuf> {
+        let mut all = self.roots();
+        let listed = crate::git::list(self.repository.git()).unwrap_or_default();
+        all.extend(listed.into_iter().map(|listed| listed.path));
+        all
+    }
+
     fn files(world: &World, repository: &Repository) -> Vec<PathBuf> {
         let user = world
             .environment

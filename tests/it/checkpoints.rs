@@ -9,6 +9,7 @@ use handover::terms::Time;
 
 use crate::support::checkpoints::{Made, deepspeed, hf_trainer, megatron, shards, tar, zip};
 use crate::support::planted::Recorded;
+use crate::support::slurm::{self, Task};
 use crate::support::{Answer, NOW, Sandbox, cluster::Cluster};
 use crate::sweep_plan::of_recording;
 
@@ -315,6 +316,26 @@ fn the_runs_of_a_sweep_are_found_by_its_name_from_any_worktree_and_alike_ones_ar
     assert!(each.stdout().lines().count() > answer.stdout().lines().count() * 3, "{each}");
     let lost = call(&recorded.project, &["nowhere"]).expect(4);
     assert!(lost.stderr().contains("there is no folder") && lost.stderr().contains("no sweep has"), "{lost}");
+}
+
+#[test]
+fn a_run_folder_that_only_the_tasks_log_names_is_found_as_a_plan_finds_it() {
+    let sandbox = Sandbox::new();
+    let failed = Task::ended(7, "FAILED", "1:0");
+    slurm::says(&sandbox, &[failed, Task::ended(8, "FAILED", "1:0")]);
+    let dir = sandbox.project().join("store/brave-fox");
+    hf_trainer(&dir, 500);
+    age(&dir);
+    sandbox.write(
+        "logs/482_7.out",
+        "step 500\nSaving model checkpoint to store/brave-fox/checkpoint-500\nValueError: no\n",
+    );
+    sandbox.write("logs/482_8.out", "ValueError: no\n");
+    let found = slurm::ask(&sandbox, &["sweep", "checkpoints", "482", "--json"]).data();
+    let dirs: Vec<&str> =
+        found["runs"].as_array().unwrap().iter().map(|run| run["dir"].as_str().unwrap()).collect();
+    assert!(dirs.len() == 1 && dirs[0].ends_with("store/brave-fox"), "{found:#}");
+    assert_eq!(found["sweeps"][0]["without"][0]["tasks"], "8", "{found:#}");
 }
 
 #[test]

@@ -49,6 +49,7 @@ mod sweep_plan;
 mod sweep_plan_shells;
 mod sweep_recorded;
 mod sweep_report;
+mod sweep_saved;
 mod sweep_tracked;
 mod sweep_truth;
 mod unlock;

@@ -139,6 +139,13 @@ fn nothing_is_removed_on_the_word_of_an_old_state_file() {
         "{refused}"
     );
     assert!(recorded.sandbox.tree(&recorded.project) == files, "not what it was");
+    // A command to run next asks one cluster, not two.
+    let all = [&["sweep", "clean", "2"][..], &["sweep", "clean", "2", "--remove"], &["sweep", "plan", "2"]];
+    for words in all {
+        let told = of_recording(&recorded, words);
+        let mut lines = told.stdout().lines().chain(told.stderr().lines());
+        assert!(lines.all(|line| line.matches("--cluster").count() <= 1), "{told}");
+    }
     // One that does not say when it was written is no better.
     let state = recorded.sandbox.root().join("cluster_state.txt");
     let text = std::fs::read_to_string(&state).unwrap();

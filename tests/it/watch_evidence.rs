@@ -145,12 +145,17 @@ fn an_expected_file_that_did_not_appear_is_told() {
     assert_eq!(end["sweeps"][0]["results"], lacking["results"]);
 }
 
+/// The queue while two tasks run in this directory.
+fn running(work_dir: &str) -> String {
+    let running = queue(&[("8_0", 9, "RUNNING", "None"), ("8_1", 10, "RUNNING", "None")]);
+    running.replace("\u{1f}/w\u{1f}", &format!("\u{1f}{work_dir}\u{1f}"))
+}
+
 /// The sandbox after two tasks ran to their end, with what is expected of them.
 fn two_tasks(settings: &str, work_dir: &str) -> Sandbox {
-    let running = queue(&[("8_0", 9, "RUNNING", "None"), ("8_1", 10, "RUNNING", "None")]);
-    let running = running.replace("\u{1f}/w\u{1f}", &format!("\u{1f}{work_dir}\u{1f}"));
     let done = accounting(&[("8_0", 9, "COMPLETED", "0:0"), ("8_1", 10, "COMPLETED", "0:0")]);
-    let (sandbox, ..) = slurm(&[running, queue(&[])], &[accounting(&[("8_0", 9, "RUNNING", "0:0")]), done]);
+    let (sandbox, ..) =
+        slurm(&[running(work_dir), queue(&[])], &[accounting(&[("8_0", 9, "RUNNING", "0:0")]), done]);
     sandbox.write(".handover.yaml", settings);
     sandbox
 }
@@ -175,6 +180,14 @@ fn results_of_which_only_the_number_is_expected_are_counted_when_the_sweep_is_ov
     let elsewhere = two_tasks("sweeps:\n  expected: 3\n", "/usr");
     let answer = elsewhere.handover(["watch", "8", "--cluster", "local"]).expect(0);
     assert!(!answer.stdout().contains("expected results"), "{answer}");
+    // Of another worktree of this one they lie there.
+    let beside = two_tasks("sweeps:\n  expected: 3\n", "/w");
+    let dir = beside.root().join("beside");
+    let _ = beside.git(["worktree", "add", "-q", dir.to_str().unwrap()]);
+    beside.write(dir.join("results/a.json"), "{}");
+    drop(beside.fake("squeue").answers_in_turn(&[running(dir.to_str().unwrap()), queue(&[])]));
+    let answer = beside.handover(["watch", "8", "--cluster", "local"]).expect(0);
+    assert!(answer.stdout().contains("results: 1 of 3 are there"), "{answer}");
 }
 
 #[test]

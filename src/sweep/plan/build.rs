@@ -176,7 +176,7 @@ fn members(subjects: &[&Subject]) -> TaskIds {
 }
 
 /// True for a list of nodes in Slurm's form: `gpu01`, `gpu[01-03,7]`.
-fn is_node_list(text: &str) -> bool {
+pub(super) fn is_node_list(text: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"[]-,._".contains(&b);
     text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) && text.bytes().all(is_plain)
 }

@@ -17,6 +17,7 @@ mod options;
 mod remedy;
 mod subject;
 mod template;
+mod waiting;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -60,6 +61,7 @@ pub fn plan(setup: &Setup, subjects: &[Subject]) -> Plan {
         steps.push(Builder { setup, decision, tasks }.build(&mut notes));
     }
     sort(&mut steps);
+    notes.extend(waiting::keep_off(setup, subjects));
     if let Known::Unknown(why) | Known::NotApplicable(why) = &setup.alive {
         notes.insert(0, format!("the queue was not read ({why}): no line that submits is printed"));
     }

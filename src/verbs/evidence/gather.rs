@@ -301,7 +301,7 @@ impl Gathered {
                 _ if odd(task) => first.push(at),
                 Kind::Running => then.push(at),
                 Kind::Completed => sample.push(at),
-                Kind::Waiting => {}
+                Kind::Waiting | Kind::Folder => {}
             }
         }
         // Of each way to end some come first: if time is up, every cause has been seen.
@@ -339,6 +339,8 @@ enum Kind {
     Running,
     Completed,
     Waiting,
+    /// Nothing but where its run is.
+    Folder,
 }
 
 impl Kind {
@@ -350,6 +352,29 @@ impl Kind {
             _ => Kind::Ended,
         }
     }
+}
+
+/// The run folders that the logs of these tasks name, by their places in `who`,
+/// and what could not be listed.
+pub(super) fn folders_by_log(
+    ground: &Ground,
+    snapshot: &Snapshot,
+    places: &Places,
+    who: &[Identity],
+) -> (BTreeMap<usize, PathBuf>, Vec<String>) {
+    let located = joblog::find(who, &ground.logs.globs, &ground.roots);
+    let extent = Extent::for_files(located.files.iter().map(Vec::len).sum());
+    let source = Source { ground, snapshot, places };
+    let reader = Reader { source: &source, log: joblog::Reader::new(ground.table) };
+    let job = |(at, (who, files))| Job { at, who, files, kind: Kind::Folder, extent };
+    let jobs: Vec<Job> = who
+        .iter()
+        .zip(&located.files)
+        .enumerate()
+        .map(|(at, (who, files))| job((at, (who, files.as_slice()))))
+        .collect();
+    let found = reader.all(&jobs).into_iter();
+    (found.filter_map(|(at, found)| Some((at, found.run_dir.known()?.clone()))).collect(), located.problems)
 }
 
 struct Job<'j> {
@@ -410,6 +435,7 @@ impl Reader<'_, '_> {
         let run_dir = places.run_dir(job.who, log.known().map(|log| &log.reading));
         let checkpoints = match (&run_dir, job.kind) {
             (_, Kind::Waiting) => Known::NotApplicable("the task waits".to_owned()),
+            (_, Kind::Folder) => Known::NotApplicable("not asked for".to_owned()),
             (Known::Known(dir), _) => {
                 let limits =
                     checkpoint::Limits { now: Some(ground.now), threads: 1, ..checkpoint::Limits::default() };

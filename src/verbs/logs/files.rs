@@ -192,27 +192,64 @@ impl Found {
 
     /// The jobs that Slurm knows under that id.
     fn asked(&mut self, place: &Place, wanted: JobId) -> Vec<Job> {
-        let Some(look) = &place.look else { return Vec::new() };
+        let Some(look) = &place.look else { return self.asked_of_file(place, wanted) };
         match cluster::files_of(place.world, look, &[wanted.base]) {
             Known::Known(remembered) => {
                 let words = |problem: cluster::Problem| format!("{}: {}", problem.about, problem.what);
                 self.notes.extend(remembered.problems.into_iter().map(words));
-                let is_it = |job: &Job| match wanted.part {
-                    Part::Whole => job.id.base == wanted.base || job.raw_id == Some(wanted.base),
-                    _ => job.id == wanted,
-                };
                 let jobs = remembered.jobs.into_iter().map(|files| files.job);
-                let (waiting, jobs): (Vec<Job>, Vec<Job>) =
-                    jobs.filter(is_it).partition(|job| job.pending_tasks.is_some() || job.state.is_waiting());
-                self.notes.extend(waiting.iter().map(|job| format!("{} waits, and has no log", job.label())));
-                jobs
+                self.started(jobs.filter(|job| is_it(wanted, job.id, job.raw_id)).collect())
             }
             Known::Unknown(why) => {
                 self.notes.push(format!("where Slurm keeps the job's log: {why}"));
                 Vec::new()
             }
-            Known::NotApplicable(_) => Vec::new(),
+            Known::NotApplicable(_) => self.asked_of_file(place, wanted),
         }
+    }
+
+    /// The same by what a state file knows.
+    fn asked_of_file(&mut self, place: &Place, wanted: JobId) -> Vec<Job> {
+        let Some(snapshot) = place.saved.and_then(|read| read()) else { return Vec::new() };
+        let mut jobs: BTreeMap<JobId, Job> = BTreeMap::new();
+        if let Some(accounting) = snapshot.accounting.known() {
+            let own = accounting.attempts().iter().filter(|one| is_it(wanted, one.id, one.raw_id));
+            for attempt in own {
+                let job = Job {
+                    raw_id: attempt.raw_id,
+                    name: accounting.text(attempt.name).to_owned(),
+                    user: accounting.text(attempt.user).to_owned(),
+                    state: attempt.state,
+                    node_list: accounting.text(attempt.node_list).to_owned(),
+                    ..Job::new(attempt.id)
+                };
+                // Of one id the newest comes last.
+                jobs.insert(attempt.id, job);
+            }
+            let ids = jobs.keys().copied().collect();
+            jobs.extend(cluster::files_in(accounting, &ids).into_iter().map(|job| (job.id, job)));
+        }
+        let queued = snapshot.jobs.known().into_iter().flatten();
+        let queued = queued.filter(|job| is_it(wanted, job.id, job.raw_id));
+        jobs.extend(queued.map(|job| (job.id, job.clone())));
+        self.started(jobs.into_values().collect())
+    }
+
+    /// Those that do not wait; of the others it is said.
+    fn started(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        let (waiting, jobs): (Vec<Job>, Vec<Job>) =
+            jobs.into_iter().partition(|job| job.pending_tasks.is_some() || job.state.is_waiting());
+        self.notes.extend(waiting.iter().map(|job| format!("{} waits, and has no log", job.label())));
+        jobs
+    }
+}
+
+/// True if it is the job that is wanted, or a task of it; a number alone may be
+/// the raw id of a task.
+fn is_it(wanted: JobId, id: JobId, raw: Option<u32>) -> bool {
+    match wanted.part {
+        Part::Whole => id.base == wanted.base || raw == Some(wanted.base),
+        _ => id == wanted,
     }
 }
 

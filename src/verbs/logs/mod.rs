@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::Look;
+use crate::cluster::{Look, Snapshot};
 use crate::config::Logs;
 use crate::joblog::{AttemptSpan, Finding, Mention, Progress, Retry, Table, Unread};
 use crate::sys::World;
@@ -46,7 +46,13 @@ pub struct Place<'p> {
     pub roots: Vec<PathBuf>,
     /// How to ask Slurm for the files of jobs; `None` if it is not to be asked.
     pub look: Option<Look>,
+    /// What is known of jobs from elsewhere, where Slurm is not to be asked or is
+    /// not here: a state file. Read only if a job is wanted.
+    pub saved: Option<&'p Saved<'p>>,
 }
+
+/// Reads what a state file knows; `None` if there is none.
+pub type Saved<'s> = dyn Fn() -> Option<Snapshot> + 's;
 
 impl<'p> Place<'p> {
     /// A repository with its worktrees and its cluster, or else one folder.
@@ -56,6 +62,7 @@ impl<'p> Place<'p> {
             settings,
             roots: context.map_or_else(|| vec![dir], Context::roots),
             look: context.map(snapshot::here),
+            saved: None,
         }
     }
 }

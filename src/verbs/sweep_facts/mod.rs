@@ -123,7 +123,7 @@ fn standings(
             world: context.world.clone(),
             config: context.config.clone(),
             roots: context.roots(),
-            within: worktrees(context),
+            within: context.worktrees(),
             home: context.home(),
             look: crate::cluster::Look { limit: look.limit.min(span), ..look },
             until: context.world.clock.deadline(span),
@@ -153,14 +153,6 @@ fn standings(
         standing
     });
     judged.collect()
-}
-
-/// The worktrees of this repository: what works below one of them is ours.
-fn worktrees(context: &Context) -> Vec<PathBuf> {
-    let mut all = context.roots();
-    let listed = crate::git::list(context.repository.git()).unwrap_or_default();
-    all.extend(listed.into_iter().map(|listed| listed.path));
-    all
 }
 
 /// By what sweeps are judged.

@@ -79,6 +79,7 @@ pub fn run<E: From<Error>>(context: Context, options: &Options, tell: &mut Tell<
         table,
         home: context.home(),
         roots: context.roots(),
+        worktrees: context.worktrees(),
         context,
         options,
         began,
@@ -103,6 +104,8 @@ struct Watch<'w> {
     home: PathBuf,
     /// Where relative paths begin.
     roots: Vec<PathBuf>,
+    /// Below which what works is ours.
+    worktrees: Vec<PathBuf>,
     began: Time,
     ends_at: Time,
     looks: u64,

@@ -111,12 +111,14 @@ impl Watch<'_> {
     /// The results of a whole sweep that is over, if it is known how many there
     /// must be, and it works in this repository.
     fn results(&self, target: &Target, now: &Memory, is_local: bool) -> Option<Result<Expected, String>> {
-        if !now.is_over() || now.look.tasks.is_empty() || target.study.works_elsewhere(&self.roots, is_local)
-        {
+        if !now.is_over() || now.look.tasks.is_empty() {
             return None;
         }
+        // They lie where the jobs worked, which may be another worktree.
+        let mut roots = target.study.works_in(&self.worktrees, is_local)?;
+        roots.extend(self.roots.iter().filter(|root| !roots.contains(root)).cloned().collect::<Vec<_>>());
         let array = (now.kind == Kind::Array).then(|| now.look.key.parse().ok()).flatten();
-        let found = evidence::results_of_sweep(&self.context.config.sweeps, &self.roots, array)?;
+        let found = evidence::results_of_sweep(&self.context.config.sweeps, &roots, array)?;
         Some(found.map(|found| Expected {
             expected: found.expected,
             present: found.present,

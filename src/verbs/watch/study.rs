@@ -154,17 +154,19 @@ impl Study {
         self.waits = true;
     }
 
-    /// True if its jobs work below none of these: then it is another project's,
-    /// or on another machine. Where nobody says it, it is here if Slurm of this
-    /// machine was asked (`is_local`), or one of its logs is here.
-    pub fn works_elsewhere(&self, roots: &[PathBuf], is_local: bool) -> bool {
+    /// The directories of its jobs that are below one of these. `None` if none is:
+    /// then it is another project's, or on another machine. Where nobody says it,
+    /// it is here if Slurm of this machine was asked (`is_local`), or one of its
+    /// logs is here.
+    pub fn works_in(&self, roots: &[PathBuf], is_local: bool) -> Option<Vec<PathBuf>> {
         if self.work_dirs.is_empty() {
-            return !is_local && !self.has_logs();
+            return (is_local || self.has_logs()).then(Vec::new);
         }
         let real = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         let roots: Vec<PathBuf> = roots.iter().map(real).collect();
-        let is_within = |dir: &PathBuf| roots.iter().any(|root| real(dir).starts_with(root));
-        !self.work_dirs.iter().any(|dir| dir.is_dir() && is_within(dir))
+        let is_within = |dir: &&PathBuf| dir.is_dir() && roots.iter().any(|root| real(dir).starts_with(root));
+        let own: Vec<PathBuf> = self.work_dirs.iter().filter(is_within).cloned().collect();
+        (!own.is_empty()).then_some(own)
     }
 
     /// True if a log of it is on this machine.
