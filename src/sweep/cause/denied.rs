@@ -33,9 +33,10 @@ pub fn is_denied(task: &Evidence, finding: &Finding) -> bool {
         // Whoever reaches it is TIMEOUT; near to it the clocks of two programs decide.
         ("time-limit", Words::Job) => is_far_below_limit(task),
         ("time-limit", Words::Step) => is_far_below_limit(task) && steps_deny,
-        // `scancel --signal` is a signal to a program that may do with it what it likes.
-        ("cancelled", _) if finding.text.contains("SIGNAL") => false,
-        ("preempted" | "node-fail" | "cancelled" | "requeued", Words::Job) => !was_ended(task),
+        // Not `cancelled`: up to 22.05 at least `scancel --signal` has the same words, and a
+        // program that traps the signal ends as it likes, FAILED 1:0 with no step ended. Its
+        // cause is to be asked for anyway.
+        ("preempted" | "node-fail" | "requeued", Words::Job) => !was_ended(task),
         ("preempted" | "node-fail" | "requeued", Words::Step) => steps_deny,
         // Who prints it accounts it: the step is OUT_OF_MEMORY, 0:125.
         ("host-oom", Words::Memory) => steps_deny,

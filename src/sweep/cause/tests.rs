@@ -53,9 +53,10 @@ fn table() -> &'static Table {
     &TABLE
 }
 
-const ROWS: [(&str, &str, &str, &str); 9] = [
+const ROWS: [(&str, &str, &str, &str); 10] = [
     ("time-limit", "root", "resume", "DUE TO TIME LIMIT"),
     ("preempted", "root", "resume", "DUE TO PREEMPTION"),
+    ("cancelled", "root", "ask", r"CANCELLED AT [\d:T-]+ \*\*\*"),
     ("host-oom", "root", "after-change", "oom_kill event|Exceeded step memory limit"),
     ("killed-unconfirmed", "evidence", "ask", r"line \d+: +\d+ Killed"),
     ("cuda-oom", "root", "after-change", "CUDA out of memory"),
@@ -373,6 +374,15 @@ fn a_limit_of_its_own_that_ended_a_step_is_the_cause() {
         "time-limit",
         "no step is known that could deny it"
     );
+}
+
+#[test]
+fn a_signal_that_a_program_trapped_leaves_the_words_of_a_cancellation_and_a_plain_failure() {
+    // As `scancel --signal=TERM --batch` left it with 22.05.
+    let line = "slurmstepd-cpu02: error: *** JOB 107 ON cpu02 CANCELLED AT 2026-11-21T22:06:29 ***";
+    let task = with_log(task("FAILED 1:0", "FAILED 1:0"), &[line]);
+    let (class, _, retry) = found(&task);
+    assert_eq!((class.as_str(), retry), ("cancelled", Retry::Ask));
 }
 
 #[test]

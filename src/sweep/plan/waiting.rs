@@ -24,7 +24,7 @@ pub(super) fn keep_off(setup: &Setup, subjects: &[Subject]) -> Option<String> {
     Some(format!(
         "tasks {tasks} wait, and Slurm may give them {nodes}, where others failed: \
          scontrol update JobId={array} ExcNodeList={nodes} keeps what waits off there, in place of any list that \
-         it has, and changes nothing that runs"
+         it has; of tasks that run it complains, and leaves them alone"
     ))
 }
 
@@ -53,7 +53,7 @@ mod tests {
         let subjects = [of(1, State::Running), of(3, State::Pending), of(4, State::Pending)];
         let told = keep_off(&setup, &subjects).unwrap();
         assert!(
-            told.starts_with("tasks 3-4 wait") && told.contains("JobId=482 ExcNodeList=gpu02 keeps"),
+            told.starts_with("tasks 3,4 wait") && told.contains("JobId=482 ExcNodeList=gpu02 keeps"),
             "{told}"
         );
         assert_eq!(keep_off(&setup, &subjects[..1]), None);
