@@ -1,24 +1,19 @@
 //! Finds the few lines of a log that are worth a look.
 //!
-//! One automaton looks for the literals of the patterns, and for a few of our
-//! own, in large blocks; a line that holds one of them is then tried against
-//! the patterns whose literals it holds, in the order of the table. What is
-//! noise alone is worth no look: its literals count only beside others.
+//! The literals of the patterns, and a few of our own, are looked for in large
+//! blocks; a line that holds one of them is then tried against the patterns
+//! whose literals it holds, in the order of the table. What is noise alone is
+//! worth no look: its literals count only beside others.
+
+mod index;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use aho_corasick::automaton::{Automaton, StateID};
-use aho_corasick::dfa::DFA;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, MatchKind, StartKind};
-
+pub(super) use self::index::Found;
+use self::index::Index;
 use super::finding::Role;
 use super::table::Table;
-
-/// Parts of a block that are searched in step. An automaton waits for memory at
-/// each byte; several of them wait at the same time.
-const LANES: usize = 4;
-/// A shorter block is searched in one go.
-const SHORT: usize = 512;
 
 /// What a literal of our own stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,16 +76,10 @@ const MARKS: [(&str, Mark); 33] = [
     ("estor", Mark::Mention),
 ];
 
-/// The automaton over a table.
+/// The literals of a table, and what they mean.
 pub(super) struct Matcher {
-    /// For blocks: over the literals of everything but noise.
-    search: DFA,
-    start: StateID,
-    /// The longest literal, in bytes.
-    longest: usize,
-    /// For lines: over all literals.
-    automaton: AhoCorasick,
-    /// Per literal of `automaton`.
+    index: Index,
+    /// Per literal of the index.
     meanings: Vec<Meaning>,
     /// Rows without literals: tried on every line.
     always: Vec<usize>,
@@ -100,6 +89,17 @@ pub(super) struct Matcher {
 struct Meaning {
     rows: Vec<usize>,
     marks: Vec<Mark>,
+    /// True if its line is worth a look.
+    calls: bool,
+}
+
+/// What a block holds.
+#[derive(Default)]
+pub(super) struct Held {
+    /// All literals, by where they end.
+    found: Vec<Found>,
+    /// The last bytes of those that are worth a look, in rising order.
+    places: Vec<usize>,
 }
 
 /// What a line holds.
@@ -111,6 +111,13 @@ pub(super) struct Hits {
     pub marks: Vec<Mark>,
 }
 
+impl Held {
+    /// The first place from a place on that is worth a look.
+    pub fn next_place(&self, at: usize) -> Option<usize> {
+        self.places.get(self.places.partition_point(|place| *place < at)).copied()
+    }
+}
+
 impl Hits {
     pub fn has(&self, mark: Mark) -> bool {
         self.marks.contains(&mark)
@@ -119,37 +126,25 @@ impl Hits {
 
 impl Matcher {
     pub fn new(table: &Table) -> Matcher {
-        let mut meanings: BTreeMap<Vec<u8>, Meaning> = BTreeMap::new();
+        let mut meanings: BTreeMap<&[u8], Meaning> = BTreeMap::new();
         let mut always = Vec::new();
         for (at, row) in table.rows().iter().enumerate() {
             if row.literals.is_empty() {
                 always.push(at);
             }
             for literal in &row.literals {
-                meanings.entry(literal.clone()).or_default().rows.push(at);
+                let meaning = meanings.entry(literal).or_default();
+                meaning.rows.push(at);
+                meaning.calls |= row.role != Role::Noise;
             }
         }
         for (literal, mark) in MARKS {
-            meanings.entry(literal.as_bytes().to_vec()).or_default().marks.push(mark);
+            let meaning = meanings.entry(literal.as_bytes()).or_default();
+            meaning.marks.push(mark);
+            meaning.calls = true;
         }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(meanings.keys())
-            .expect("at most some thousand short literals, which `Table` has limited");
-        let is_noise = |row: &usize| table.rows()[*row].role == Role::Noise;
-        let calls = |meaning: &Meaning| !meaning.marks.is_empty() || !meaning.rows.iter().all(is_noise);
-        let literals: Vec<&Vec<u8>> =
-            meanings.iter().filter(|(_, meaning)| calls(meaning)).map(|(literal, _)| literal).collect();
-        let search = DFA::builder()
-            .match_kind(MatchKind::Standard)
-            .start_kind(StartKind::Unanchored)
-            .prefilter(false)
-            .build(&literals)
-            .expect("fewer literals than in the other one");
-        let start = search.start_state(Anchored::No).expect("it was built for unanchored searches");
-        let longest = literals.iter().map(|literal| literal.len()).max().unwrap_or(0);
-        Matcher { search, start, longest, automaton, meanings: meanings.into_values().collect(), always }
+        let index = Index::new(meanings.keys().map(|literal| literal.to_vec()).collect());
+        Matcher { index, meanings: meanings.into_values().collect(), always }
     }
 
     /// True if every line must be looked at, because a pattern has no literal.
@@ -157,59 +152,25 @@ impl Matcher {
         !self.always.is_empty()
     }
 
-    /// Where literals end in a block: the places of their last bytes, in rising order.
-    #[expect(clippy::needless_range_loop, reason = "the lanes go in step, each through its own part")]
-    pub fn places(&self, block: &[u8], places: &mut Vec<usize>) {
-        places.clear();
-        if block.len() < SHORT {
-            self.go(self.start, block, 0, places);
-            return;
-        }
-        // Each part begins early enough to see a literal that ends in it whole.
-        let early = self.longest.saturating_sub(1).min(SHORT / 2);
-        let step = (block.len() - early) / LANES;
-        let parts: [&[u8]; LANES] = std::array::from_fn(|lane| &block[lane * step..][..step + early]);
-        let mut found: [Vec<usize>; LANES] = Default::default();
-        let mut states = [self.start; LANES];
-        for at in 0..step + early {
-            let mut is_match = false;
-            for lane in 0..LANES {
-                states[lane] = self.search.next_state(Anchored::No, states[lane], parts[lane][at]);
-                is_match |= self.search.is_special(states[lane]);
-            }
-            if is_match {
-                for lane in 0..LANES {
-                    if self.search.is_match(states[lane]) {
-                        found[lane].push(lane * step + at);
-                    }
-                }
-            }
-        }
-        for found in found {
-            // What ends in the common part was seen by the one before, too.
-            let from = places.last().map_or(0, |last| found.partition_point(|place| place <= last));
-            places.extend_from_slice(&found[from..]);
-        }
-        self.go(states[LANES - 1], block, LANES * step + early, places);
+    /// What a block holds.
+    pub fn hold(&self, block: &[u8], held: &mut Held) {
+        self.index.find(block, &mut held.found);
+        held.places.clear();
+        let calling = held.found.iter().filter(|found| self.meanings[found.literal].calls);
+        held.places.extend(calling.map(|found| found.end - 1));
     }
 
-    /// Goes on from a state, at `from`, to the end.
-    fn go(&self, mut state: StateID, block: &[u8], from: usize, places: &mut Vec<usize>) {
-        for (at, byte) in block.iter().enumerate().skip(from) {
-            state = self.search.next_state(Anchored::No, state, *byte);
-            if self.search.is_special(state) && self.search.is_match(state) {
-                places.push(at);
-            }
-        }
-    }
-
-    /// What a line holds.
-    pub fn hits(&self, line: &[u8], hits: &mut Hits) {
+    /// What a line of that block holds.
+    pub fn hits(&self, held: &Held, line: Range<usize>, hits: &mut Hits) {
         hits.rows.clear();
         hits.marks.clear();
         hits.rows.extend(&self.always);
-        for found in self.automaton.find_overlapping_iter(line) {
-            let meaning = &self.meanings[found.pattern().as_usize()];
+        let from = held.found.partition_point(|found| found.end <= line.start);
+        for found in held.found[from..].iter().take_while(|found| found.end <= line.end) {
+            if found.end - self.index.length(found.literal) < line.start {
+                continue;
+            }
+            let meaning = &self.meanings[found.literal];
             hits.rows.extend(&meaning.rows);
             hits.marks.extend(&meaning.marks);
         }
@@ -222,33 +183,38 @@ impl Matcher {
 mod tests {
     use super::*;
 
-    #[test]
-    fn literals_are_found_wherever_they_stand_in_a_block() {
-        let matcher = Matcher::new(Table::builtin());
-        let literal = b"CUDA out of memory";
-        let mut places = Vec::new();
-        for (length, stride) in [(SHORT - 1, 17), (SHORT, 17), (3 * SHORT + 1, 17), (50_000, 997)] {
-            let plain = vec![b'.'; length];
-            matcher.places(&plain, &mut places);
-            assert!(places.is_empty());
-            for at in (0..length - literal.len()).step_by(stride).chain([length - literal.len()]) {
-                let mut block = plain.clone();
-                block[at..at + literal.len()].copy_from_slice(literal);
-                matcher.places(&block, &mut places);
-                assert_eq!(places.last(), Some(&(at + literal.len() - 1)), "{length} {at}");
-                assert!(places.is_sorted() && places[0] >= at);
-            }
-        }
+    fn places(block: &[u8]) -> Vec<usize> {
+        let mut held = Held::default();
+        Matcher::new(Table::builtin()).hold(block, &mut held);
+        held.places
     }
 
     #[test]
     fn noise_alone_is_not_looked_at() {
+        let nccl = b"gpu01:1:2 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM/read\n";
+        assert!(places(nccl).is_empty());
+        assert!(places(b"epoch 1 step 3 loss 0.25 lr 3e-4\n").is_empty());
+        assert_eq!(places(b"\nCUDA out of memory\n").last(), Some(&18));
+    }
+
+    #[test]
+    fn a_line_holds_what_stands_in_it_whole() {
         let matcher = Matcher::new(Table::builtin());
-        let mut places = Vec::new();
-        matcher
-            .places(b"gpu01:1:2 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM/read\n", &mut places);
-        assert!(places.is_empty());
-        matcher.places(b"epoch 1 step 3 loss 0.25 lr 3e-4\n", &mut places);
-        assert!(places.is_empty());
+        let (mut held, mut hits) = (Held::default(), Hits::default());
+        let block = b"x\nTraceback (most recent call last):\nJob ID 5\nx";
+        matcher.hold(block, &mut held);
+        for (line, marks) in [
+            (0..2, vec![]),
+            (2..36, vec![Mark::Traceback]),
+            (3..36, vec![]),
+            (2..30, vec![]),
+            (37..45, vec![Mark::JobId]),
+        ] {
+            matcher.hits(&held, line.clone(), &mut hits);
+            assert_eq!(hits.marks, marks, "{line:?}");
+        }
+        assert_eq!(held.next_place(0), Some(34));
+        assert_eq!(held.next_place(35), Some(42));
+        assert_eq!(held.next_place(43), None);
     }
 }

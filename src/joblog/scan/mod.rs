@@ -20,7 +20,7 @@ use super::attempts::{Attempts, Event};
 use super::finding::Mention;
 use super::label;
 use super::lines::Stripped;
-use super::matcher::{Hits, Mark, Matcher};
+use super::matcher::{Held, Hits, Mark, Matcher};
 use super::mentions::Mentions;
 use super::progress::Sample;
 use super::table::{Table, Trait};
@@ -42,8 +42,8 @@ pub(super) struct Scan<'t> {
     probe: Probe,
     tests: Tests,
     hits: Hits,
-    /// Where the block holds literals.
-    places: Vec<usize>,
+    /// The literals in the block.
+    held: Held,
     stripped: Stripped,
     /// Newlines before the block; `None` where that is not known.
     newlines: Option<u64>,
@@ -64,7 +64,7 @@ impl<'t> Scan<'t> {
             probe: Probe::default(),
             tests: Tests::default(),
             hits: Hits::default(),
-            places: Vec::new(),
+            held: Held::default(),
             stripped: Stripped::default(),
             newlines: Some(0),
             done: 0,
@@ -95,12 +95,10 @@ impl<'t> Scan<'t> {
             self.after.keep_head(block.bytes);
         }
         self.probe.block(&block);
-        let mut places = std::mem::take(&mut self.places);
-        if !self.matcher.looks_at_every_line() {
-            self.matcher.places(block.bytes, &mut places);
-        }
-        self.candidates(&mut block, &places);
-        self.places = places;
+        let mut held = std::mem::take(&mut self.held);
+        self.matcher.hold(block.bytes, &mut held);
+        self.candidates(&mut block, &held);
+        self.held = held;
         // The newlines of the rest.
         self.newlines = block.number(block.bytes.len());
         self.stripped = stripped;
@@ -129,7 +127,7 @@ impl<'t> Scan<'t> {
     }
 
     /// The lines that hold something, or all of them where each may say something.
-    fn candidates(&mut self, block: &mut Block, places: &[usize]) {
+    fn candidates(&mut self, block: &mut Block, held: &Held) {
         let length = block.bytes.len();
         // The end of the line that was looked at last: a very long one is looked for once.
         let (mut at, mut line_end) = (0, 0);
@@ -137,7 +135,7 @@ impl<'t> Scan<'t> {
             let (start, hit) = if self.looks_at_each() {
                 (at, at)
             } else {
-                let Some(hit) = from_on(places, at) else { break };
+                let Some(hit) = held.next_place(at) else { break };
                 (block.line_start(at, hit), hit)
             };
             if hit >= line_end {
@@ -150,10 +148,10 @@ impl<'t> Scan<'t> {
             } else if self.looks_at_each() {
                 (start, start + 2 * AROUND)
             } else {
-                let hit = from_on(places, at).unwrap_or(end);
+                let hit = held.next_place(at).unwrap_or(end);
                 (start.max(hit.saturating_sub(AROUND)), end.min(hit + AROUND))
             };
-            self.line(block, from..to);
+            self.line(block, held, from..to);
             // Beyond the line's end; within a long line what is cut in two is seen whole in the next window.
             at = if to == end { end + 1 } else { (to - 256).max(at + 1) };
         }
@@ -164,10 +162,10 @@ impl<'t> Scan<'t> {
     }
 
     /// A line, or a window of a long one.
-    fn line(&mut self, block: &mut Block, span: Range<usize>) {
+    fn line(&mut self, block: &mut Block, held: &Held, span: Range<usize>) {
         let line = &block.bytes[span.clone()];
         let mut hits = std::mem::take(&mut self.hits);
-        self.matcher.hits(line, &mut hits);
+        self.matcher.hits(held, span.clone(), &mut hits);
         let message = label::message(line);
         let label = &line[..line.len() - message.len()];
         let offset = block.origin(span.start);
@@ -302,9 +300,4 @@ impl<'t> Scan<'t> {
             self.attempts.begin(ended, job);
         }
     }
-}
-
-/// The first of the places from a place on.
-fn from_on(places: &[usize], at: usize) -> Option<usize> {
-    places.get(places.partition_point(|place| *place < at)).copied()
 }
