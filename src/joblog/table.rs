@@ -18,7 +18,7 @@ use self::search::Search;
 pub(super) use self::traits::Trait;
 pub use self::traits::Traits;
 use super::{Retry, Role, label, literal};
-use crate::config::{self, PatternRow};
+use crate::config::PatternRow;
 
 /// More rows than this are refused.
 const MOST_ROWS: usize = 2000;
@@ -101,9 +101,51 @@ pub struct Table {
     rows: Vec<Pattern>,
 }
 
+/// A row of `patterns.yaml`, as `build.rs` writes it: checked by the tests, and
+/// with the texts that its pattern must contain.
+struct BuiltIn {
+    id: &'static str,
+    pattern: &'static str,
+    class: &'static str,
+    role: &'static str,
+    weak: bool,
+    retry: &'static str,
+    meaning: &'static str,
+    action: &'static str,
+    is: &'static [&'static str],
+    yields_to: Option<&'static [&'static str]>,
+    confirms: Option<&'static str>,
+    literals: &'static [&'static [u8]],
+}
+
+static ROWS: &[BuiltIn] = &include!(concat!(env!("OUT_DIR"), "/patterns.rs"));
+
+impl BuiltIn {
+    fn row(&self) -> PatternRow {
+        let owned = |words: &[&str]| words.iter().copied().map(str::to_owned).collect();
+        PatternRow {
+            id: self.id.to_owned(),
+            pattern: self.pattern.to_owned(),
+            class: self.class.to_owned(),
+            role: self.role.to_owned(),
+            weak: self.weak,
+            retry: self.retry.to_owned(),
+            meaning: self.meaning.to_owned(),
+            action: self.action.to_owned(),
+            is: owned(self.is),
+            yields_to: self.yields_to.map(owned),
+            confirms: self.confirms.map(str::to_owned),
+            example: None,
+            near_miss: None,
+        }
+    }
+}
+
 static BUILTIN: LazyLock<Table> = LazyLock::new(|| {
-    let rows = builtin_rows();
-    let rows = rows.iter().map(|row| finished(row, Search::trusted(&row.pattern)));
+    let rows = ROWS.iter().map(|row| {
+        let literals = row.literals.iter().map(|literal| literal.to_vec()).collect();
+        finished(row.row(), Search::trusted(row.pattern), literals)
+    });
     Table { rows: rows.collect::<Result<_, _>>().expect("the built-in rows are compiled by the tests") }
 });
 
@@ -201,12 +243,6 @@ impl Table {
     }
 }
 
-/// The built-in rows as written.
-fn builtin_rows() -> Vec<PatternRow> {
-    config::pattern_rows("patterns.yaml", include_str!("patterns.yaml"))
-        .expect("the built-in table is read by the tests")
-}
-
 fn compile(row: &PatternRow) -> Result<Pattern, TableError> {
     for (field, word) in [("id", &row.id), ("class", &row.class)] {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -228,24 +264,15 @@ fn compile(row: &PatternRow) -> Result<Pattern, TableError> {
     if row.near_miss.as_ref().is_some_and(|line| regex.is_match(line.as_bytes())) {
         return Err(wrong(row, "it matches its near miss"));
     }
-    finished(row, regex)
+    finished(row.clone(), regex, literal::required(&row.pattern))
 }
 
 /// A row with its pattern.
-fn finished(row: &PatternRow, regex: Search) -> Result<Pattern, TableError> {
-    let (role, weak) = role(row)?;
-    Ok(Pattern {
-        id: row.id.clone(),
-        class: row.class.clone(),
-        role,
-        weak,
-        retry: retry(row)?,
-        meaning: row.meaning.clone(),
-        action: row.action.clone(),
-        traits: traits::traits(row)?,
-        literals: literal::required(&row.pattern),
-        regex,
-    })
+fn finished(row: PatternRow, regex: Search, literals: Vec<Vec<u8>>) -> Result<Pattern, TableError> {
+    let (role, weak) = role(&row)?;
+    let (retry, traits) = (retry(&row)?, traits::traits(&row)?);
+    let PatternRow { id, class, meaning, action, .. } = row;
+    Ok(Pattern { id, class, role, weak, retry, meaning, action, traits, literals, regex })
 }
 
 const RETRIES: [(&str, Retry); 8] = [

@@ -1,6 +1,7 @@
 use regex::bytes::Regex;
 
 use super::*;
+use crate::config;
 
 /// Near misses of one row that are rightly a cause by another one.
 const NEAR_MISS_IS_CAUSE: [(&str, &str); 0] = [];
@@ -29,8 +30,23 @@ fn row(id: &str, pattern: &str) -> PatternRow {
     }
 }
 
+/// The built-in rows as written.
+fn builtin_rows() -> Vec<PatternRow> {
+    config::pattern_rows("patterns.yaml", include_str!("../patterns.yaml")).unwrap()
+}
+
 fn named(line: &str) -> &str {
     Table::builtin().classify(line.as_bytes()).map_or("", |row| &row.id)
+}
+
+#[test]
+fn the_table_that_is_built_in_is_the_one_that_is_written() {
+    let written = builtin_rows();
+    assert_eq!(ROWS.len(), written.len());
+    for (built_in, written) in ROWS.iter().zip(written) {
+        assert_eq!(built_in.literals, literal::required(&written.pattern), "{}", written.id);
+        assert_eq!(built_in.row(), PatternRow { example: None, near_miss: None, ..written });
+    }
 }
 
 #[test]
