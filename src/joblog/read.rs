@@ -127,7 +127,7 @@ pub fn read(path: &Path, table: &Table, extent: Extent, job: Option<&Identity>) 
 /// The line in which a byte of a file stands, from 1; `None` if that is not to
 /// be had by reading at most `most` bytes.
 pub fn line_of(path: &Path, offset: u64, most: u64) -> Option<u64> {
-    let file = opened(path).ok().filter(|_| offset <= most)?;
+    let (file, _) = opened(path).ok().filter(|_| offset <= most)?;
     let mut buffer = vec![0; BLOCK];
     let (mut at, mut newlines) = (0, 0);
     while at < offset {
@@ -139,8 +139,8 @@ pub fn line_of(path: &Path, offset: u64, most: u64) -> Option<u64> {
     Some(newlines + 1)
 }
 
-fn opened(path: &Path) -> io::Result<File> {
-    sys::open_regular(path)?.ok_or_else(|| io::Error::other("it is no regular file"))
+fn opened(path: &Path) -> io::Result<(File, Metadata)> {
+    sys::open_regular_with_metadata(path)?.ok_or_else(|| io::Error::other("it is no regular file"))
 }
 
 impl<'t> Reader<'t> {
@@ -162,8 +162,7 @@ impl Worker<'_> {
     /// # Errors
     /// It is no regular file, or cannot be read.
     pub fn read(&mut self, path: &Path, extent: Extent, job: Option<&Identity>) -> io::Result<Reading> {
-        let file = opened(path)?;
-        let metadata = file.metadata()?;
+        let (file, metadata) = opened(path)?;
         let reading = self.read_source(&file, metadata.len(), extent, job)?;
         Ok(of_file(reading, path, &metadata))
     }
@@ -178,7 +177,7 @@ impl Worker<'_> {
         extent: Extent,
         job: Option<&Identity>,
     ) -> io::Result<Option<Reading>> {
-        let file = opened(path)?;
+        let (file, metadata) = opened(path)?;
         let mut head = [0; HEAD as usize];
         let length = file.read_at(&mut head, 0)?;
         let head = &head[..length];
@@ -186,7 +185,6 @@ impl Worker<'_> {
         if memchr(0, &head[..length.min(TEXT)]).is_some() {
             return Ok(None);
         }
-        let metadata = file.metadata()?;
         let begun = Begun { file: &file, head };
         let reading = self.read_source(&begun, metadata.len(), extent, job)?;
         Ok(Some(of_file(reading, path, &metadata)))

@@ -292,9 +292,18 @@ pub fn read_regular(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
 /// # Errors
 /// It is not there, or may not be read.
 pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    Ok(open_regular_with_metadata(path)?.map(|(file, _)| file))
+}
+
+/// The same with what is known of the file, which was asked for anyway.
+///
+/// # Errors
+/// As of [`open_regular`].
+pub fn open_regular_with_metadata(path: &Path) -> io::Result<Option<(File, fs::Metadata)>> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    Ok(file.metadata()?.is_file().then_some(file))
+    let metadata = file.metadata()?;
+    Ok(metadata.is_file().then_some((file, metadata)))
 }
 
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {

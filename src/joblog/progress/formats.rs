@@ -36,15 +36,30 @@ pub(in crate::joblog) fn sample(line: &[u8], offset: u64) -> Option<Sample> {
 
 /// False if no format can find anything in a line: most lines of most logs.
 fn may_tell(line: &[u8]) -> bool {
-    line.windows(2).any(|pair| match pair {
+    let tells = |first: u8, second: u8| {
+        let (low, low_second) = (first | 0x20, second | 0x20);
         // A bar or a dictionary; the first byte of the signs that bars are drawn with.
-        [b'%', b'|'] | [b'{', b'"' | b'\''] | [b'[', b'=' | b'>'] | [0xe2, _] => true,
-        // Epochs and steps, iterations, updates.
-        [first, second] => {
-            matches!((first | 0x20, second | 0x20), (b'e', b'p') | (b'i', b't') | (b'u', b'p'))
+        (first == b'%') & (second == b'|')
+            | (first == b'{') & ((second == b'"') | (second == b'\''))
+            | (first == b'[') & ((second == b'=') | (second == b'>'))
+            | (first == 0xe2)
+            // Epochs and steps, iterations, updates.
+            | (low == b'e') & (low_second == b'p')
+            | (low == b'i') & (low_second == b't')
+            | (low == b'u') & (low_second == b'p')
+    };
+    // Without branches, so that many pairs are compared at a time.
+    let pairs =
+        |part: &[u8]| part.iter().zip(&part[1..]).fold(false, |any, (one, two)| any | tells(*one, *two));
+    let mut from = 0;
+    while from + 1 < line.len() {
+        let to = line.len().min(from + 65);
+        if pairs(&line[from..to]) {
+            return true;
         }
-        _ => false,
-    })
+        from = to - 1;
+    }
+    false
 }
 
 /// HF Trainer: `{'loss': 2.3, 'grad_norm': 1.1, 'learning_rate': 5e-05, 'epoch': 0.01}`.
