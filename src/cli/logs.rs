@@ -101,7 +101,12 @@ pub fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Failure> {
                 .map_err(|e| Failure::new(Exit::Bug, format!("cannot write JSON: {e}")))?;
             session.output.print(&lines).map(|()| Exit::Done)
         }
-        None => answer(session, args, &outcome),
+        None => {
+            let exit = answer(session, args, &outcome);
+            // The program ends here: ten thousand logs need not be freed one by one before.
+            std::mem::forget(outcome);
+            exit
+        }
     }
 }
 

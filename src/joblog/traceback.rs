@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use memchr::memchr;
 use regex::bytes::Regex;
 
 /// Tracebacks that are open at the same time: one per label of a rank.
@@ -10,6 +11,10 @@ const MOST_OPEN: usize = 256;
 const LONGEST: u32 = 2_000;
 /// So many lines that are no part of it end a traceback: others wrote between.
 const STRANGERS: u32 = 40;
+
+/// A longer path of a file, or name of a function, in bytes, is none or cut.
+const LONGEST_PATH: usize = 4000;
+const LONGEST_FUNCTION: usize = 200;
 
 /// How a traceback follows from the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,16 +175,27 @@ pub(super) fn trimmed(message: &[u8]) -> &[u8] {
     }
 }
 
-/// Path and function of a frame's line.
+/// Path and function of a frame's line: `File "train.py", line 12, in step`, or `train.py:12 in step` as rich draws it.
 fn frame_of(body: &[u8]) -> Option<(String, String)> {
-    static FRAME: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?-u)^(?:File "([^"]{1,4000})", line \d+(?:, in (\S{1,200}))?|([^\s:]{1,1000}\.py):\d+ in (\w{1,200}))"#)
-            .expect("a constant")
-    });
-    let found = FRAME.captures(body)?;
-    let text = |at: usize| found.get(at).map(|m| String::from_utf8_lossy(m.as_bytes()).into_owned());
-    let path = text(1).or_else(|| text(3))?;
-    Some((path, text(2).or_else(|| text(4)).unwrap_or_default()))
+    static DRAWN: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?-u)^([^\s:]{1,1000}\.py):\d+ in (\w{1,200})").expect("a constant"));
+    let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+    // Most are written so, and there are many: by hand, because a pattern with groups takes ten times as long.
+    if let Some(rest) = body.strip_prefix(b"File \"") {
+        let path = &rest[..memchr(b'"', rest).filter(|end| (1..=LONGEST_PATH).contains(end))?];
+        let number = rest[path.len()..].strip_prefix(b"\", line ")?;
+        let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return None;
+        }
+        let function = number[digits..].strip_prefix(b", in ").unwrap_or_default();
+        let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+        let end = function.iter().take(LONGEST_FUNCTION).position(is_blank);
+        let function = &function[..end.unwrap_or(function.len().min(LONGEST_FUNCTION))];
+        return Some((text(path), text(function)));
+    }
+    let found = DRAWN.captures(body)?;
+    Some((text(found.get(1)?.as_bytes()), text(found.get(2)?.as_bytes())))
 }
 
 /// True for the project's own code: neither installed nor Python's.
@@ -248,6 +264,30 @@ mod tests {
             }
         }
         raised
+    }
+
+    #[test]
+    fn frames_are_read_as_python_and_rich_write_them() {
+        let frame = |line: &str| frame_of(line.as_bytes());
+        let is = |path: &str, function: &str| Some((path.to_owned(), function.to_owned()));
+        assert_eq!(frame("File \"/a b/x.py\", line 12, in step"), is("/a b/x.py", "step"));
+        assert_eq!(frame("File \"x.py\", line 1, in <module> again"), is("x.py", "<module>"));
+        assert_eq!(frame("File \"x.py\", line 12"), is("x.py", ""));
+        assert_eq!(frame("File \"x.py\", line 12, in "), is("x.py", ""));
+        assert_eq!(frame("x/y.py:12 in step  "), is("x/y.py", "step"));
+        let long = "f".repeat(300);
+        assert_eq!(frame(&format!("File \"x.py\", line 1, in {long}")), is("x.py", &long[..200]));
+        for line in [
+            "File \"x.py",
+            "File \"\", line 1",
+            "File \"x.py\", line x",
+            "File x.py, line 1",
+            "y.py:x in step",
+            "",
+        ] {
+            assert_eq!(frame(line), None, "{line}");
+        }
+        assert_eq!(frame(&format!("File \"{}\", line 1", "p".repeat(4001))), None);
     }
 
     #[test]

@@ -18,6 +18,9 @@ macro_rules! regex {
 /// A longer line is no line of progress.
 const LONGEST: usize = 4096;
 
+/// What may stand before the word loss in its name (`validation_running_loss`) is shorter, in bytes.
+const BEFORE_LOSS: usize = 40;
+
 /// What a line says of the progress; `None` for most lines.
 pub(in crate::joblog) fn sample(line: &[u8], offset: u64) -> Option<Sample> {
     // Nothing of this is said without a number, a bar, a brace or a word for it.
@@ -237,9 +240,11 @@ impl Sample {
         static LOSS: LazyLock<Regex> = regex!(
             r"(?i)(val(?:idation)?|eval|test|best|aux)?[_ /.-]?(?:train(?:ing)?|total|lm|avg|mean|running)?[_ /.-]?loss(?:_step|_epoch)?['\x22]?[ :=]+\(?(-?\d[\d.]*(?:e[-+]?\d+)?|-?nan|-?inf(?:inity)?)\b",
         );
-        if !text.as_bytes().windows(4).any(|part| part.eq_ignore_ascii_case(b"loss")) {
+        let Some(at) = text.as_bytes().windows(4).position(|part| part.eq_ignore_ascii_case(b"loss")) else {
             return;
-        }
+        };
+        // No match begins earlier than this before the word.
+        let text = (at.saturating_sub(BEFORE_LOSS)..=at).find_map(|from| text.get(from..)).unwrap_or(text);
         let found = LOSS.captures_iter(text).find(|found| found.get(1).is_none());
         self.set_loss(found.and_then(|found| number(&found[2])));
     }

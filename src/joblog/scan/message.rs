@@ -94,7 +94,7 @@ impl Told<'_> {
             weak,
             line: block.number(start).map(|newlines| newlines + 1),
             offset,
-            job: job_in(message).filter(|_| raised.is_none()),
+            job: raised.is_none().then(|| job_in(message)).flatten(),
             is_foreign: false,
             ends_job: memmem::find(message, b"*** JOB ").is_some(),
             in_thread: raised.is_some_and(|raised| raised.aside == Some(Aside::Thread)),
@@ -155,5 +155,9 @@ fn exception_in(text: &[u8]) -> Option<String> {
         Regex::new(r"(?-u)^(?:[A-Za-z_]\w{0,80}\.){0,12}([A-Za-z_]\w{0,120}(?:Error|Exception))(?:: |:?$)")
             .expect("a constant")
     });
+    let names_one = |part: &str| memmem::find(text, part.as_bytes()).is_some();
+    if !names_one("Error") && !names_one("Exception") {
+        return None;
+    }
     TYPE.captures(text).and_then(|found| Some(String::from_utf8_lossy(found.get(1)?.as_bytes()).into_owned()))
 }
