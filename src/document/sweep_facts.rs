@@ -25,6 +25,13 @@ pub struct SweepFact {
     pub key: String,
     /// The jobs' name, escaped.
     pub name: String,
+    /// The jobs that run tasks of it that a plan has submitted again: those are
+    /// counted here. A list as Slurm writes one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub continued_by: String,
+    /// The array of which it runs such tasks, where that is not listed itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub continues: String,
     /// How many tasks it has; `null` if Slurm cut the list of those that wait.
     pub total: Option<u64>,
     /// How many have ended, however.
@@ -79,6 +86,9 @@ pub struct StandingFact {
     pub decision: String,
     /// Why, in the sentence that weighs most.
     pub reason: String,
+    /// Who said that it is dealt with, when, and why; then it asks for nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub settled: String,
     /// The directory in which it works, escaped: paths of its files begin there.
     /// Empty if it is the worktree of the document, or not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -217,7 +227,7 @@ pub struct ContradictionFact {
 impl StandingFact {
     /// Every text that may hold words from outside.
     pub fn texts_mut(&mut self) -> Vec<&mut String> {
-        let mut texts = vec![&mut self.reason, &mut self.work_dir];
+        let mut texts = vec![&mut self.reason, &mut self.settled, &mut self.work_dir];
         for cause in self.causes.iter_mut().chain(&mut self.aside) {
             let CauseFact { spread, sentence, meaning, action, place, line, .. } = cause;
             texts.extend([spread, sentence, meaning, action, place, line]);
@@ -229,7 +239,7 @@ impl StandingFact {
 
     /// True if somebody has to look or to act.
     pub fn asks(&self) -> bool {
-        self.decision != "no intervention"
+        self.settled.is_empty() && self.decision != "no intervention"
     }
 }
 

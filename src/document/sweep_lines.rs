@@ -4,6 +4,7 @@
 
 use super::{CauseFact, JobFact, RunningFact, StandingFact, SweepFact};
 use crate::safety::{clip, code_span, escape, shell_word};
+use crate::terms::TaskIds;
 
 /// So many causes of a sweep have a row in a document.
 const CAUSES: usize = 8;
@@ -20,6 +21,7 @@ pub fn told(sweep: &SweepFact) -> String {
         sweep.states.iter().map(|(state, count)| format!("{count} {}", escape(state))).collect();
     let mut text = format!("{}: {}; {}", name(sweep), finished(sweep), states.join(", "));
     let mut row = |what: String| text.push_str(&format!("\n  - {what}"));
+    family(sweep).into_iter().for_each(&mut row);
     match &sweep.standing {
         Some(standing) => judged(sweep, standing).into_iter().for_each(&mut row),
         None => outcomes(sweep).into_iter().for_each(&mut row),
@@ -55,8 +57,15 @@ pub fn decision(sweep: &SweepFact) -> Option<String> {
 /// somebody is to intervene. Empty if there are none.
 pub fn but_for<'s>(sweeps: impl Iterator<Item = &'s SweepFact>, jobs: &[JobFact]) -> String {
     let is_asked = |sweep: &&SweepFact| {
-        let intervenes = sweep.standing.as_ref().is_some_and(|standing| standing.decision == "intervene");
-        intervenes && jobs.iter().any(|job| job.id.base.to_string() == sweep.key || job.name == sweep.name)
+        let intervenes = |standing: &StandingFact| standing.asks() && standing.decision == "intervene";
+        let continued = sweep.continued_by.parse::<TaskIds>().unwrap_or_default();
+        // Jobs that share a name are found by it, an array by its id alone.
+        let is_of_it = |job: &JobFact| {
+            job.id.base.to_string() == sweep.key
+                || continued.contains(job.id.base)
+                || sweep.key == sweep.name && job.name == sweep.name
+        };
+        sweep.is_live() && sweep.standing.as_ref().is_some_and(intervenes) && jobs.iter().any(is_of_it)
     };
     let names: Vec<String> = sweeps.filter(is_asked).take(MOST).map(name).collect();
     match names.as_slice() {
@@ -73,6 +82,7 @@ fn files_below(standing: &StandingFact) -> Option<&str> {
 /// A sweep in a briefing; `when` says of which moment it is.
 pub fn brief(sweep: &SweepFact, when: &str) -> Vec<String> {
     let mut head = format!("- sweep {} {when}: {}", name(sweep), finished(sweep));
+    head.push_str(&family(sweep).map(|what| format!("; {what}")).unwrap_or_default());
     let Some(standing) = &sweep.standing else {
         let failed = match sweep.failed.as_str() {
             "" => "none failed".to_owned(),
@@ -119,6 +129,22 @@ pub fn verdict(standing: &StandingFact) -> String {
     format!("{}, {}{alone}", clip(&escape(&standing.health), 20), clip(&escape(&standing.decision), 30))
 }
 
+/// Which jobs are no sweeps of their own, since a plan submitted tasks again.
+pub fn family(sweep: &SweepFact) -> Option<String> {
+    match (sweep.continued_by.as_str(), sweep.continues.as_str()) {
+        ("", "") => None,
+        ("", first) => Some(format!("it continues {}: a plan submitted tasks of that again", tasks(first))),
+        (jobs, _) => {
+            Some(format!("continued by {}, counted here: a plan submitted tasks again", tasks(jobs)))
+        }
+    }
+}
+
+/// Who said that nothing is to be done about it.
+fn settled(standing: &StandingFact) -> Option<String> {
+    (!standing.settled.is_empty()).then(|| prose(&standing.settled, 300))
+}
+
 fn finished(sweep: &SweepFact) -> String {
     let total = sweep.total.map_or_else(|| "an unknown number".to_owned(), |total| total.to_string());
     format!("{} of {total} finished", sweep.finished)
@@ -132,9 +158,10 @@ fn plan(sweep: &SweepFact) -> Option<String> {
 
 fn judged(sweep: &SweepFact, standing: &StandingFact) -> Vec<String> {
     let mut rows = Vec::new();
-    let plan = plan(sweep).filter(|_| standing.asks() || standing.failed > 0);
+    let plan = plan(sweep).filter(|_| standing.asks() || standing.failed > 0 && standing.settled.is_empty());
     let plan = plan.map(|plan| format!(". What to do: {plan}")).unwrap_or_default();
     rows.push(format!("**{}**: {}{plan}", verdict(standing), prose(&standing.reason, 300)));
+    rows.extend(settled(standing));
     if let Some(dir) = files_below(standing) {
         rows.push(format!("it works in {}: paths of its files begin there", code_span(&clip(dir, 200))));
     }

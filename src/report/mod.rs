@@ -23,6 +23,7 @@ pub mod sweep_clean;
 pub mod sweep_page;
 pub mod sweep_plan;
 pub mod sweep_report;
+pub mod sweep_settle;
 mod table;
 mod text;
 pub mod unlock;

@@ -34,6 +34,14 @@ pub struct Sweep {
     pub seen: usize,
     /// How many of those are over, in whatever way.
     pub finished: usize,
+    /// The jobs that run tasks of it that a plan has submitted again, in rising
+    /// order; empty also where nobody looked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continued_by: Vec<u32>,
+    /// The array of which it runs tasks that a plan has submitted again, the
+    /// first of such a chain; `None` also where nobody looked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
     /// Why totals are unknown, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
@@ -241,6 +249,8 @@ impl Gathered {
             members
         };
         Sweep {
+            continued_by: Vec::new(),
+            continues: None,
             kind: if self.array.is_some() { Kind::Array } else { Kind::SharedName },
             total: self.unknown.is_empty().then_some(seen),
             seen,

@@ -66,6 +66,9 @@ pub struct SweepWord {
     pub key: String,
     /// The jobs' name: text from outside.
     pub name: String,
+    /// The jobs that run tasks of it that a plan has submitted again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub continued_by: Vec<u32>,
     /// How it does; `null` if accounting gave no answer.
     pub health: Option<Health>,
 }
@@ -143,7 +146,8 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
     for row in &rows {
         let own = live.as_ref().map(|live| inner(live, row, &rows));
         let is_own = |word: &&SweepWord| {
-            own.iter().flatten().any(|job| job.is_of_array() && job.id.base.to_string() == word.key)
+            let is_it = |base: u32| base.to_string() == word.key || word.continued_by.contains(&base);
+            own.iter().flatten().any(|job| job.is_of_array() && is_it(job.id.base))
         };
         let here = Here { path: &row.path, id: row.id.as_ref().map(|id| id.as_str()), host: &host };
         let batons = held(&batons, &lineage, &here);
@@ -176,7 +180,15 @@ fn words(context: &Context, cluster: Option<&Source>, queue: &Queue) -> Vec<Swee
     let jobs = queue.jobs.known().map_or(&[][..], Vec::as_slice);
     let live = jobs.iter().filter(|job| !job.state.is_finished() && job.is_of_array());
     let arrays: BTreeSet<u32> = live.map(|job| job.id.base).collect();
-    let arrays: Vec<JobId> = arrays.into_iter().take(MOST_ARRAYS).map(JobId::whole).collect();
+    let submitted = Submitted::read(Some(&context.home()));
+    // What continues another array is told, and judged, with that.
+    let arrays: BTreeSet<u32> = arrays.into_iter().take(MOST_ARRAYS).collect();
+    let firsts: BTreeSet<u32> =
+        arrays.iter().map(|array| submitted.first(*array).unwrap_or(*array)).collect();
+    let family = |first: &u32| submitted.jobs(*first).take(MOST_ARRAYS);
+    let arrays: BTreeSet<u32> =
+        firsts.iter().flat_map(family).chain(arrays).chain(firsts.iter().copied()).collect();
+    let arrays: Vec<JobId> = arrays.into_iter().map(JobId::whole).collect();
     if arrays.is_empty() {
         return Vec::new();
     }
@@ -200,14 +212,16 @@ fn words(context: &Context, cluster: Option<&Source>, queue: &Queue) -> Vec<Swee
     let settings = &context.config.sweeps;
     let rules = Rules { settings, table, parameters: &parameters, now: snapshot.taken_at };
     let is_known = snapshot.accounting.known().is_some();
-    let submitted = Submitted::read(Some(&context.home()));
-    let found = sweep::sweeps(&snapshot).sweeps.into_iter().filter(|sweep| {
+    let mut found = sweep::sweeps(&snapshot).sweeps;
+    submitted.fold(&mut found);
+    let found = found.into_iter().filter(|sweep| {
         sweep.kind == Kind::Array && arrays.iter().any(|array| array.base.to_string() == sweep.key)
     });
     let word = |mut sweep: Sweep| {
         let evidence = submitted.tasks(&mut sweep, &snapshot);
         SweepWord {
             health: is_known.then(|| sweep::judge(&sweep, &evidence, &rules).health),
+            continued_by: sweep.continued_by,
             key: sweep.key,
             name: sweep.name,
         }

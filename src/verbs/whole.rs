@@ -1,5 +1,6 @@
 //! One array asked for by its id: what a window of time leaves out.
 
+use super::sweep::again::Submitted;
 use super::sweep::which;
 use super::{Context, snapshot};
 use crate::cluster::{self, Origin, Problem, Snapshot};
@@ -13,7 +14,7 @@ pub(super) fn ask(context: &Context, snapshot: &mut Snapshot, wanted: &str) {
     if snapshot.origin != Origin::Local || snapshot.accounting.known().is_none() {
         return;
     }
-    let Some(asked) = array(snapshot, wanted) else { return };
+    let Some(asked) = array(context, snapshot, wanted) else { return };
     if let Some(array) = by_id(context, snapshot, asked).filter(|array| *array != asked) {
         by_id(context, snapshot, array);
     }
@@ -40,11 +41,17 @@ fn by_id(context: &Context, snapshot: &mut Snapshot, number: u32) -> Option<u32>
 
 /// The array that is meant: one that was seen, else the number itself, which
 /// may be older than the window.
-fn array(snapshot: &Snapshot, wanted: &str) -> Option<u32> {
+fn array(context: &Context, snapshot: &Snapshot, wanted: &str) -> Option<u32> {
     let id = |sweep: &Sweep| (sweep.kind == Kind::Array).then(|| sweep.key.parse().ok()).flatten();
-    let found = sweep::sweeps(snapshot).sweeps;
+    let mut found = sweep::sweeps(snapshot).sweeps;
+    Submitted::read(Some(&context.home())).mark(&mut found);
     match (which::meant(snapshot, &found, wanted), wanted.parse::<JobId>()) {
-        (Ok(meant), _) => found.get(meant.newest).and_then(id),
+        (Ok(meant), Err(_)) => {
+            let newest = found.get(meant.newest)?;
+            // The name is that of the first of them, which may be older than the window.
+            newest.continues.as_ref().and_then(|first| first.parse().ok()).or_else(|| id(newest))
+        }
+        (Ok(meant), Ok(_)) => found.get(meant.newest).and_then(id),
         (Err(_), Ok(job)) => Some(job.base),
         (Err(_), Err(_)) => None,
     }

@@ -190,8 +190,8 @@ fn look_at_every_verb(place: &OsStr) {
         schema::files().iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
     let mut seen = tour.schemas.take();
     // The head of a document, checked above; what only a removal that was killed leaves behind; and
-    // what Slurm itself was told, which `sweep_plan` looks at.
-    seen.extend(["front-matter", "remove-rest", "sweep-submit"].map(str::to_owned));
+    // what Slurm itself was told, which `sweep_plan` looks at, or of a sweep that is over, `sweep_settled`.
+    seen.extend(["front-matter", "remove-rest", "sweep-settle", "sweep-submit"].map(str::to_owned));
     assert_eq!(seen, on_file, "a schema was not looked at");
 }
 

@@ -54,6 +54,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("sweep-plan", of::<verbs::sweep::plan::Outcome>()),
         ("sweep-preflight", of::<verbs::sweep::preflight::Outcome>()),
         ("sweep-report", of::<verbs::sweep::report::Report>()),
+        ("sweep-settle", of::<verbs::sweep::settle::Statement>()),
         ("sweep-submit", of::<verbs::sweep::submit::Outcome>()),
         ("sweep-trash", of::<verbs::sweep::clean::Trash>()),
         ("trash", of::<verbs::remove::Trash>()),

@@ -3,6 +3,7 @@ mod clean;
 mod plan;
 mod preflight;
 mod report;
+mod settle;
 
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,7 @@ enum About {
     Plan(plan::PlanArgs),
     Preflight(preflight::PreflightArgs),
     Report(report::ReportArgs),
+    Settle(settle::SettleArgs),
 }
 
 pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
@@ -66,6 +68,7 @@ pub fn run(session: &Session, args: &SweepArgs) -> Result<Exit, Failure> {
         Some(About::Plan(args)) => plan::run(session, args),
         Some(About::Preflight(args)) => preflight::run(session, args),
         Some(About::Report(args)) => report::run(session, args),
+        Some(About::Settle(args)) => settle::run(session, args),
     }
 }
 
@@ -101,7 +104,7 @@ fn look(session: &Session, args: &SweepArgs, again: &str) -> Result<Exit, Failur
             sweep::board(&place, snapshot, wanted)?
         }
         None if wanted.is_none() && !args.quick => sweep::table(&place, &snapshot)?,
-        None => sweep::counted(&place, &snapshot, sweep::find(&snapshot, wanted)?),
+        None => sweep::counted(&place, &snapshot, wanted)?,
     };
     session.output.answer("sweep", &outcome, |view, outcome| text::sweep::text(view, outcome, again))?;
     Ok(match outcome.says_intervene() {

@@ -33,12 +33,21 @@ fn of(view: &View, sweep: &SweepFact) -> String {
     let total = sweep.total.map_or_else(|| "?".to_owned(), |total| total.to_string());
     let over = format!("{} of {total} finished", sweep.finished);
     let Some(standing) = &sweep.standing else { return format!("  {name}  {over}\n") };
+    let (jobs, first) = (one_line(&sweep.continued_by, 80), one_line(&sweep.continues, 20));
+    let family = match (jobs.is_empty(), first.is_empty()) {
+        (true, true) => String::new(),
+        (true, false) => lines(view, &format!("continues {first}: a plan submitted tasks of that again")),
+        (false, _) => lines(view, &format!("continued by {jobs}, counted here: submitted by a plan")),
+    };
     let room = view.width.saturating_sub(2).max(20);
     let head = wrapped(&format!("{name}  {over}, {}", verdict(standing)), room);
     let head: Vec<&str> = head.iter().map(|line| line.trim_end()).collect();
-    let mut out = format!("  {}\n", head.join(&format!("\n{DEEP}")));
-    if standing.asks() || standing.failed > 0 {
+    let mut out = format!("  {}\n{family}", head.join(&format!("\n{DEEP}")));
+    if standing.asks() || standing.failed > 0 && standing.settled.is_empty() {
         out.push_str(&lines(view, &one_line(&standing.reason, 300)));
+    }
+    if !standing.settled.is_empty() {
+        out.push_str(&lines(view, &one_line(&standing.settled, 300)));
     }
     out.push_str(&causes(view, standing));
     for found in standing.contradictions.iter().take(CAUSES) {

@@ -62,6 +62,8 @@ fn table(view: &View, sweeps: &[Sweep], glances: &[Glance], again: &str) -> Stri
         ("health", Align::Left),
     ]);
     let shown_health = !glances.is_empty();
+    let settled: BTreeMap<&str, &String> =
+        glances.iter().filter_map(|glance| Some((glance.key.as_str(), glance.settled.as_ref()?))).collect();
     let glances = glances.iter().map(Some).chain(std::iter::repeat(None));
     let cells: Vec<[String; 7]> = shown.iter().zip(glances).map(cells).collect();
     // What the other columns and the gaps leave.
@@ -95,6 +97,13 @@ fn table(view: &View, sweeps: &[Sweep], glances: &[Glance], again: &str) -> Stri
         if !flags.is_empty() {
             lines.add("look at", &format!("{}: {flags}", one_line(&sweep.key, 40)));
         }
+        if let Some(settled) = settled.get(sweep.key.as_str()) {
+            let words = settled.trim_start_matches("settled ");
+            lines.add("settled", &format!("{}: {words}", one_line(&sweep.key, 40)));
+        }
+        if let Some(family) = family(sweep) {
+            lines.add("again", &format!("{}: {family}", one_line(&sweep.key, 40)));
+        }
     }
     let reasons: BTreeSet<&String> = shown.iter().flat_map(|sweep| &sweep.unknown).collect();
     for why in reasons {
@@ -125,6 +134,18 @@ fn cells((sweep, glance): (&Sweep, Option<&Glance>)) -> [String; 7] {
     ]
 }
 
+/// Which jobs are no sweeps of their own, since a plan submitted tasks again.
+fn family(sweep: &Sweep) -> Option<String> {
+    let jobs = Members(sweep.continued_by.iter().copied().collect());
+    match &sweep.continues {
+        _ if !jobs.is_empty() => Some(format!("continued by {}, counted here", list(&jobs))),
+        Some(first) => {
+            Some(format!("continues {}: a plan submitted tasks of that again", one_line(first, 20)))
+        }
+        None => None,
+    }
+}
+
 fn board(view: &View, sweep: &Sweep, outcome: &Outcome) -> String {
     let judged = outcome.examined.as_ref();
     let what = match sweep.kind {
@@ -137,6 +158,12 @@ fn board(view: &View, sweep: &Sweep, outcome: &Outcome) -> String {
     if let Some(asked) = &outcome.asked {
         lines.add("asked for", &asked_for(sweep, asked));
         task(&mut lines, view, judged, asked.member);
+    }
+    if let Some(family) = family(sweep).filter(|_| sweep.continues.is_some() || judged.is_none()) {
+        lines.add("again", &family);
+    }
+    if let Some(settled) = judged.and_then(|judged| judged.settled.as_ref()) {
+        lines.add("settled", settled.in_words().trim_start_matches("settled "));
     }
     if let Some(judged) = judged {
         judgement::health(&mut lines, view, &judged.judgement);

@@ -35,7 +35,7 @@ pub fn decide(sweep: &Sweep, judgement: &mut Judgement, rules: &Rules<'_>) {
         let evidence = examples(judgement, &stop.tasks);
         reasons.push(reason(Health::Systemic, Decision::Intervene, stop.text.clone(), evidence));
     }
-    reasons.extend(bands(judgement, rules));
+    reasons.extend(bands(sweep, judgement, rules));
     reasons.extend(learning(judgement, rules));
     reasons.extend(suspects(judgement, rules));
     reasons.extend(wasted(judgement));
@@ -54,7 +54,7 @@ fn reason(health: Health, decision: Decision, text: String, evidence: Vec<Line>)
 }
 
 /// The shares of similar failures against the bands.
-fn bands(judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason> {
+fn bands(sweep: &Sweep, judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason> {
     let settings = rules.settings;
     let (counted, failed) = (judgement.counted, judgement.failed);
     let (watch, intervene) = (usize::from(settings.watch_percent), usize::from(settings.intervene_percent));
@@ -79,16 +79,24 @@ fn bands(judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason> {
     };
     let lines = |group: &CauseGroup| group.cause.evidence.iter().take(LINES).cloned().collect();
     if counted < settings.least_finished {
+        let is_over = sweep.total.is_some_and(|total| sweep.finished >= total);
+        let early = match is_over {
+            true => "so there are too few to judge by them",
+            false => "so this is too early to judge",
+        };
         let text = format!(
-            "{}; the bands apply from {} finished tasks on, so this is too early to judge",
+            "{}; the bands apply from {} finished tasks on, {early}",
             alike(largest),
             settings.least_finished
         );
-        // Most of them in the same way is worth a look, whatever the number.
-        let most = largest.count >= STOP_AT_LEAST && largest.count * 2 > counted;
-        let (health, decision) = match most {
-            true => (Health::Degraded, Decision::Watch),
-            false => (Health::Healthy, Decision::NoIntervention),
+        // Most of them in the same way is worth a look, whatever the number; and what is over and failed
+        // for the most part is not well, however few they are.
+        let most = largest.count * 2 > counted;
+        let (health, decision) = match (most, failed * 2 > counted) {
+            (true, _) if largest.count >= STOP_AT_LEAST => (Health::Degraded, Decision::Watch),
+            (_, true) if is_over => (Health::Degraded, Decision::Watch),
+            (_, true) => (Health::Degraded, Decision::NoIntervention),
+            (_, false) => (Health::Healthy, Decision::NoIntervention),
         };
         return vec![reason(health, decision, text, lines(largest))];
     }

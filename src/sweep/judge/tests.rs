@@ -229,6 +229,21 @@ fn under_ten_finished_tasks_no_band_applies() {
 }
 
 #[test]
+fn few_tasks_of_which_most_failed_are_not_well() {
+    let few = |failed: u32, queue: Vec<Job>| {
+        verdict(&judged_with(&made(0..failed, "FAILED", "1:0"), queue, &Parameters::default()))
+    };
+    for failed in [1, 2] {
+        let to_come = vec![waiting(8, Some("20-23"))];
+        assert_eq!(few(failed, Vec::new()), (Health::Degraded, Decision::Watch), "{failed} of {failed}");
+        assert_eq!(few(failed, to_come), (Health::Degraded, Decision::NoIntervention), "others wait");
+    }
+    let mut two = made(0..2, "COMPLETED", "0:0");
+    two.extend(made(2..3, "FAILED", "1:0"));
+    assert_eq!(verdict(&judged(&two)), (Health::Healthy, Decision::NoIntervention), "1 of 3");
+}
+
+#[test]
 fn a_missing_module_in_most_stops_the_sweep_at_once() {
     let text = "ModuleNotFoundError: No module named 'einops'";
     let tasks = [failed(0..5, "py-module", "missing-module", text), made(5..6, "COMPLETED", "0:0")].concat();

@@ -12,6 +12,8 @@ use crate::verbs::sweep::records::{self, Progress, Record};
 
 /// So many new jobs are asked for by their ids.
 const MOST_ASKED: usize = 1000;
+/// So many times a sweep is continued by what continues it.
+const LONGEST_CHAIN: usize = 100;
 
 /// Asks accounting for the new jobs that it has not told of: they may be of
 /// other days than the window that was asked for.
@@ -81,7 +83,9 @@ pub fn again(records: &[Record], snapshot: &Snapshot) -> BTreeMap<u32, Again> {
 /// cannot be read leaves the counts as Slurm has them, and is told in words.
 #[derive(Debug, Clone, Default)]
 pub struct Submitted {
-    records: Vec<Record>,
+    /// By the sweep that they belong to, with those of what continues it.
+    families: BTreeMap<String, Vec<Record>>,
+    parents: Parents,
     /// Why nothing is known of it.
     pub unread: Option<String>,
 }
@@ -91,29 +95,75 @@ impl Submitted {
     pub fn read(home: Option<&Path>) -> Submitted {
         match home.map(records::all) {
             None => Submitted::default(),
-            Some(Ok(records)) => Submitted { records, unread: None },
+            Some(Ok(records)) => Submitted::of_records(records),
             Some(Err(error)) => {
                 let unread = Some(format!("which tasks were submitted again: {error}"));
-                Submitted { records: Vec::new(), unread }
+                Submitted { unread, ..Submitted::default() }
             }
         }
     }
 
+    fn of_records(records: Vec<Record>) -> Submitted {
+        let parents = parents(&records);
+        let mut families: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+        for record in records {
+            families.entry(root(&parents, &record).to_owned()).or_default().push(record);
+        }
+        Submitted { families, parents, unread: None }
+    }
+
     /// The sweeps of a snapshot, counted like everywhere: a task that was
     /// submitted again is its newest job, and one that a plan cancelled and that
-    /// Slurm has forgotten is cancelled.
+    /// Slurm has forgotten is cancelled. What continues another one is no sweep
+    /// of its own.
     pub fn sweeps(&self, snapshot: &Snapshot) -> sweep::Found {
         let mut found = sweep::sweeps(snapshot);
+        self.fold(&mut found.sweeps);
         found.sweeps.iter_mut().for_each(|sweep| self.count(sweep, snapshot));
         found
+    }
+
+    /// Leaves out what continues a sweep that is here too; those are told of it.
+    pub fn fold(&self, sweeps: &mut Vec<Sweep>) {
+        self.mark(sweeps);
+        let keys: BTreeSet<String> = sweeps.iter().map(|sweep| sweep.key.clone()).collect();
+        sweeps.retain(|sweep| sweep.continues.as_ref().is_none_or(|origin| !keys.contains(origin)));
+    }
+
+    /// The array that this one continues, the first of such a chain.
+    pub fn first(&self, array: u32) -> Option<u32> {
+        first(&self.parents, &array.to_string())?.parse().ok()
+    }
+
+    /// The jobs that continue an array.
+    pub fn jobs(&self, array: u32) -> impl Iterator<Item = u32> + '_ {
+        self.families.get(&array.to_string()).into_iter().flatten().flat_map(Record::ids)
+    }
+
+    /// The jobs that continue a sweep, as Slurm writes a list.
+    pub fn continues(&self, key: &str) -> String {
+        let own = self.families.get(key).into_iter().flatten();
+        own.flat_map(Record::ids).collect::<TaskIds>().to_string()
+    }
+
+    /// Notes which sweep continues which.
+    pub fn mark(&self, sweeps: &mut [Sweep]) {
+        for sweep in sweeps {
+            let ids: TaskIds = self.of(sweep).iter().flat_map(Record::ids).collect();
+            sweep.continued_by = ids.iter().collect();
+            sweep.continues = match sweep.kind {
+                Kind::Array => first(&self.parents, &sweep.key).map(str::to_owned),
+                Kind::SharedName => None,
+            };
+        }
     }
 
     /// Counts one sweep so.
     pub fn count(&self, sweep: &mut Sweep, snapshot: &Snapshot) {
         let own = self.of(sweep);
         if !own.is_empty() {
-            let _ = count_cancelled(sweep, &own);
-            sweep::take_over(&mut Vec::new(), sweep, snapshot, &again(&own, snapshot));
+            let _ = count_cancelled(sweep, own);
+            sweep::take_over(&mut Vec::new(), sweep, snapshot, &again(own, snapshot));
         }
     }
 
@@ -123,16 +173,57 @@ impl Submitted {
         let mut evidence = sweep::tasks(snapshot, sweep);
         let own = self.of(sweep);
         if !own.is_empty() {
-            let cancelled = count_cancelled(sweep, &own);
+            let cancelled = count_cancelled(sweep, own);
             sweep::add_cancelled(&mut evidence, sweep, &cancelled);
-            sweep::take_over(&mut evidence, sweep, snapshot, &again(&own, snapshot));
+            sweep::take_over(&mut evidence, sweep, snapshot, &again(own, snapshot));
         }
         evidence
     }
 
-    fn of(&self, sweep: &Sweep) -> Vec<Record> {
-        self.records.iter().filter(|record| record.sweep == sweep.key).cloned().collect()
+    fn of(&self, sweep: &Sweep) -> &[Record] {
+        self.families.get(&sweep.key).map_or(&[], Vec::as_slice)
     }
+}
+
+/// The records of a sweep, and of the arrays that continue it: those have the
+/// indices of its tasks. `records` are those of all sweeps, oldest first.
+pub fn family(mut records: Vec<Record>, key: &str) -> Vec<Record> {
+    let parents = parents(&records);
+    records.retain(|record| root(&parents, record) == key);
+    records
+}
+
+/// The array of which this one runs tasks that a plan has submitted again, if
+/// it does: the first of such a chain. `records` are those of all sweeps.
+pub fn origin(records: &[Record], key: &str) -> Option<String> {
+    first(&parents(records), key).map(str::to_owned)
+}
+
+/// The arrays of which plans have submitted tasks again, by the new jobs.
+type Parents = BTreeMap<u32, String>;
+
+fn parents(records: &[Record]) -> Parents {
+    let arrays = records.iter().filter(|record| record.kind == Kind::Array);
+    arrays.flat_map(|record| record.ids().into_iter().map(|id| (id, record.sweep.clone()))).collect()
+}
+
+fn first<'p>(parents: &'p Parents, key: &str) -> Option<&'p str> {
+    let parent = |key: &str| parents.get(&key.parse::<u32>().ok()?).map(String::as_str);
+    let mut found = parent(key)?;
+    // Ids are given once, but a record can be written by anybody.
+    for _ in 0..LONGEST_CHAIN {
+        match parent(found) {
+            Some(next) if next != key => found = next,
+            _ => break,
+        }
+    }
+    Some(found)
+}
+
+/// The sweep of which a record tells in the end.
+fn root<'r>(parents: &'r Parents, record: &'r Record) -> &'r str {
+    let first = first(parents, &record.sweep).filter(|_| record.kind == Kind::Array);
+    first.unwrap_or(&record.sweep)
 }
 
 /// Counts as cancelled what a plan has cancelled and what Slurm does not know

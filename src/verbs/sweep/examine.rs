@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::again::Submitted;
 use super::records::Record;
+use super::settle::{Settled, Statement};
 use super::{Glance, Named, again, find, look, records};
 use crate::checkpoint::Depth;
 use crate::cluster::{Origin, Snapshot, State};
@@ -38,12 +39,17 @@ pub struct Examined {
     pub judgement: Judgement,
     /// How far the running tasks have come.
     pub progress: Vec<TaskProgress>,
+    /// Who said that it is dealt with, and why.
+    pub settled: Option<Statement>,
 }
 
 /// What an answer shows of a sweep that was looked into.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Findings {
+    /// Who said that it is dealt with, and why: then it asks for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Statement>,
     /// Causes, health, decision, and what led there.
     pub judgement: Judgement,
     /// The tasks that a plan submitted again, in rising order.
@@ -99,6 +105,7 @@ impl From<Examined> for Findings {
             })
         };
         Findings {
+            settled: examined.settled,
             submitted_again: examined.again.iter().map(submitted_again).collect(),
             causes: tasks.iter().filter_map(cause).collect(),
             judgement: examined.judgement,
@@ -132,7 +139,7 @@ pub fn one_to(
     let place = Place { depth, ..Place::of(context) };
     let table = place.table()?;
     let snapshot = look(context, source, Some(wanted))?;
-    let found = find(&snapshot, Some(wanted))?;
+    let found = find(&snapshot, Some(wanted), &place.submitted_again())?;
     // `find` with a name never comes back without the one.
     let Some(sweep) = found.sweeps.into_iter().next() else {
         return Err(Error::NoSweep { wanted: wanted.to_owned() });
@@ -233,12 +240,19 @@ pub struct LookedInto {
     pub judgement: Judgement,
     /// How far the running tasks have come.
     pub progress: Vec<TaskProgress>,
+    /// Who said that it is dealt with, when and why, in words.
+    pub settled: Option<String>,
 }
 
 impl Place<'_> {
     /// What plans have submitted of the sweeps here.
     pub(super) fn submitted_again(&self) -> Submitted {
         Submitted::read(self.home.as_deref())
+    }
+
+    /// What was said of the sweeps here.
+    pub(super) fn settled(&self) -> Settled {
+        Settled::read(self.home.as_deref())
     }
 
     /// What accounting and queue alone make of sweeps, which are counted by what
@@ -248,6 +262,7 @@ impl Place<'_> {
         snapshot: &Snapshot,
         sweeps: impl Iterator<Item = &'s mut Sweep>,
         submitted: &Submitted,
+        settled: &Settled,
     ) -> Result<Vec<Glance>, Error> {
         let table = self.table()?;
         let parameters = sweep::Parameters::default();
@@ -258,7 +273,8 @@ impl Place<'_> {
             let judgement = sweep::judge(sweep, &evidence, &rules);
             let why = judgement.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
             let (health, decision) = (judgement.health, judgement.decision);
-            Glance { key: sweep.key.clone(), health, decision, why }
+            let settled = settled.of(sweep, &evidence).map(Statement::in_words);
+            Glance { key: sweep.key.clone(), health, decision, why, settled }
         };
         Ok(sweeps.map(glance).collect())
     }
@@ -291,7 +307,7 @@ pub fn folders(context: &Context, source: Option<&Source>, wanted: &str) -> Resu
     let place = Place::of(context);
     let table = place.table()?;
     let snapshot = look(context, source, Some(wanted))?;
-    let found = find(&snapshot, Some(wanted))?;
+    let found = find(&snapshot, Some(wanted), &place.submitted_again())?;
     let Some(mut sweep) = found.sweeps.into_iter().next() else {
         return Err(Error::NoSweep { wanted: wanted.to_owned() });
     };
@@ -314,9 +330,12 @@ pub fn into(place: &Place, table: Table, mut snapshot: Snapshot, mut sweep: Swee
     }
     let again = again::again(&records, &snapshot);
     let wanted = Wanted { sweep: &mut sweep, again: &again, cancelled: &cancelled };
-    let LookedInto { mut gathered, judgement, progress } = looked_into(place, &table, &snapshot, wanted);
+    let LookedInto { mut gathered, judgement, progress, .. } = looked_into(place, &table, &snapshot, wanted);
     gathered.not_read.extend(unread);
-    Examined { snapshot, sweep, others: Vec::new(), again, gathered, table, judgement, progress }
+    let all = place.settled();
+    let settled = all.of(&sweep, &gathered.evidence).cloned();
+    gathered.not_read.extend(all.unread);
+    Examined { settled, snapshot, sweep, others: Vec::new(), again, gathered, table, judgement, progress }
 }
 
 /// The same for whoever goes on with the snapshot; jobs that were submitted
@@ -333,15 +352,17 @@ pub fn look_into(place: &Place, table: &Table, snapshot: &Snapshot, sweep: &Swee
         Wanted { sweep: &mut sweep, again: &again, cancelled: &cancelled },
     );
     looked.gathered.not_read.extend(unread);
+    let settled = place.settled();
+    looked.settled = settled.of(&sweep, &looked.gathered.evidence).map(Statement::in_words);
+    looked.gathered.not_read.extend(settled.unread);
     looked
 }
 
 /// What plans have submitted of a sweep, and why that is not known.
 fn submitted(place: &Place, sweep: &Sweep) -> (Vec<Record>, Option<String>) {
-    let records = place.home.as_deref().map(|home| records::of_sweep(home, &sweep.key));
-    match records {
+    match place.home.as_deref().map(records::all) {
         Some(Err(error)) => (Vec::new(), Some(format!("which tasks were submitted again: {error}"))),
-        records => (records.and_then(Result::ok).unwrap_or_default(), None),
+        records => (again::family(records.and_then(Result::ok).unwrap_or_default(), &sweep.key), None),
     }
 }
 
@@ -357,5 +378,5 @@ fn looked_into(place: &Place, table: &Table, snapshot: &Snapshot, wanted: Wanted
     };
     let judgement = sweep::judge(sweep, &gathered.evidence, &rules);
     let progress = sweep::progress(&gathered.evidence, &place.config.sweeps);
-    LookedInto { gathered, judgement, progress }
+    LookedInto { gathered, judgement, progress, settled: None }
 }

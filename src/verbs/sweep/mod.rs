@@ -10,6 +10,7 @@ pub mod plan;
 pub mod preflight;
 pub mod records;
 pub mod report;
+pub mod settle;
 pub mod submit;
 pub mod which;
 
@@ -24,6 +25,7 @@ use crate::config::Source;
 use crate::safety;
 use crate::sweep::{self, Decision, Health, Sweep};
 use crate::terms::{Known, Time};
+use again::Submitted;
 use examine::Place;
 
 /// What `sweep` found.
@@ -67,7 +69,10 @@ pub struct Outcome {
 impl Outcome {
     /// True if somebody must intervene in the sweep that was looked into.
     pub fn says_intervene(&self) -> bool {
-        self.examined.as_ref().is_some_and(|examined| examined.judgement.decision == Decision::Intervene)
+        let asks = |examined: &examine::Findings| {
+            examined.settled.is_none() && examined.judgement.decision == Decision::Intervene
+        };
+        self.examined.as_ref().is_some_and(asks)
     }
 }
 
@@ -84,6 +89,9 @@ pub struct Glance {
     pub decision: Decision,
     /// The weightiest sentence of those that led there.
     pub why: String,
+    /// Who said that it is dealt with, when, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<String>,
 }
 
 /// So many sweeps are glanced at.
@@ -137,13 +145,19 @@ fn of_saved(name: String, mut read: Accounting) -> Snapshot {
 }
 
 /// Finds the sweeps of a snapshot, or the one that `wanted` names: the id of
-/// an array or of one of its jobs, the name, or the start of a name.
+/// an array or of one of its jobs, the name, or the start of a name. What plans
+/// have submitted again belongs to the sweep that it continues.
 ///
 /// # Errors
 /// [`Error::NoSweep`] and [`Error::SeveralSweeps`] for what `wanted` names;
 /// [`Error::Unseen`] if it may be where nothing was seen.
-pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error> {
-    let found = sweep::sweeps(snapshot);
+pub fn find(snapshot: &Snapshot, wanted: Option<&str>, submitted: &Submitted) -> Result<Outcome, Error> {
+    let mut found = sweep::sweeps(snapshot);
+    match wanted {
+        // What continues another one is found by its own id.
+        Some(_) => submitted.mark(&mut found.sweeps),
+        None => submitted.fold(&mut found.sweeps),
+    }
     let mut problems = snapshot.problems.clone();
     for (about, why) in [("queue", why_not(&snapshot.jobs)), ("accounting", why_not(&snapshot.accounting))] {
         let said = |why: &String| problems.iter().any(|problem| problem.what.contains(why.as_str()));
@@ -181,12 +195,17 @@ pub fn find(snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error>
     })
 }
 
-/// Counts the sweeps by what plans have submitted of them, too.
-pub fn counted(place: &Place, snapshot: &Snapshot, mut outcome: Outcome) -> Outcome {
+/// The sweeps as [`find`] finds them, counted by what plans have submitted of
+/// them, too.
+///
+/// # Errors
+/// As for [`find`].
+pub fn counted(place: &Place, snapshot: &Snapshot, wanted: Option<&str>) -> Result<Outcome, Error> {
     let submitted = place.submitted_again();
+    let mut outcome = find(snapshot, wanted, &submitted)?;
     outcome.sweeps.iter_mut().for_each(|sweep| submitted.count(sweep, snapshot));
     outcome.problems.extend(submitted.unread.map(|what| Problem { about: "plans".to_owned(), what }));
-    outcome
+    Ok(outcome)
 }
 
 /// All sweeps, and what queue and accounting alone make of the newest ones.
@@ -194,11 +213,13 @@ pub fn counted(place: &Place, snapshot: &Snapshot, mut outcome: Outcome) -> Outc
 /// # Errors
 /// As for [`find`]; a pattern of the settings cannot be used.
 pub fn table(place: &Place, snapshot: &Snapshot) -> Result<Outcome, Error> {
-    let mut outcome = find(snapshot, None)?;
     let submitted = place.submitted_again();
+    let mut outcome = find(snapshot, None, &submitted)?;
     let newest = outcome.sweeps.iter_mut().take(MOST_GLANCES);
-    outcome.glances = place.glances(snapshot, newest, &submitted)?;
+    let settled = place.settled();
+    outcome.glances = place.glances(snapshot, newest, &submitted, &settled)?;
     outcome.sweeps.iter_mut().skip(MOST_GLANCES).for_each(|sweep| submitted.count(sweep, snapshot));
+    outcome.problems.extend(settled.unread.map(|what| Problem { about: "settled".to_owned(), what }));
     outcome.problems.extend(submitted.unread.map(|what| Problem { about: "plans".to_owned(), what }));
     Ok(outcome)
 }
@@ -209,7 +230,7 @@ pub fn table(place: &Place, snapshot: &Snapshot) -> Result<Outcome, Error> {
 /// # Errors
 /// As for [`find`]; a pattern of the settings cannot be used.
 pub fn board(place: &Place, snapshot: Snapshot, wanted: &str) -> Result<Outcome, Error> {
-    let mut outcome = find(&snapshot, Some(wanted))?;
+    let mut outcome = find(&snapshot, Some(wanted), &place.submitted_again())?;
     if let Some(sweep) = outcome.sweeps.first_mut() {
         let examined = examine::into(place, place.table()?, snapshot, sweep.clone());
         // With the tasks that were submitted again.

@@ -185,7 +185,14 @@ pub fn make(context: &Context, source: Option<&Source>) -> Result<Page, Error> {
     let place = Place::of(context);
     let snapshot = look(context, source, None)?;
     let live = |sweep: &sweep::Sweep| sweep.states.keys().any(|state| state.is_live());
-    let mut sweeps: Vec<sweep::Sweep> = sweep::sweeps(&snapshot).sweeps.into_iter().filter(live).collect();
+    let submitted = place.submitted_again();
+    let mut sweeps = sweep::sweeps(&snapshot).sweeps;
+    submitted.fold(&mut sweeps);
+    sweeps.retain(|sweep| {
+        let mut counted = sweep.clone();
+        submitted.count(&mut counted, &snapshot);
+        live(&counted)
+    });
     let mut facts = Facts { left_out: sweeps.len().saturating_sub(MOST_SWEEPS), ..Facts::default() };
     sweeps.truncate(MOST_SWEEPS);
     facts.problems = snapshot.problems.clone();

@@ -39,14 +39,18 @@ pub struct Asked {
 }
 
 /// Finds what `wanted` means: a whole name, else the id of an array, a task or
-/// a job, also a task's raw id, else the beginning of one name.
+/// a job, also a task's raw id, else the beginning of one name. A name means no
+/// sweep that continues another one, unless nothing else has it.
 ///
 /// # Errors
 /// [`Error::NoSweep`], [`Error::SingleJob`] and [`Error::SeveralSweeps`];
 /// [`Error::Unseen`] if it may be where nothing was seen.
 pub fn meant(snapshot: &Snapshot, sweeps: &[Sweep], wanted: &str) -> Result<Meant, Error> {
     let which = |fits: &dyn Fn(&Sweep) -> bool| -> Vec<usize> {
-        (0..sweeps.len()).filter(|at| fits(&sweeps[*at])).collect()
+        let fitting: Vec<usize> = (0..sweeps.len()).filter(|at| fits(&sweeps[*at])).collect();
+        let firsts: Vec<usize> =
+            fitting.iter().copied().filter(|at| sweeps[*at].continues.is_none()).collect();
+        if firsts.is_empty() { fitting } else { firsts }
     };
     let id = wanted.parse::<JobId>().ok();
     let mut found = Meant::of(which(&|sweep| sweep.name == wanted), None);

@@ -27,6 +27,8 @@ pub struct Read<'r> {
     pub judgement: &'r Judgement,
     /// How far running tasks are.
     pub progress: &'r [TaskProgress],
+    /// Who said that it is dealt with, in words.
+    pub settled: Option<String>,
     /// What was not read, in words.
     pub not_read: &'r [String],
     /// How many tasks were not looked at because time was up.
@@ -57,6 +59,7 @@ pub fn standing(read: &Read) -> StandingFact {
     let work_dir = read.work_dir.filter(|_| is_elsewhere);
     StandingFact {
         work_dir: work_dir.map(|dir| clip(&escape_path(dir), 200)).unwrap_or_default(),
+        settled: read.settled.as_deref().map(|said| one_line(said, SENTENCE)).unwrap_or_default(),
         health: judgement.health.name().to_owned(),
         decision: judgement.decision.name().to_owned(),
         reason: judgement.reasons.first().map(|reason| one_line(&reason.text, SENTENCE)).unwrap_or_default(),

@@ -12,6 +12,7 @@ pub use since::{changed, moved, resubmitted};
 
 use super::sweep::again::Submitted;
 use super::sweep::examine::{self, LookedInto, Place};
+use super::sweep::settle::{Settled, Statement};
 use super::{Context, snapshot};
 use crate::cluster::Snapshot;
 use crate::config::{Config, Sweeps};
@@ -39,6 +40,7 @@ pub fn of(context: &Context, snapshot: &Arc<Snapshot>, budget: Seconds) -> Optio
     }
     let submitted = Submitted::read(Some(&context.home()));
     let mut found: Vec<Sweep> = sweep::sweeps(snapshot).sweeps;
+    submitted.fold(&mut found);
     let is_live = |sweep: &Sweep| sweep.total.is_none_or(|total| total > sweep.finished);
     found.sort_by_key(|sweep| (!is_live(sweep), std::cmp::Reverse(sweep.submitted.max(sweep.ended))));
     let omitted = found.len().saturating_sub(MOST_SWEEPS);
@@ -83,6 +85,8 @@ fn counts(sweep: &Sweep) -> SweepFact {
     SweepFact {
         key: key(sweep),
         name: clip(&escape(&sweep.name), 120),
+        continued_by: Members(sweep.continued_by.iter().copied().collect()).to_string(),
+        continues: sweep.continues.as_deref().map(|first| clip(&escape(first), 120)).unwrap_or_default(),
         total: sweep.total.map(|total| total as u64),
         finished: sweep.finished as u64,
         states: sweep.states.iter().map(|(state, count)| (state.name().to_owned(), *count as u64)).collect(),
@@ -144,11 +148,10 @@ fn standings(
         0 => "logs and run folders: not asked for".to_owned(),
         _ => format!("logs and run folders: not within {budget}"),
     };
-    let settings = &context.config.sweeps;
+    let settled = Settled::read(Some(&context.home()));
+    let by = Judge { settings: &context.config.sweeps, table: &table, submitted, settled: &settled };
     let judged = sweeps.iter().zip(read).map(|(sweep, read)| {
-        let mut standing = read.unwrap_or_else(|| {
-            by_accounting(snapshot, sweep, submitted, &Judge { settings, table: &table }, &why)
-        });
+        let mut standing = read.unwrap_or_else(|| by_accounting(snapshot, sweep, &by, &why));
         standing.not_read.extend(problem.take().map(|what| crate::safety::one_line(&what, 300)));
         standing
     });
@@ -159,26 +162,23 @@ fn standings(
 struct Judge<'j> {
     settings: &'j Sweeps,
     table: &'j Table,
+    submitted: &'j Submitted,
+    settled: &'j Settled,
 }
 
 /// What queue and accounting alone say of a sweep.
-fn by_accounting(
-    snapshot: &Snapshot,
-    sweep: &Sweep,
-    submitted: &Submitted,
-    by: &Judge<'_>,
-    why: &str,
-) -> StandingFact {
+fn by_accounting(snapshot: &Snapshot, sweep: &Sweep, by: &Judge<'_>, why: &str) -> StandingFact {
     let mut sweep = sweep.clone();
+    let Judge { settings, table, submitted, settled } = *by;
     let evidence = submitted.tasks(&mut sweep, snapshot);
     let parameters = Parameters::default();
-    let Judge { settings, table } = *by;
     let rules = Rules { settings, table, parameters: &parameters, now: snapshot.taken_at };
     let judgement = sweep::judge(&sweep, &evidence, &rules);
     compress::standing(&compress::Read {
         evidence: &evidence,
         judgement: &judgement,
         progress: &[],
+        settled: settled.of(&sweep, &evidence).map(Statement::in_words),
         not_read: &[why.to_owned()],
         cut_short: 0,
         work_dir: None,
@@ -215,12 +215,13 @@ impl Reader {
                 self.within.clone(),
                 self.home.clone(),
             );
-            let LookedInto { gathered, judgement, progress } =
+            let LookedInto { gathered, judgement, progress, settled } =
                 examine::look_into(&place, &self.table, &self.snapshot, sweep);
             let standing = compress::standing(&compress::Read {
                 evidence: &gathered.evidence,
                 judgement: &judgement,
                 progress: &progress,
+                settled,
                 not_read: &gathered.not_read,
                 cut_short: gathered.cut_short,
                 work_dir: gathered.work_dirs.first().map(|(dir, _)| dir.as_path()),

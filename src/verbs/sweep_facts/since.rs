@@ -12,8 +12,9 @@ use crate::sweep::{self, Delta, Look, Members, Sweep};
 use crate::sys::FileError;
 use crate::terms::{Seconds, Time};
 use crate::verbs::Context;
-use crate::verbs::sweep::again::Submitted;
+use crate::verbs::sweep::again::{self, Submitted};
 use crate::verbs::sweep::records::{self, Done, Progress};
+use crate::verbs::sweep::settle::Settled;
 
 /// The sweeps of a document in which tasks changed, looked at again: those of
 /// which nothing moved are what they were, and cost nothing.
@@ -23,12 +24,23 @@ pub fn changed(
     snapshot: &Arc<Snapshot>,
     budget: Seconds,
 ) -> Vec<SweepFact> {
-    let today = sweep::sweeps(snapshot).sweeps;
     let submitted = Submitted::read(Some(&context.home()));
+    let mut today = sweep::sweeps(snapshot).sweeps;
+    submitted.fold(&mut today);
+    let settled = Settled::read(Some(&context.home()));
+    let is_said_now = |sweep: &Sweep| {
+        let said = settled.said_of(&sweep.key, &sweep.name).is_some();
+        let then = then.listed.iter().find(|fact| fact.key == key(sweep));
+        let then = then.and_then(|fact| fact.standing.as_ref());
+        then.is_some_and(|then| then.settled.is_empty() == said)
+    };
     let has_changed = |sweep: &Sweep| {
         let mut sweep = sweep.clone();
         submitted.count(&mut sweep, snapshot);
-        let delta = comparable(then).find(|(fact, _)| fact.key == key(&sweep));
+        if is_said_now(&sweep) {
+            return true;
+        }
+        let delta = comparable(then, &submitted).find(|(fact, _)| fact.key == key(&sweep));
         delta.is_some_and(|(fact, look)| {
             let delta = Delta::between(&look, Some(&sweep.look));
             fact.standing.is_some() && !delta.is_empty() && !delta.id_reused
@@ -41,9 +53,10 @@ pub fn changed(
 /// What changed, in sentences: tasks, then health, decision and causes of those
 /// sweeps that were looked at `again`.
 pub fn moved(context: &Context, then: &SweepsFact, snapshot: &Snapshot, again: &[SweepFact]) -> Vec<Moved> {
-    let now = Submitted::read(Some(&context.home())).sweeps(snapshot).sweeps;
+    let submitted = Submitted::read(Some(&context.home()));
+    let now = submitted.sweeps(snapshot).sweeps;
     let mut moved = Vec::new();
-    for (fact, look) in comparable(then) {
+    for (fact, look) in comparable(then, &submitted) {
         let today = now.iter().find(|sweep| key(sweep) == fact.key);
         let delta = Delta::between(&look, today.map(|sweep| &sweep.look));
         let Some(what) = sentence(&delta, fact, today) else { continue };
@@ -56,9 +69,13 @@ pub fn moved(context: &Context, then: &SweepsFact, snapshot: &Snapshot, again: &
 }
 
 /// The sweeps of a document that can be compared. One that had ended and left
-/// the window of accounting has not moved.
-fn comparable(then: &SweepsFact) -> impl Iterator<Item = (&SweepFact, Look)> {
-    let live = then.listed.iter().filter(|fact| fact.is_live() && !fact.tasks.is_empty());
+/// the window of accounting has not moved, unless tasks of it were submitted again.
+fn comparable<'t>(
+    then: &'t SweepsFact,
+    submitted: &'t Submitted,
+) -> impl Iterator<Item = (&'t SweepFact, Look)> {
+    let goes_on = |fact: &&SweepFact| fact.is_live() || submitted.continues(&fact.key) != fact.continued_by;
+    let live = then.listed.iter().filter(goes_on).filter(|fact| !fact.tasks.is_empty());
     live.filter_map(|fact| Some((fact, look_of(fact)?)))
 }
 
@@ -108,8 +125,9 @@ fn sentence(delta: &Delta, then: &SweepFact, today: Option<&Sweep>) -> Option<St
 /// The records cannot be read.
 pub fn resubmitted(context: &Context, then: &SweepsFact, made: Time) -> Result<Vec<Moved>, FileError> {
     let mut moved = Vec::new();
+    let all = records::all(&context.home())?;
     for fact in &then.listed {
-        for record in records::of_sweep(&context.home(), &fact.key)? {
+        for record in again::family(all.clone(), &fact.key) {
             // The minute of a document is no proof of order; what it names itself is told by its own facts.
             for line in record.lines.iter().filter(|_| record.at >= made) {
                 let what = line_in_words(line).map(|what| {

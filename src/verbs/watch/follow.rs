@@ -8,7 +8,7 @@ use crate::cluster::{Job, Snapshot, State};
 use crate::safety;
 use crate::sweep::memory::Memory;
 use crate::sweep::plan::Again;
-use crate::sweep::{self, Evidence, Kind, Outcome, Sweep};
+use crate::sweep::{self, Evidence, Outcome, Sweep};
 use crate::terms::{JobId, Part, TaskIds};
 use crate::verbs::sweep::again;
 use crate::verbs::sweep::records::{self, Record};
@@ -29,8 +29,8 @@ impl Followed {
     /// Reads what plans have submitted; an error leaves what was known, and is
     /// told in words.
     pub fn read(&mut self, home: &Path, key: &str) -> Result<(), String> {
-        self.records = records::of_sweep(home, key)
-            .map_err(|error| format!("which tasks were submitted again: {error}"))?;
+        let all = records::all(home).map_err(|error| format!("which tasks were submitted again: {error}"))?;
+        self.records = again::family(all, key);
         Ok(())
     }
 
@@ -133,21 +133,6 @@ impl Followed {
         self.unseen = unseen;
         is_new
     }
-}
-
-/// The array of which this one runs tasks that a plan has submitted again, if
-/// it does: the first of such a chain. `records` are those of all sweeps.
-pub(super) fn origin(records: &[Record], key: &str) -> Option<String> {
-    let mut found: Option<String> = None;
-    for _ in 0..records.len() {
-        let id = found.as_deref().unwrap_or(key).parse::<u32>().ok()?;
-        let of = |record: &&Record| record.kind == Kind::Array && record.ids().contains(&id);
-        match records.iter().find(of) {
-            Some(record) if record.sweep != key => found = Some(record.sweep.clone()),
-            _ => break,
-        }
-    }
-    found
 }
 
 /// Every record, and why they are not known.

@@ -13,6 +13,7 @@ use crate::sweep::cadence::FLOOR;
 use crate::sweep::memory::Memory;
 use crate::sweep::{self, Kind, SHARED_NAME_AT_LEAST, Sweep};
 use crate::terms::{JobId, Known, Part, Seconds, TaskIds, Time};
+use crate::verbs::sweep::again;
 use crate::verbs::sweep::records::Record;
 use crate::verbs::{Context, Error};
 
@@ -421,7 +422,7 @@ fn chosen(
     };
     if wanted.is_empty() {
         let live = |sweep: &&Sweep| sweep.states.keys().any(|state| state.is_live());
-        found.iter().filter(live).for_each(|sweep| match follow::origin(records, &sweep.key) {
+        found.iter().filter(live).for_each(|sweep| match again::origin(records, &sweep.key) {
             Some(origin) if sweep.kind == Kind::Array => add(&origin, Kind::Array),
             _ => add(&sweep.key, sweep.kind),
         });
@@ -434,7 +435,7 @@ fn chosen(
                 let Some(sweep) = found.get(meant.newest) else { continue };
                 // Of a name the newest array may be no more than what of another goes on.
                 let is_name = wanted.parse::<JobId>().is_err() && sweep.kind == Kind::Array;
-                let origin = follow::origin(records, &sweep.key).filter(|_| is_name);
+                let origin = again::origin(records, &sweep.key).filter(|_| is_name);
                 add(origin.as_ref().unwrap_or(&sweep.key), sweep.kind);
             }
             Err(error) => match kept.iter().find(|kept| is_meant(&kept.memory, wanted)) {

@@ -1,0 +1,110 @@
+//! What `sweep plan --submit` submitted again is no sweep of its own: it is told
+//! of the one that it continues, wherever sweeps are told.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Sandbox};
+use crate::watch::{accounting, queue, slurm};
+
+/// Notes that a plan of `sweep` submitted these tasks as `job`.
+pub fn submitted(sandbox: &Sandbox, hash: &str, sweep: &str, tasks: &str, job: u32) {
+    let line = json!({
+        "text": format!("sbatch --array={tasks} sweep.sbatch"),
+        "tasks": tasks,
+        "purpose": "resume",
+        "state": "done",
+        "code": 0,
+        "ids": [job],
+    });
+    let record = json!({
+        "format": 1,
+        "hash": hash,
+        "sweep": sweep,
+        "name": "lr",
+        "kind": "array",
+        "at": "2026-11-21T03:40:00Z",
+        "by": "ann@login1",
+        "lines": [line],
+    });
+    sandbox.write(format!(".git/handover/sweeps/plans/{hash}.json"), record.to_string());
+}
+
+/// Array 8, of which two failed; one of them failed again as 520 and goes on as 530.
+fn twice_again() -> Sandbox {
+    let rows = [
+        ("8_0", 9, "COMPLETED", "0:0"),
+        ("8_1", 10, "FAILED", "1:0"),
+        ("8_2", 11, "COMPLETED", "0:0"),
+        ("8_3", 8, "FAILED", "1:0"),
+        ("520_1", 521, "COMPLETED", "0:0"),
+        ("520_3", 520, "FAILED", "1:0"),
+        ("530_3", 530, "RUNNING", "0:0"),
+    ];
+    let (sandbox, ..) = slurm(&[queue(&[("530_3", 530, "RUNNING", "None")])], &[accounting(&rows)]);
+    submitted(&sandbox, "0123456789ab", "8", "1,3", 520);
+    submitted(&sandbox, "0123456789ac", "520", "3", 530);
+    sandbox
+}
+
+fn asked(sandbox: &Sandbox, words: &[&str]) -> Answer {
+    sandbox.handover(words.iter().chain(&["--cluster", "local"]))
+}
+
+fn keys(data: &Value) -> Vec<(String, Value)> {
+    let sweeps = data["sweeps"].as_array().unwrap().iter();
+    sweeps.map(|sweep| (sweep["key"].as_str().unwrap().to_owned(), sweep["continued_by"].clone())).collect()
+}
+
+#[test]
+fn what_continues_a_sweep_is_told_of_it_in_the_list_and_found_by_its_own_id() {
+    let sandbox = twice_again();
+    let list = asked(&sandbox, &["sweep", "--json"]).expect(0).data();
+    assert_eq!(keys(&list), [("8".to_owned(), json!([520, 530]))]);
+    assert_eq!(list["sweeps"][0]["states"], json!({"COMPLETED": 3, "RUNNING": 1}));
+    let text = asked(&sandbox, &["sweep"]).expect(0);
+    assert!(text.stdout().contains("8: continued by 520,530, counted here"), "{text}");
+    for word in ["lr", "l", "8"] {
+        let board = asked(&sandbox, &["sweep", word, "--json"]).expect(0).data();
+        assert_eq!(keys(&board), [("8".to_owned(), json!([520, 530]))], "{word}");
+        assert_eq!(board.get("others"), None, "{word}: {:#}", board["others"]);
+        assert_eq!(board["sweeps"][0]["states"], json!({"COMPLETED": 3, "RUNNING": 1}), "{word}");
+    }
+    let quick = asked(&sandbox, &["sweep", "lr", "--quick"]).expect(0);
+    assert!(quick.stdout().contains("array job 8"), "{quick}");
+    let plan = asked(&sandbox, &["sweep", "plan", "lr", "--json"]);
+    assert_eq!(plan.data()["sweep"], "8", "{plan}");
+    let own = asked(&sandbox, &["sweep", "530"]).expect(0);
+    assert!(own.stdout().contains("continues 8: a plan submitted tasks of that again"), "{own}");
+}
+
+#[test]
+fn snapshot_document_and_status_tell_it_of_the_sweep_that_it_continues() {
+    let sandbox = twice_again();
+    let snapshot = asked(&sandbox, &["snapshot"]).expect(0);
+    assert!(snapshot.stdout().contains("continued by 520,530, counted here"), "{snapshot}");
+    assert!(!snapshot.stdout().contains("lr 5"), "{snapshot}");
+    let status = asked(&sandbox, &["status", "--json"]).expect(0).data();
+    let words = &status["worktrees"][0]["sweeps"];
+    assert_eq!(words.as_array().map(Vec::len), Some(1), "{status:#}");
+    assert_eq!((&words[0]["key"], &words[0]["continued_by"]), (&json!("8"), &json!([520, 530])));
+    let key = asked(&sandbox, &["create"]).expect(0).last_line().to_owned();
+    let text = sandbox.handover(["show", &key]).expect(0);
+    assert!(text.stdout().contains("continued by `520,530`, counted here"), "{text}");
+    assert!(!text.stdout().contains("`520` `lr`"), "{text}");
+}
+
+#[test]
+fn what_was_submitted_again_since_a_document_is_looked_at_again() {
+    let rows = [("8_0", 9, "COMPLETED", "0:0"), ("8_1", 10, "FAILED", "1:0"), ("8_2", 11, "FAILED", "1:0")];
+    let later =
+        [&rows[..], &[("520_1", 521, "COMPLETED", "0:0"), ("520_2", 520, "COMPLETED", "0:0")]].concat();
+    let (sandbox, ..) = slurm(&[queue(&[])], &[accounting(&rows)]);
+    let made = asked(&sandbox, &["create", "--next", "go on"]).expect(0);
+    let key = made.last_line().to_owned();
+    drop(sandbox.fake("sacct").answers(accounting(&later)));
+    sandbox.advance("1h");
+    submitted(&sandbox, "0123456789ab", "8", "1,2", 520);
+    let briefing = asked(&sandbox, &["resume", &key]).expect(0);
+    assert!(!briefing.stdout().contains("decide first"), "{briefing}");
+    assert!(briefing.stdout().contains("2 finished well (1,2)"), "{briefing}");
+}
