@@ -136,6 +136,13 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         }
         Error::Accounting { path, source } => (Exit::Outside, vec![look_at(path, source)]),
         Error::NoSweep { .. } => (Exit::NotFound, hint("see which there are: handover sweep")),
+        Error::LeftOut { .. } => (
+            Exit::NotFound,
+            vec![
+                "any array is found by its id: handover sweep ID".to_owned(),
+                "see which the settings take: handover sweep".to_owned(),
+            ],
+        ),
         Error::SingleJob { wanted, .. } => {
             let id = crate::safety::one_line(wanted, 40);
             (

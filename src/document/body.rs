@@ -297,6 +297,11 @@ impl Body {
         self.texts.is_empty() && self.condition.is_none() && self.focus.is_none()
     }
 
+    /// True if no section says anything, whatever the focus is.
+    pub fn says_nothing(&self) -> bool {
+        self.texts.is_empty() && self.condition.is_none()
+    }
+
     /// This body, with whatever `other` says in the place of what this one says.
     pub fn overridden_by(mut self, other: Body) -> Body {
         self.focus = other.focus.or(self.focus);

@@ -361,7 +361,10 @@ fn seen(facts: &Facts, checked: bool, now: Time) -> String {
 /// they were when the document was made.
 fn sweeps(material: &Material) -> Vec<String> {
     let all = known_sweeps(material);
-    let told = all.into_iter().filter(|(sweep, _)| sweep.is_live() || sweep_lines::decision(sweep).is_some());
+    // Another project's come last.
+    let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(sweep, _)| !sweep.is_foreign());
+    let told = own.into_iter().chain(others);
+    let told = told.filter(|(sweep, _)| sweep.is_live() || sweep_lines::decision(sweep).is_some());
     told.take(SWEEPS).flat_map(|(sweep, when)| sweep_lines::brief(sweep, when)).collect()
 }
 

@@ -139,6 +139,10 @@ pub struct Base {
     pub ahead: u32,
     /// Commits that the base has and the work lacks.
     pub behind: u32,
+    /// The newest of the commits that the work has and the base lacks, newest
+    /// first: short id and subject, escaped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<String>,
 }
 
 /// The files that differ from HEAD.

@@ -167,7 +167,8 @@ impl Here<'_> {
 }
 
 impl Entry {
-    fn is_of(&self, here: &Here) -> bool {
+    /// True if it is of this worktree.
+    pub fn is_of(&self, here: &Here) -> bool {
         self.worktree.as_ref().is_some_and(|worktree| here.is_of(worktree, self.host.as_deref()))
     }
 

@@ -12,6 +12,16 @@ pub struct Lint {
     pub gaps: Vec<Gap>,
 }
 
+impl Lint {
+    /// Leaves out what is missing about jobs.
+    pub fn without_jobs(&mut self) {
+        let is_other = |gap: &Gap| !matches!(gap.section, Section::Jobs | Section::IfThen);
+        self.gaps.retain(is_other);
+        let lost: u32 = self.gaps.iter().map(|gap| gap.weight).sum();
+        self.score = 100u32.saturating_sub(lost);
+    }
+}
+
 /// One thing that a handover lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -194,6 +194,16 @@ fn changed(facts: &Facts) -> String {
                 at.short()
             ),
         });
+        let mut subjects: Vec<String> =
+            base.subjects.iter().map(|subject| code_span(&clip(subject, 120))).collect();
+        let more = (base.ahead as usize).saturating_sub(subjects.len());
+        if more > 0 && !subjects.is_empty() {
+            subjects.push(format!("and {more} older ones"));
+        }
+        // They belong to the line that counts them.
+        if let Some(line) = lines.last_mut() {
+            subjects.iter().for_each(|subject| line.push_str(&format!("\n  - {subject}")));
+        }
     }
     if let Some(operation) = &facts.operation {
         let of = facts.operation_branch.as_deref().map(|branch| format!(" of {}", code_span(branch)));

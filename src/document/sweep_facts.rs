@@ -69,6 +69,11 @@ pub struct SweepFact {
 }
 
 impl SweepFact {
+    /// True if it works in no worktree of this repository.
+    pub fn is_foreign(&self) -> bool {
+        self.standing.as_ref().is_some_and(|standing| standing.foreign)
+    }
+
     /// True if a task of it may still do something.
     pub fn is_live(&self) -> bool {
         self.total.is_none_or(|total| total > self.finished)
@@ -93,6 +98,10 @@ pub struct StandingFact {
     /// Empty if it is the worktree of the document, or not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub work_dir: String,
+    /// True if it works on the machine of the document, in no worktree of its
+    /// repository: another project's, which asks for nothing here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
     /// Of how many tasks logs and run folders were read; 0 means that queue and
     /// accounting alone stand behind this.
     #[serde(default)]
@@ -239,7 +248,7 @@ impl StandingFact {
 
     /// True if somebody has to look or to act.
     pub fn asks(&self) -> bool {
-        self.settled.is_empty() && self.decision != "no intervention"
+        self.settled.is_empty() && !self.foreign && self.decision != "no intervention"
     }
 }
 

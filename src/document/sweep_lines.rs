@@ -158,7 +158,8 @@ fn plan(sweep: &SweepFact) -> Option<String> {
 
 fn judged(sweep: &SweepFact, standing: &StandingFact) -> Vec<String> {
     let mut rows = Vec::new();
-    let plan = plan(sweep).filter(|_| standing.asks() || standing.failed > 0 && standing.settled.is_empty());
+    let is_asked = standing.asks() || standing.failed > 0 && standing.settled.is_empty() && !standing.foreign;
+    let plan = plan(sweep).filter(|_| is_asked);
     let plan = plan.map(|plan| format!(". What to do: {plan}")).unwrap_or_default();
     rows.push(format!("**{}**: {}{plan}", verdict(standing), prose(&standing.reason, 300)));
     rows.extend(settled(standing));

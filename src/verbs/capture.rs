@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use super::{Context, Error};
 use crate::document::{Base, FileFact, FilesFact, RepositoryFact, WorktreeFact};
 use crate::git::{Change, ChangeKind, Operation, Status, Untracked, rebased_branch};
-use crate::safety::{clip, code_span, escape, escape_path, url_without_credentials};
+use crate::safety::{clip, code_span, escape, escape_path, one_line, url_without_credentials};
 use crate::terms::{Bytes, CommitId, Digest, Time};
 use crate::worktree::registry;
 
@@ -19,6 +19,8 @@ const LARGE: u64 = 32 << 20;
 const MOST_READ: u64 = 512 << 20;
 /// At most this many paths are listed.
 const MOST_LISTED: usize = 500;
+/// So many commits are named.
+const MOST_SUBJECTS: usize = 20;
 
 /// The worktree at one moment, as documents store it.
 #[derive(Debug, Clone)]
@@ -109,12 +111,26 @@ pub fn base(context: &Context, head: Option<&CommitId>) -> Result<Option<Base>, 
     };
     let divergence = history.divergence(head, &tip)?;
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let subjects = match divergence.ahead {
+        0 => Vec::new(),
+        _ => subjects(context, &tip, head)?,
+    };
     Ok(Some(Base {
+        subjects,
         branch: escape(&branch),
         merge_base: history.merge_base(head, &tip)?,
         ahead: count(divergence.ahead),
         behind: count(divergence.behind),
     }))
+}
+
+/// The newest commits between two, one line each.
+fn subjects(context: &Context, from: &CommitId, to: &CommitId) -> Result<Vec<String>, Error> {
+    let (most, range) = (format!("-{MOST_SUBJECTS}"), format!("{from}..{to}"));
+    let words = ["log", "-z", &most, "--no-show-signature", "--format=%h %s", &range, "--"];
+    let listed = context.repository.git().run(&words)?;
+    let listed = String::from_utf8_lossy(&listed);
+    Ok(listed.split('\0').filter(|line| !line.is_empty()).map(|line| one_line(line, 120)).collect())
 }
 
 /// How many stashes the repository has.

@@ -178,8 +178,81 @@ pub fn compose(context: &Context, shelf: &Shelf, wish: &Wish, created: Time) -> 
     redact_facts(&mut facts, &mut redactions);
     facts.redactions = redactions;
     facts.shorten();
-    let lint = lint(&body, &facts);
+    if let Some(parent) = facts.parent.as_ref().filter(|parent| parent.relation == Relation::Continues)
+        && let Some(before) = said_before(shelf, &parent.key, &body, &facts)
+    {
+        let key = &parent.key;
+        notes.push(format!(
+            "it says less than the one that it follows, {key} ({} of 100 against {}): say it again, or correct that \
+             one: handover create --amend {key}",
+            before.now, before.then
+        ));
+    }
+    notes.extend(uncommitted(&facts));
+    notes.extend(of_others(context, &facts));
+    let mut lint = lint(&body, &facts);
+    if is_other_projects(&facts) {
+        // Nobody here can say what those jobs are for.
+        lint.without_jobs();
+    }
     Ok(Composed { facts, body, since, lint, notes })
+}
+
+/// A document that says much more than the one that follows it.
+pub(super) struct SaidBefore {
+    /// Its score.
+    pub then: u32,
+    /// The score of the one that follows.
+    pub now: u32,
+    /// Its goal, if the one that follows says none.
+    pub goal: Option<String>,
+}
+
+/// What the document before this one says, if that is much more.
+pub(super) fn said_before(shelf: &Shelf, before: &AnyKey, body: &Body, facts: &Facts) -> Option<SaidBefore> {
+    /// So many points are much.
+    const MUCH: u32 = 30;
+    let bytes = shelf.bytes(before).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let (then, said) = document::read(&text).ok()?;
+    let said = Body::read(said.as_bytes()).ok()?;
+    let (then, now) = (lint(&said, &then).score, lint(body, facts).score);
+    let goal = said.text(Section::Goal).filter(|_| body.text(Section::Goal).is_none()).map(str::to_owned);
+    (then >= now + MUCH).then_some(SaidBefore { then, now, goal })
+}
+
+/// What the next agent sees only in this very worktree.
+fn uncommitted(facts: &Facts) -> Option<String> {
+    let count = facts.files.listed.len() + facts.files.omitted as usize;
+    let (files, are, they) = if count == 1 { ("file", "is", "it") } else { ("files", "are", "they") };
+    (count > 0).then(|| {
+        format!("{count} {files} {are} not committed: in another worktree or clone nobody will see {they}")
+    })
+}
+
+/// Sweeps that work elsewhere on this machine are told, and asked of nobody here.
+fn of_others(context: &Context, facts: &Facts) -> Option<String> {
+    let settings = &context.config.cluster;
+    let foreign = facts.sweeps.iter().flat_map(|sweeps| &sweeps.listed).filter(|sweep| sweep.is_foreign());
+    let count = foreign.count();
+    let sweeps = if count == 1 { "1 sweep works".to_owned() } else { format!("{count} sweeps work") };
+    (count > 0 && settings.names.is_empty() && settings.ids.is_empty()).then(|| {
+        format!(
+            "{sweeps} in no worktree of this repository; `names` below `cluster` in .handover.yaml says which jobs are this project's"
+        )
+    })
+}
+
+/// True if every live job is of a sweep that works in no worktree of this repository.
+fn is_other_projects(facts: &Facts) -> bool {
+    let sweeps: Vec<_> = facts.sweeps.iter().flat_map(|sweeps| &sweeps.listed).collect();
+    let is_foreign = |job: &document::JobFact| {
+        let is_it = |sweep: &&&document::SweepFact| {
+            sweep.key == job.id.base.to_string() || sweep.key == sweep.name && job.name == sweep.name
+        };
+        sweeps.iter().find(is_it).is_some_and(|sweep| sweep.is_foreign())
+    };
+    facts.jobs.as_ref().is_some_and(|jobs| !jobs.listed.is_empty() && jobs.listed.iter().all(is_foreign))
 }
 
 /// What a document follows.

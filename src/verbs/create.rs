@@ -142,6 +142,7 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     let mut wish = options.wish.clone();
     let mut draft = None;
     let mut left_alone = false;
+    let mut untouched = false;
     if manner == Manner::Side {
         wish.relation = Relation::Beside;
     }
@@ -168,7 +169,9 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
         if manner == Manner::Side {
             left_alone = path.exists();
         } else if let Some(bytes) = document::read_file(&path)? {
-            wish.body = Body::read(&bytes)?.overridden_by(wish.body);
+            let written = Body::read(&bytes)?;
+            untouched = written.says_nothing();
+            wish.body = written.overridden_by(wish.body);
             draft = Some(path);
         }
     }
@@ -178,6 +181,12 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
         wish.parent = Some(KeyPrefix::from(&claim.key));
     }
     let mut composed = compose(context, &shelf, &wish, context.now)?;
+    if untouched {
+        composed.notes.push(
+            "the draft was not filled in: no section of it says anything; to say it now: handover create --amend KEY"
+                .to_owned(),
+        );
+    }
     if left_alone {
         composed.notes.push(
             "the draft of this worktree stays as it is; if it is yours: handover create --side --body CLAUDE/DRAFT.md"

@@ -87,6 +87,18 @@ pub enum Error {
         /// What was asked for.
         wanted: String,
     },
+    /// No sweep of those that the settings name has this id or name.
+    #[error(
+        "no sweep has the id or name {} among the jobs that the settings name: {} (`names` below `cluster`)",
+        safety::one_line(wanted, 80),
+        safety::one_line(&names.join(", "), 200)
+    )]
+    LeftOut {
+        /// What was asked for.
+        wanted: String,
+        /// The names in the settings.
+        names: Vec<String>,
+    },
     /// The id is that of a job that is in no sweep.
     #[error(
         "job {} ({}) is in no sweep: it is no array, and too few jobs share its name",

@@ -83,6 +83,14 @@ impl Shelf {
         }
     }
 
+    /// True if a document is of this worktree.
+    ///
+    /// # Errors
+    /// The documents cannot be listed.
+    pub fn is_here(&self, key: &AnyKey) -> Result<bool, StoreError> {
+        Ok(self.lineage()?.get(key).is_some_and(|entry| entry.is_of(&self.here())))
+    }
+
     /// The bytes of a document: from the store, else from its copy.
     pub fn bytes(&self, key: &AnyKey) -> Result<Vec<u8>, Error> {
         if let Some(stored) = self.store.load(key)? {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::batons::{self, Standing};
 use super::lookup::Shelf;
 use super::verify::{self, Found};
-use super::{Context, Error, Wanted, capture, pointer};
+use super::{Context, Error, Wanted, capture, compose, pointer};
 use crate::baton::{Baton, BatonError, Claim, Claimant};
 use crate::config::Source;
 use crate::document::briefing::{self, Briefing, Material};
@@ -286,7 +286,8 @@ fn brief(
         }
         _ => proved.to_owned(),
     };
-    let notes: Vec<String> = found.outcome.notes.iter().chain(&outcome.not_written).cloned().collect();
+    let mut notes: Vec<String> = found.outcome.notes.iter().chain(&outcome.not_written).cloned().collect();
+    notes.extend(said_before(context, facts, body));
     Ok(briefing::brief(&Material {
         facts,
         body,
@@ -307,6 +308,19 @@ fn brief(
         now: context.now,
         nonce: &nonce,
     }))
+}
+
+/// Where more is said than in this document: in the one that it follows.
+fn said_before(context: &Context, facts: &Facts, body: &Body) -> Vec<String> {
+    let Some(parent) = &facts.parent else { return Vec::new() };
+    let Ok(shelf) = Shelf::open(context) else { return Vec::new() };
+    let Some(before) = compose::said_before(&shelf, &parent.key, body, facts) else { return Vec::new() };
+    let key = &parent.key;
+    let (now, then) = (before.now, before.then);
+    let more =
+        format!("the one before it says more ({then} of 100 points against {now}): handover show {key}");
+    let goal = before.goal.map(|goal| format!("the goal, as {key} says it: {}", one_line(&goal, 120)));
+    [more].into_iter().chain(goal).collect()
 }
 
 impl Held {

@@ -35,8 +35,8 @@ pub struct Outcome {
     pub notes: Vec<String>,
 }
 
-/// Finds the document; puts its copy back if there is none. An edited one makes
-/// way only if `restore` says so, and is kept.
+/// Finds the document; puts its copy back if there is none and the document is
+/// of this worktree, or `restore` says so. An edited one makes way only if `restore` says so, and is kept.
 pub fn show(context: &Context, prefix: Option<&KeyPrefix>, restore: bool) -> Result<Outcome, Error> {
     let shelf = Shelf::open(context)?;
     let key = shelf.find(prefix)?;
@@ -59,7 +59,9 @@ pub fn show(context: &Context, prefix: Option<&KeyPrefix>, restore: bool) -> Res
         outcome.copy_edited = false;
     }
     let is_gone = copy.is_none() || outcome.edits.is_some();
-    if let (Some(stored), true, false) = (&stored, is_gone, is_archived) {
+    // The copy of a document of another worktree belongs there.
+    let is_here = restore || shelf.is_here(&key)?;
+    if let (Some(stored), true, false) = (&stored, is_gone && is_here, is_archived) {
         match shelf.copy.write(context.world, &key, &stored.bytes) {
             Ok(()) => {
                 outcome.restored = true;

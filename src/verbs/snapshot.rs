@@ -15,7 +15,7 @@ use crate::cluster::{Scope, Snapshot, StateFile, Supply};
 use crate::config::Source;
 use crate::document::SweepsFact;
 use crate::safety;
-use crate::terms::{Known, Seconds};
+use crate::terms::{JobId, Known, Seconds};
 
 /// The script that the cluster side runs: bash and Slurm alone.
 pub const SCRIPT: &str = include_str!("../../templates/cluster_snapshot.sh");
@@ -190,6 +190,20 @@ fn look(context: &Context, source: cluster::Source) -> Look {
         history: settings.history,
         now: context.now,
     }
+}
+
+/// The same context where what is asked for by its id is looked for too, although
+/// the settings leave its name out; `None` if they leave nothing out.
+pub(super) fn widened<'w>(context: &Context<'w>, wanted: &str) -> Option<Context<'w>> {
+    let id = wanted.parse::<JobId>().ok()?.base;
+    let settings = &context.config.cluster;
+    let leaves_out = !settings.names.is_empty() || !settings.ids.is_empty();
+    (leaves_out && !settings.ids.contains(&id)).then(|| {
+        let mut config = context.config.clone();
+        config.cluster.ids.push(id);
+        let (repository, outside) = (context.repository.clone(), context.outside.clone());
+        Context { world: context.world, repository, config, outside, now: context.now }
+    })
 }
 
 fn scope(context: &Context) -> Scope {

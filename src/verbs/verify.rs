@@ -432,7 +432,9 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
     let ids: Vec<_> =
         facts.jobs.iter().flat_map(|jobs| jobs.listed.iter().flat_map(JobFact::units)).collect();
     // A state file holds everything in one piece; live, the queue alone is one cheap question.
-    if facts.cluster.source == "local" {
+    // So it is unless something was done about a sweep: then that is looked at again.
+    let went_on = facts.sweeps.as_ref().is_some_and(|sweeps| sweep_facts::went_on(context, sweeps));
+    if facts.cluster.source == "local" && !went_on {
         let queue = snapshot::queue(context, cluster)?;
         if queue.jobs.known().is_some_and(|jobs| ids.iter().all(|id| jobs.iter().any(|job| holds(job, *id))))
         {
@@ -449,8 +451,14 @@ fn jobs_now(context: &Context, facts: &Facts, cluster: Option<&Source>) -> Resul
         (&snapshot.origin, snapshot.taken_at, facts.cluster.taken_at)
         && taken <= then
     {
-        let why = "the newest state file is the one that the document was made from";
-        return Ok(ClusterNow::of_jobs(Known::Unknown(why.to_owned())));
+        let why = if taken == then && facts.cluster.source != "local" {
+            "the newest state file is the one that the document was made from".to_owned()
+        } else {
+            format!(
+                "the newest state file, taken {taken}, is older than what the document was made from, {then}"
+            )
+        };
+        return Ok(ClusterNow::of_jobs(Known::Unknown(why)));
     }
     if let Some(why) = another_cluster(facts, &snapshot, &ids) {
         return Ok(ClusterNow::of_jobs(Known::Unknown(why)));

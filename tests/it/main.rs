@@ -54,6 +54,7 @@ mod sweep_saved;
 mod sweep_settled;
 mod sweep_tracked;
 mod sweep_truth;
+mod told_honestly;
 mod unlock;
 mod verify;
 mod watch;

@@ -105,6 +105,8 @@ pub struct Gathered {
     pub calls: u32,
     /// How many tasks were to be looked at and were not, because time was up.
     pub cut_short: usize,
+    /// True if it works on this machine, and below nothing that was to be read.
+    pub is_foreign: bool,
     /// Where its jobs work, as far as that is known: the directory of most tasks first.
     pub work_dirs: Vec<(PathBuf, TaskIds)>,
 }
@@ -131,6 +133,7 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathe
     gathered.work_dirs = work_dirs::of(snapshot, sweep, &who);
     if let Some(dir) = ground.elsewhere(&who) {
         let dir = safety::escape_path(dir);
+        gathered.is_foreign = true;
         gathered.not_read = vec![format!(
             "logs and run folders: it works in {dir}, which is in no worktree of this repository"
         )];
@@ -214,6 +217,7 @@ impl Gathered {
             sources: Vec::new(),
             calls: 0,
             cut_short: 0,
+            is_foreign: false,
             work_dirs: Vec::new(),
         }
     }

@@ -15,6 +15,8 @@ const MOST: u64 = 64 << 20;
 
 /// Clocks of two machines may differ by this much.
 const SKEW: Seconds = Seconds(300);
+/// So many branches of remotes are looked at where no other state file is known.
+const MOST_BRANCHES: usize = 30;
 
 /// The newest state file of this worktree, the others, and the branches that
 /// they follow: by the time written in it, else that of its commit. Of those
@@ -33,7 +35,26 @@ pub(super) fn newest(context: &Context) -> Option<StateFile> {
             best = Some(file);
         }
     }
-    best
+    // What nobody here follows is better than nothing.
+    best.or_else(|| elsewhere(context))
+}
+
+/// On any branch of a remote that git knows: of those that were committed to
+/// last the newest file.
+fn elsewhere(context: &Context) -> Option<StateFile> {
+    let git = context.repository.git();
+    let path = context.config.cluster.state_file.to_str()?;
+    let count = format!("--count={MOST_BRANCHES}");
+    let words = ["for-each-ref", "--sort=-committerdate", &count, "--format=%(refname)", "refs/remotes"];
+    let listed = git.try_run(&words).ok()?.text();
+    let files = listed.lines().filter_map(|branch| {
+        let bytes = blob(git, branch, path)?;
+        let short = branch.strip_prefix("refs/remotes/").unwrap_or(branch);
+        let name = format!("{}:{path}", safety::one_line(short, 100));
+        Some(StateFile { name, bytes, committed_at: committed(git, branch, path) })
+    });
+    let known = |file: &StateFile| time(file).filter(|time| *time <= context.now.plus(SKEW));
+    files.max_by_key(known)
 }
 
 fn time(file: &StateFile) -> Option<Time> {

@@ -113,7 +113,8 @@ pub struct Named {
 /// # Errors
 /// As for [`snapshot::take`].
 pub fn look(context: &Context, source: Option<&Source>, wanted: Option<&str>) -> Result<Snapshot, Error> {
-    let mut snapshot = snapshot::take(context, source)?;
+    let narrowed = wanted.and_then(|wanted| snapshot::widened(context, wanted));
+    let mut snapshot = snapshot::take(narrowed.as_ref().unwrap_or(context), source)?;
     if let Some(wanted) = wanted {
         whole::ask(context, &mut snapshot, wanted);
     }

@@ -144,6 +144,10 @@ fn nothing(snapshot: &Snapshot, id: Option<JobId>, wanted: &str) -> Error {
         (Known::Unknown(why), _) => format!("the queue is not known: {why}"),
         (_, Known::Unknown(why)) => format!("accounting is not known: {why}"),
         (Known::NotApplicable(why), _) if is_blind(snapshot) => format!("nothing was asked: {why}"),
+        // What has another name was left out before.
+        _ if !snapshot.scope.names.is_empty() => {
+            return Error::LeftOut { wanted, names: snapshot.scope.names.clone() };
+        }
         _ => return Error::NoSweep { wanted },
     };
     Error::Unseen { wanted, why }

@@ -27,6 +27,8 @@ pub struct Read<'r> {
     pub judgement: &'r Judgement,
     /// How far running tasks are.
     pub progress: &'r [TaskProgress],
+    /// True if it works in no worktree of this repository.
+    pub foreign: bool,
     /// Who said that it is dealt with, in words.
     pub settled: Option<String>,
     /// What was not read, in words.
@@ -59,6 +61,7 @@ pub fn standing(read: &Read) -> StandingFact {
     let work_dir = read.work_dir.filter(|_| is_elsewhere);
     StandingFact {
         work_dir: work_dir.map(|dir| clip(&escape_path(dir), 200)).unwrap_or_default(),
+        foreign: read.foreign,
         settled: read.settled.as_deref().map(|said| one_line(said, SENTENCE)).unwrap_or_default(),
         health: judgement.health.name().to_owned(),
         decision: judgement.decision.name().to_owned(),

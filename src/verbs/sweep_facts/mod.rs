@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-pub use since::{changed, moved, resubmitted};
+pub use since::{changed, moved, resubmitted, went_on};
 
 use super::sweep::again::Submitted;
 use super::sweep::examine::{self, LookedInto, Place};
@@ -178,6 +178,7 @@ fn by_accounting(snapshot: &Snapshot, sweep: &Sweep, by: &Judge<'_>, why: &str) 
         evidence: &evidence,
         judgement: &judgement,
         progress: &[],
+        foreign: false,
         settled: settled.of(&sweep, &evidence).map(Statement::in_words),
         not_read: &[why.to_owned()],
         cut_short: 0,
@@ -222,6 +223,7 @@ impl Reader {
                 judgement: &judgement,
                 progress: &progress,
                 settled,
+                foreign: gathered.is_foreign,
                 not_read: &gathered.not_read,
                 cut_short: gathered.cut_short,
                 work_dir: gathered.work_dirs.first().map(|(dir, _)| dir.as_path()),

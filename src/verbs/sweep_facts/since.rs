@@ -16,6 +16,18 @@ use crate::verbs::sweep::again::{self, Submitted};
 use crate::verbs::sweep::records::{self, Done, Progress};
 use crate::verbs::sweep::settle::Settled;
 
+/// True if tasks of a sweep of the document were submitted again since, or
+/// somebody said that one is settled, or took that back.
+pub fn went_on(context: &Context, then: &SweepsFact) -> bool {
+    let submitted = Submitted::read(Some(&context.home()));
+    let settled = Settled::read(Some(&context.home()));
+    then.listed.iter().any(|fact| {
+        let was_settled = fact.standing.as_ref().is_some_and(|standing| !standing.settled.is_empty());
+        submitted.continues(&fact.key) != fact.continued_by
+            || settled.said_of(&fact.key, &fact.name).is_some() != was_settled
+    })
+}
+
 /// The sweeps of a document in which tasks changed, looked at again: those of
 /// which nothing moved are what they were, and cost nothing.
 pub fn changed(
