@@ -48,6 +48,7 @@ mod sweep_lineage;
 mod sweep_page;
 mod sweep_plan;
 mod sweep_plan_shells;
+mod sweep_plan_spared;
 mod sweep_recorded;
 mod sweep_report;
 mod sweep_saved;

@@ -27,9 +27,11 @@ pub(super) fn of(snapshot: &Snapshot, sweep: &Sweep, who: &[Identity]) -> Vec<(P
         }
     }
     own.into_iter().for_each(|(dir, tasks)| add(dir, tasks));
+    let members = sweep.look.all();
     let is_of_it = |job: &&Job| match sweep.kind {
         Kind::Array => job.id.base.to_string() == sweep.key,
-        Kind::SharedName => job.name == sweep.name,
+        // By its id: others have jobs of that name, too.
+        Kind::SharedName => members.contains(job.id.base),
     };
     for job in snapshot.jobs.known().into_iter().flatten().filter(is_of_it) {
         let tasks = match (&job.pending_tasks, job.id.part) {

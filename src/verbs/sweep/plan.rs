@@ -122,7 +122,8 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let settings = &context.config.sweeps;
     let template = settings.resume.as_deref().map(Template::read).transpose().map_err(unusable)?;
     let depth = if options.full { Depth::Full } else { Depth::Structure };
-    let examined = examine::one_to(context, options.cluster.as_ref(), &options.wanted, depth)?;
+    let mut examined = examine::one_to(context, options.cluster.as_ref(), &options.wanted, depth)?;
+    place::own_first(context, &examined.sweep, &mut examined.gathered);
     let Examined { snapshot, sweep, gathered, judgement, .. } = &examined;
     let records = records::all(&context.home())?;
     let submitted: Vec<Record> = records.iter().filter(|record| record.sweep == sweep.key).cloned().collect();
@@ -153,6 +154,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let (alive, cancelled) = (alive(snapshot, sweep), cancelled(&submitted));
     subjects::add_forgotten(&mut subjects, sweep, &alive, cancelled.keys().copied(), &gathered.parameters);
     place::mark(&mut subjects, gathered);
+    let (alive, strangers) = place::without_strangers(&mut subjects, alive, sweep, gathered);
     let known: BTreeSet<u32> =
         examined.again.values().filter_map(|again| again.id).map(|id| id.base).collect();
     let work_dir = gathered.work_dirs.first().map(|(dir, _)| dir.as_path());
@@ -198,6 +200,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     }
     let with_checkpoint = subjects.iter().filter(|one| one.best().is_some()).map(|one| one.member).collect();
     let mut plan = plan::plan(&setup, &subjects);
+    plan.notes.extend(strangers);
     if let Known::Unknown(why) | Known::NotApplicable(why) = &request.limits {
         plan.notes.push(format!("MaxArraySize is not known ({why}); Slurm's default of 1001 is taken"));
     }

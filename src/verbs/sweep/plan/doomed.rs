@@ -7,9 +7,11 @@ use crate::terms::TaskIds;
 
 /// Classes that end a task where it stands, and not because of what it is: the
 /// next one may end otherwise, or go on where it stopped.
-const PASSING: [&str; 8] = [
+const PASSING: [&str; 10] = [
     "time-limit",
     "preempted",
+    "requeued",
+    "noise",
     "node-fail",
     "node-unkillable",
     "port-clash",
@@ -17,12 +19,18 @@ const PASSING: [&str; 8] = [
     "network",
     "filesystem",
 ];
+/// Classes of nodes that fail: a task that comes forward on its own shows that
+/// its node does not.
+const OF_NODES: [&str; 3] = ["hardware", "node-fail", "node-unkillable"];
 
 /// The tasks that a cause awaits, each under the first that does: all of them
 /// where everything fails so or a hard stop has most, else those in the corner
 /// of the parameters, those that run on the nodes that are to blame, and those
 /// that can never start.
 pub(super) fn doomed(judgement: &Judgement, subjects: &[Subject], parameters: &Parameters) -> Vec<Doomed> {
+    // What happened to jobs that are none of these says nothing of them.
+    let members: TaskIds = subjects.iter().map(|one| one.member).collect();
+    let is_ours = |tasks: &TaskIds| !tasks.intersection(&members).is_empty();
     let open: Vec<&Subject> = subjects
         .iter()
         .filter(|one| one.state.is_live() || !one.state.is_finished() || is_cut(one))
@@ -43,13 +51,13 @@ pub(super) fn doomed(judgement: &Judgement, subjects: &[Subject], parameters: &P
             add(None, [one.member].into_iter().collect(), why, false);
         }
     }
-    for (number, group) in judgement.groups.iter().enumerate() {
+    for (number, group) in judgement.groups.iter().enumerate().filter(|(_, group)| is_ours(&group.tasks.0)) {
         let those = |wanted: &dyn Fn(&Subject) -> bool| -> TaskIds {
             open.iter().filter(|one| wanted(one)).map(|one| one.member).collect()
         };
         let class = &group.cause.class;
         match &group.spread {
-            Spread::All => {
+            Spread::All if !is_passing(group) && !OF_NODES.contains(&class.as_str()) => {
                 let why = format!("every task that is over failed so, {class}");
                 add(Some(number), those(&|_| true), why, false);
             }
@@ -65,8 +73,11 @@ pub(super) fn doomed(judgement: &Judgement, subjects: &[Subject], parameters: &P
             }
             Spread::Nodes { nodes } if !is_passing(group) => {
                 let is_bad = |name: &String| nodes.iter().any(|bad| bad.node == *name);
-                let runs_there =
-                    |one: &Subject| one.state.is_running() && expand_nodes(&one.nodes).iter().any(is_bad);
+                let runs_there = |one: &Subject| {
+                    one.state.is_running()
+                        && !comes_forward(one)
+                        && expand_nodes(&one.nodes).iter().any(is_bad)
+                };
                 let names: Vec<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
                 add(Some(number), those(&runs_there), format!("{class} on {}", names.join(", ")), true);
             }
@@ -80,7 +91,9 @@ pub(super) fn doomed(judgement: &Judgement, subjects: &[Subject], parameters: &P
             |group: &CauseGroup| matches!(group.spread, Spread::Corner { .. } | Spread::Nodes { .. });
         let bound = judgement.groups.iter().filter(of_it).any(is_bound);
         let most = stop.tasks.len() * 2 > judgement.counted;
-        if most && (!bound || stop.rule == StopRule::InvalidOutputs) {
+        let passes = judgement.groups.iter().filter(of_it).all(is_passing) && !stop.tasks.is_empty();
+        let by_outputs = stop.rule == StopRule::InvalidOutputs;
+        if most && is_ours(&stop.tasks.0) && (by_outputs || !bound && !passes) {
             let cause = judgement.groups.iter().position(|group| of_it(&group));
             let all = open.iter().map(|one| one.member).collect();
             add(cause, all, stop.text.clone(), false);
@@ -92,6 +105,11 @@ pub(super) fn doomed(judgement: &Judgement, subjects: &[Subject], parameters: &P
 /// True for a task that was cancelled and may come back.
 fn is_cut(one: &Subject) -> bool {
     one.state == crate::cluster::State::Cancelled
+}
+
+/// True for a task whose log speaks of its steps.
+fn comes_forward(one: &Subject) -> bool {
+    one.last_step.is_some_and(|step| step > 0)
 }
 
 fn is_passing(group: &CauseGroup) -> bool {

@@ -25,7 +25,7 @@ pub(super) fn asked(
     });
     let is_of_it = |job: &&crate::cluster::Job| match sweep.kind {
         Kind::Array => job.id.base.to_string() == sweep.key,
-        Kind::SharedName => job.name == sweep.name,
+        Kind::SharedName => sweep.look.all().contains(job.id.base),
     };
     let given = snapshot.jobs.known().into_iter().flatten().filter(is_of_it).find_map(|job| job.memory);
     let queue = given.and_then(|bytes| {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::git;
 use crate::safety::escape_path;
 use crate::sweep::plan::Subject;
+use crate::sweep::{Kind, Sweep};
+use crate::terms::{Known, TaskIds};
 use crate::verbs::Context;
 use crate::verbs::evidence::Gathered;
 use crate::verbs::job_paths::without_links;
@@ -90,6 +92,64 @@ fn unknown(context: &Context, gathered: &Gathered, asked: PathBuf) -> Place {
         held,
         not_here: None,
     }
+}
+
+/// Of jobs that share nothing but a name those count that work below where it
+/// is asked, however many of other projects there are.
+pub(super) fn own_first(context: &Context, sweep: &Sweep, gathered: &mut Gathered) {
+    if sweep.kind == Kind::SharedName {
+        let asked = without_links(context.repository.worktree());
+        gathered.work_dirs.sort_by_key(|(dir, _)| !without_links(dir).starts_with(&asked));
+    }
+}
+
+/// Takes jobs that share the name alone, and work in another directory, out of
+/// what is planned for; what is left of those that are alive, and a note on each
+/// directory.
+pub(super) fn without_strangers(
+    subjects: &mut Vec<Subject>,
+    alive: Known<TaskIds>,
+    sweep: &Sweep,
+    gathered: &Gathered,
+) -> (Known<TaskIds>, Vec<String>) {
+    if sweep.kind != Kind::SharedName {
+        return (alive, Vec::new());
+    }
+    let mut apart: Vec<(PathBuf, TaskIds)> = Vec::new();
+    for one in subjects.iter() {
+        let Some(dir) = &one.works_in else { continue };
+        match apart.iter_mut().find(|(known, _)| known == dir) {
+            Some((_, tasks)) => tasks.push(one.member),
+            None => apart.push((dir.clone(), [one.member].into_iter().collect())),
+        }
+    }
+    subjects.retain(|one| one.works_in.is_none());
+    let strangers = apart.iter().fold(TaskIds::default(), |all, (_, tasks)| all.union(tasks));
+    let unplaced = match gathered.work_dirs.first() {
+        // Where nothing is known of any, what is asked for is all that has the name.
+        None => TaskIds::default(),
+        Some(_) => {
+            let placed = gathered.work_dirs.iter().fold(TaskIds::default(), |all, (_, own)| all.union(own));
+            let live = subjects.iter().filter(|one| one.state.is_live()).map(|one| one.member);
+            live.collect::<TaskIds>().difference(&placed)
+        }
+    };
+    subjects.retain(|one| !unplaced.contains(one.member));
+    let mut notes: Vec<String> = Vec::new();
+    for (dir, tasks) in &apart {
+        let dir = escape_path(dir);
+        notes.push(format!("jobs {tasks} have the same name and work in {dir}: they are not in this plan"));
+    }
+    if !unplaced.is_empty() {
+        notes.push(format!(
+            "jobs {unplaced} have the same name, and where they work is not known: they are not in this plan"
+        ));
+    }
+    let alive = match alive {
+        Known::Known(alive) => Known::Known(alive.difference(&strangers).difference(&unplaced)),
+        unknown => unknown,
+    };
+    (alive, notes)
 }
 
 /// Marks the tasks that work in another directory than most.
