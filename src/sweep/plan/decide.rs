@@ -131,10 +131,7 @@ fn held(setup: &Setup, subject: &Subject, decision: Decision) -> Decision {
         .as_ref()
         .map(|dir| format!("it works in {}, another directory than the others", safety::escape_path(dir)));
     // One hostile name holds nobody else's line up.
-    let name = || {
-        let error = lines::unquotable(setup, setup.template.as_ref()?, subject)?;
-        Some(format!("rename what no command can name: {error}"))
-    };
+    let name = || lines::unnameable(setup, setup.template.as_ref()?, subject);
     match others.or(place).or_else(|| setup.held.clone()).or_else(name) {
         Some(why) if decision.run != Run::Never => Decision { run: Run::Blocked(why), ..decision },
         _ => decision,

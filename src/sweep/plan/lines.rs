@@ -1,9 +1,9 @@
 //! The lines that do what a plan says, for a shell.
 
 use super::template::{Placeholder, Template};
-use super::{Line, Purpose, Setup, Subject};
+use super::{Line, Purpose, Setup, Subject, direct};
 use crate::cluster::ArrayLimits;
-use crate::safety::{Unquotable, shell_path, shell_word};
+use crate::safety::{self, Unquotable, shell_path, shell_word};
 use crate::sweep::{Kind, Members};
 use crate::terms::TaskIds;
 
@@ -129,10 +129,36 @@ pub(super) fn resume(setup: &Setup, template: &Template, subjects: &[&Subject], 
     lines
 }
 
-/// What the resume command asks for of a task and no shell takes, if so.
-pub(super) fn unquotable(setup: &Setup, template: &Template, subject: &Subject) -> Option<Unquotable> {
+/// Why no line can be made of what the resume command asks for of a task: no
+/// shell takes it, or another interpreter may read it.
+pub(super) fn unnameable(setup: &Setup, template: &Template, subject: &Subject) -> Option<String> {
     let mut asked = template.per_task().into_iter();
-    asked.find_map(|placeholder| value(setup, subject, placeholder).err())
+    if let Some(error) = asked.find_map(|placeholder| value(setup, subject, placeholder).err()) {
+        return Some(format!("rename what no command can name: {error}"));
+    }
+    template.handed_on().into_iter().find_map(|placeholder| {
+        let raw = raw(setup, subject, placeholder).filter(|raw| !direct::is_plain(raw))?;
+        Some(format!(
+            "the resume command has a pipe, or a program that is neither sbatch nor a script, so that {{{}}} may be read \
+             as more than a word, and it is {}: rename it to letters, digits and _./=:@%+,- alone, or put the command \
+             into a script",
+            placeholder.name(),
+            safety::clip(&safety::escape(&raw), 120),
+        ))
+    })
+}
+
+/// A value of one task that comes from outside, as it is.
+fn raw(setup: &Setup, subject: &Subject, wanted: Placeholder) -> Option<String> {
+    let path = |path: &std::path::Path| setup.near(path).to_string_lossy().into_owned();
+    match wanted {
+        Placeholder::Run => subject.run_dir.as_deref().map(path),
+        Placeholder::Checkpoint => subject.best().map(|best| path(&best.path)),
+        Placeholder::Wandb | Placeholder::WandbId => subject.wandb.clone(),
+        Placeholder::Name => Some(setup.name.clone()),
+        Placeholder::Script => setup.script.clone(),
+        _ => None,
+    }
 }
 
 /// True if the variables that lead to the same W&B run are put before the

@@ -9,6 +9,7 @@
 mod build;
 mod cancel;
 mod decide;
+mod direct;
 mod fits;
 mod lines;
 mod memory;

@@ -1,6 +1,7 @@
 //! The project's own resume command, filled in: every value is one quoted word
 //! of the shell, wherever it stands.
 
+use super::direct;
 use crate::safety::{self, Unquotable};
 
 /// What a template may hold, with what is filled in.
@@ -169,6 +170,33 @@ impl Template {
             |word: &str| matches!(self.pieces.first(), Some(Piece::Text(text)) if text.starts_with(word));
         self.pieces.iter().all(is_plain)
             && !["cd ", "export ", "exec ", "source ", ". "].into_iter().any(starts_with)
+    }
+
+    /// The values that come from outside as they are, if another program than
+    /// `sbatch` or a script may read them as more than words.
+    pub(super) fn handed_on(&self) -> Vec<Placeholder> {
+        let outside = |placeholder: Placeholder| {
+            use Placeholder::{Checkpoint, Name, Run, Script, Wandb, WandbId};
+            matches!(placeholder, Run | Checkpoint | Name | Script | Wandb | WandbId)
+        };
+        let text: String = self
+            .pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.clone(),
+                Piece::Value(Placeholder::Wandb) => format!("WANDB_RUN_ID={}", direct::VALUE),
+                Piece::Value(value) if outside(*value) => direct::VALUE.to_string(),
+                Piece::Value(_) => "0".to_owned(),
+            })
+            .collect();
+        if direct::is_direct(&text) {
+            return Vec::new();
+        }
+        let values = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Value(value) if outside(*value) => Some(*value),
+            _ => None,
+        });
+        values.collect()
     }
 
     /// Which values differ from task to task.

@@ -85,13 +85,13 @@ fn tasks_at_their_limit_go_on_from_their_checkpoints_with_the_projects_own_comma
             "WANDB_RUN_ID=a1b2 WANDB_RESUME=must sbatch --array=7 train.sh --resume 'outputs/run 7/step_100.pt'"
         ]
     );
-    setup.template = Some(Template::read("make run RUN={run}").unwrap());
+    setup.template = Some(Template::read("./run RUN={run}").unwrap());
     let made = plan(&setup, &subjects);
-    assert_eq!(texts(&made)[0], "make run RUN='outputs/run 1'");
+    assert_eq!(texts(&made)[0], "./run RUN='outputs/run 1'");
     // The same run goes on although the command does not ask for it.
-    assert_eq!(texts(&made)[3], "WANDB_RUN_ID=a1b2 WANDB_RESUME=must make run RUN='outputs/run 7'");
+    assert_eq!(texts(&made)[3], "WANDB_RUN_ID=a1b2 WANDB_RESUME=must ./run RUN='outputs/run 7'");
     // Not where one line is for several tasks, or variables would not reach the program.
-    for command in ["sbatch --array={tasks} {script}", "cd x && make run RUN={run}"] {
+    for command in ["sbatch --array={tasks} {script}", "cd x && ./run RUN={run}"] {
         setup.template = Some(Template::read(command).unwrap());
         let made = plan(&setup, &subjects);
         assert!(!texts(&made).iter().any(|line| line.contains("WANDB")), "{command}");
@@ -103,7 +103,7 @@ fn tasks_at_their_limit_go_on_from_their_checkpoints_with_the_projects_own_comma
 fn code_and_environment_failures_get_no_line_at_all() {
     for class in FIX_FIRST {
         for retry in [Retry::Resume, Retry::Resubmit, Retry::Once, Retry::AfterChange] {
-            for template in [None, Some("make run RUN={run}"), Some("sbatch --array={tasks} {script}")] {
+            for template in [None, Some("./run RUN={run}"), Some("sbatch --array={tasks} {script}")] {
                 for spread in [Where::Everywhere, Where::OneNode, Where::Scattered, Where::OneCorner] {
                     let causes = vec![Seen { retry, ..seen(class, spread) }];
                     let template = template.map(|text| Template::read(text).unwrap());
@@ -238,12 +238,12 @@ fn a_job_that_ran_out_of_memory_is_not_run_with_the_same_memory_again() {
 #[test]
 fn a_run_that_is_not_what_was_intended_is_not_resumed() {
     let causes = vec![seen("preempted", Where::Scattered)];
-    let template = Some(Template::read("make run RUN={run}").unwrap());
+    let template = Some(Template::read("./run RUN={run}").unwrap());
     let setup = Setup { causes, template, ..setup() };
     let other =
         Subject { differences: vec!["lr: 0.1, intended 0.2".to_owned()], ..with_checkpoint(failed(3, 0), 5) };
     let made = plan(&setup, &[other, with_checkpoint(failed(4, 0), 5)]);
-    assert_eq!(texts(&made), ["make run RUN='outputs/run 4'"]);
+    assert_eq!(texts(&made), ["./run RUN='outputs/run 4'"]);
     let blocked = made.steps.iter().find(|step| step.blocked.is_some()).unwrap();
     assert_eq!(blocked.per_task[0].differences, ["lr: 0.1, intended 0.2"]);
 }
@@ -439,14 +439,30 @@ fn what_fits_now_is_counted_by_node() {
 #[test]
 fn values_from_outside_stay_words() {
     let causes = vec![seen("preempted", Where::Scattered)];
-    let template = Some(Template::read("make run RUN={run} NAME={name}").unwrap());
+    let template = Some(Template::read("./run RUN={run} NAME={name}").unwrap());
     let mut task = with_checkpoint(failed(3, 0), 5);
     task.run_dir = Some("/home/ann/tree/-x'; rm -rf ~ #`id`".into());
     let setup = Setup { causes, template, name: "$(reboot)".to_owned(), ..setup() };
     assert_eq!(
         texts(&plan(&setup, &[task.clone()])),
-        [r"make run RUN='/home/ann/tree/-x'\''; rm -rf ~ #`id`' NAME='$(reboot)'"]
+        [r"./run RUN='/home/ann/tree/-x'\''; rm -rf ~ #`id`' NAME='$(reboot)'"]
     );
+    // Where another interpreter would read it, it is in no line.
+    for command in ["echo sbatch train.sh {checkpoint} | sh", "make run RUN={run}", "busybox ash -ce {run}"] {
+        let template = Some(Template::read(command).unwrap());
+        let setup = Setup { template, name: "lr".to_owned(), ..setup.clone() };
+        let mut plain = with_checkpoint(failed(4, 0), 5);
+        plain.run_dir = Some("/home/ann/tree/4".into());
+        plain.checkpoint = Known::Known(Some(Best {
+            path: "/home/ann/tree/4/a.pt".into(),
+            step: Some(5),
+            weights_only: false,
+        }));
+        let made = plan(&setup, &[task.clone(), plain]);
+        assert_eq!(made.runnable().count(), 1, "{command}");
+        let blocked = made.steps.iter().find_map(|step| step.blocked.clone()).unwrap();
+        assert!(blocked.contains("may be read as more than a word"), "{blocked}");
+    }
     // One that no shell takes blocks itself, and no other.
     let other = Subject { run_dir: Some("/home/ann/tree/4".into()), ..with_checkpoint(failed(4, 0), 5) };
     task.run_dir = Some("/home/ann/tree/a\nb".into());
@@ -454,7 +470,7 @@ fn values_from_outside_stay_words() {
     let blocked: Vec<_> = made.steps.iter().filter(|step| step.blocked.is_some()).collect();
     assert!(blocked[0].blocked.as_ref().unwrap().contains("cannot be quoted"));
     assert_eq!((blocked.len(), blocked[0].tasks.to_string().as_str()), (1, "3"));
-    assert_eq!(texts(&made), ["make run RUN=4 NAME='$(reboot)'"]);
+    assert_eq!(texts(&made), ["./run RUN=4 NAME='$(reboot)'"]);
 }
 
 proptest! {
