@@ -14,6 +14,8 @@ pub struct Request {
     /// The call of `sbatch`; unknown before Slurm 21.08, and for a call whose
     /// words cannot be told apart.
     pub submission: Known<Submission>,
+    /// True if its call wrapped a command, so that there is no script.
+    pub is_wrapped: bool,
     /// The partitions that it may run in; empty if that is not said.
     pub partitions: Vec<String>,
     /// GPUs of one task; `None` if that is not said.
@@ -41,6 +43,7 @@ impl Request {
     pub fn unknown(why: &Nothing) -> Request {
         Request {
             submission: why.clone().known(),
+            is_wrapped: false,
             partitions: Vec::new(),
             gpus: None,
             memory: None,
@@ -121,7 +124,9 @@ fn read(row: &Row) -> Request {
             None => Known::Unknown("the words of its call of sbatch cannot be told apart".to_owned()),
         },
     };
+    let wraps = |line: &str| line.split(' ').any(|word| word == "--wrap" || word.starts_with("--wrap="));
     Request {
+        is_wrapped: submission.is_unknown() && value("SubmitLine").is_some_and(wraps),
         submission,
         partitions: value("Partition")
             .map(|list| list.split(',').map(str::to_owned).collect())

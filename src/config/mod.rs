@@ -12,4 +12,4 @@ mod sweeps;
 
 pub use load::{ConfigError, load, parse, pattern_classes, pattern_rows};
 pub use schema::{Cluster, Config, Retention, Source, Worktrees};
-pub use sweeps::{Logs, PatternClass, PatternRow, Sweeps};
+pub use sweeps::{Logs, Own, PatternClass, PatternRow, Sweeps};

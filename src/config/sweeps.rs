@@ -1,5 +1,6 @@
 //! Settings about sweeps, their logs, and what counts as trouble.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -129,6 +130,54 @@ pub struct Sweeps {
     /// How long a handover may read logs and run folders; 0 leaves it at queue
     /// and accounting.
     pub budget: Seconds,
+    /// What holds for some sweeps alone, the later before the earlier: see [`Sweeps::of`].
+    pub own: Vec<Own>,
+}
+
+/// Settings of some sweeps, which go before those of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// Names of their jobs; `*` at the end takes every ending.
+    names: Vec<String>,
+    /// The ids of their arrays.
+    ids: Vec<u32>,
+    /// The settings.
+    file: SweepsFile,
+}
+
+impl Own {
+    fn is_of(&self, key: &str, name: &str) -> bool {
+        let fits = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == pattern,
+        };
+        self.names.iter().any(fits) || self.ids.iter().any(|id| id.to_string() == key)
+    }
+}
+
+impl Sweeps {
+    /// The settings of one sweep, by its key and the name of its jobs.
+    pub fn of(&self, key: &str, name: &str) -> Cow<'_, Sweeps> {
+        let mut all = Cow::Borrowed(self);
+        for own in self.own.iter().filter(|own| own.is_of(key, name)) {
+            let mut with = all.clone().into_owned();
+            // What cannot be used was refused when it was read.
+            if own.file.clone().merge(&mut with).is_ok() {
+                all = Cow::Owned(with);
+            }
+        }
+        all
+    }
+
+    /// True if settings of its own say something of this sweep.
+    pub fn has_own(&self, key: &str, name: &str) -> bool {
+        self.own.iter().any(|own| own.is_of(key, name))
+    }
+
+    /// The templates of all run folders, those of some sweeps alone among them.
+    pub fn all_runs(&self) -> impl Iterator<Item = &String> {
+        self.runs.iter().chain(self.own.iter().flat_map(|own| own.file.runs.iter().flatten()))
+    }
 }
 
 impl Default for Logs {
@@ -161,6 +210,7 @@ impl Default for Sweeps {
             partial: Vec::new(),
             page: PathBuf::from("ACTIVE_SWEEPS.md"),
             budget: Seconds(5),
+            own: Vec::new(),
         }
     }
 }
@@ -185,9 +235,14 @@ impl LogsFile {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SweepsFile {
+    /// Only below `for`: the sweeps that are meant.
+    names: Option<Vec<String>>,
+    ids: Option<Vec<u32>>,
+    /// Settings of some sweeps.
+    r#for: Option<Vec<SweepsFile>>,
     watch_percent: Option<u8>,
     intervene_percent: Option<u8>,
     least_finished: Option<usize>,
@@ -213,6 +268,12 @@ pub(super) struct SweepsFile {
 
 impl SweepsFile {
     pub(super) fn merge(self, sweeps: &mut Sweeps) -> Result<(), NotA> {
+        if let Some(name) = self.names.iter().flatten().next() {
+            return Err(NotA::new("setting of all sweeps: `names` stands in an entry of `for`", name));
+        }
+        for file in self.r#for.into_iter().flatten() {
+            sweeps.own.push(file.own()?);
+        }
         take(&mut sweeps.watch_percent, percent(self.watch_percent)?);
         take(&mut sweeps.intervene_percent, percent(self.intervene_percent)?);
         take(&mut sweeps.least_finished, self.least_finished);
@@ -236,6 +297,20 @@ impl SweepsFile {
         take(&mut sweeps.budget, self.budget.as_deref().map(Seconds::from_person).transpose()?);
         Ok(())
     }
+
+    /// An entry of `for`.
+    fn own(mut self) -> Result<Own, NotA> {
+        let (names, ids) = (self.names.take().unwrap_or_default(), self.ids.take().unwrap_or_default());
+        let shown = names.first().cloned().or_else(|| ids.first().map(u32::to_string)).unwrap_or_default();
+        if shown.is_empty() {
+            return Err(NotA::new("entry of `for`: it needs `names` or `ids` of sweeps", &shown));
+        }
+        if self.r#for.is_some() || self.page.is_some() || self.budget.is_some() {
+            return Err(NotA::new("entry of `for`: `for`, `page` and `budget` are of all sweeps", &shown));
+        }
+        self.clone().merge(&mut Sweeps::default())?;
+        Ok(Own { names, ids, file: self })
+    }
 }
 
 fn take<T>(slot: &mut T, value: Option<T>) {
@@ -248,5 +323,45 @@ fn percent(value: Option<u8>) -> Result<Option<u8>, NotA> {
     match value {
         Some(value @ 101..) => Err(NotA::new("percentage (0 to 100)", &value.to_string())),
         value => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_sweep_has_its_own_settings_before_those_of_all() {
+        let text = "sweeps:\n  results: ['results/{task}.json']\n  target_step: 1000\n  for:\n  \
+                    - {names: [seg_*], target_step: 500, runs: ['seg/{task}']}\n  \
+                    - {names: [seg_wd], ids: [34], results: [], script: wd.sbatch}\n";
+        let all = crate::config::parse(Path::new("x"), text).unwrap().sweeps;
+        let lr = all.of("5", "seg_lr");
+        assert_eq!((lr.target_step, lr.results.len(), &lr.script), (Some(500), 1, &None));
+        let wd = all.of("40", "seg_wd");
+        assert_eq!((wd.target_step, wd.results.len()), (Some(500), 0));
+        assert_eq!(wd.script.as_deref(), Some(Path::new("wd.sbatch")));
+        let by_id = all.of("34", "other");
+        assert_eq!((by_id.target_step, by_id.results.len()), (Some(1000), 0));
+        assert!(matches!(all.of("6", "other"), Cow::Borrowed(_)));
+        assert!(all.has_own("40", "seg_wd") && !all.has_own("6", "other"));
+        assert_eq!(all.all_runs().collect::<Vec<_>>(), ["seg/{task}"]);
+    }
+
+    #[test]
+    fn an_entry_without_a_sweep_or_with_what_is_of_all_is_refused() {
+        for entry in [
+            "{target_step: 5}",
+            "{names: [a], page: x.md}",
+            "{names: [a], watch_percent: 101}",
+            "{names: [a], for: []}",
+            "{names: [a], targt_step: 5}",
+        ] {
+            let text = format!("sweeps:\n  for:\n  - {entry}\n");
+            assert!(crate::config::parse(Path::new("x"), &text).is_err(), "{entry}");
+        }
+        assert!(crate::config::parse(Path::new("x"), "sweeps:\n  names: [a]\n").is_err());
     }
 }

@@ -37,9 +37,10 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
             out.push_str(&format!("{BESIDE}run: {}\n", escape(command)));
         }
     }
+    let but = if outcome.is_committed() { "" } else { ", which does not hold all of it" };
+    let recorded = if outcome.recorded.is_some() { "recorded" } else { "not recorded" };
     match &outcome.commit {
-        Some(commit) if outcome.recorded.is_some() => out.push_str(&format!("commit {commit}, recorded\n")),
-        Some(commit) => out.push_str(&format!("commit {commit}, not recorded\n")),
+        Some(commit) => out.push_str(&format!("commit {commit}{but}; {recorded} with these answers\n")),
         None => out.push_str("no commit yet\n"),
     }
     out

@@ -209,8 +209,6 @@ fn words(context: &Context, cluster: Option<&Source>, queue: &Queue) -> Vec<Swee
         snapshot
     };
     let (parameters, table) = (Parameters::default(), Table::builtin());
-    let settings = &context.config.sweeps;
-    let rules = Rules { settings, table, parameters: &parameters, now: snapshot.taken_at };
     let is_known = snapshot.accounting.known().is_some();
     let mut found = sweep::sweeps(&snapshot).sweeps;
     submitted.fold(&mut found);
@@ -219,6 +217,8 @@ fn words(context: &Context, cluster: Option<&Source>, queue: &Queue) -> Vec<Swee
     });
     let word = |mut sweep: Sweep| {
         let evidence = submitted.tasks(&mut sweep, &snapshot);
+        let settings = &context.config.sweeps.of(&sweep.key, &sweep.name);
+        let rules = Rules { settings, table, parameters: &parameters, now: snapshot.taken_at };
         SweepWord {
             health: is_known.then(|| sweep::judge(&sweep, &evidence, &rules).health),
             continued_by: sweep.continued_by,

@@ -35,6 +35,28 @@ fn a_sweep_that_would_die_at_once_is_told_so() {
 }
 
 #[test]
+fn code_that_git_does_not_know_is_shown_with_and_without_settings() {
+    let sandbox = sandbox();
+    sandbox.write("src/helper.py", "pass\n");
+    sandbox.write("notes.txt", "nobody's business\n");
+    sandbox.write("logs/x", "");
+    let details = || {
+        let data = sandbox.handover(["sweep", "preflight", "train.sh", "--json"]).expect(3).data();
+        assert_eq!(verdict(&data, "committed").0, "finding");
+        data["checks"][0]["details"].clone()
+    };
+    assert_eq!(details(), serde_json::json!(["src/helper.py (untracked)"]));
+    sandbox.write(".handover.yaml", "sweeps:\n  relevant: ['src/**']\n");
+    assert_eq!(details(), serde_json::json!(["src/helper.py (untracked)"]));
+    let text = sandbox.handover(["sweep", "preflight", "train.sh"]).expect(3);
+    assert!(text.stdout().contains("which does not hold all of it; recorded"), "{}", text.stdout());
+    let _ = sandbox.git(["add", "src/helper.py"]);
+    let _ = sandbox.git(["commit", "-qm", "Helper"]);
+    let data = sandbox.handover(["sweep", "preflight", "train.sh", "--json"]).data();
+    assert_eq!(verdict(&data, "committed").0, "well");
+}
+
+#[test]
 fn a_sweep_that_is_ready_is_let_go() {
     let sandbox = sandbox();
     let sbatch =

@@ -1,10 +1,10 @@
 //! `handover sweep plan`: what an earlier array left in the folders of a sweep
-//! is not gone on from in silence.
+//! is not gone on from in silence, and settings of another sweep judge none.
 
 use serde_json::Value;
 
 use crate::support::Sandbox;
-use crate::support::slurm::{T0, Task, ask, says};
+use crate::support::slurm::{T0, Task, ask, says, says_with};
 use crate::support::wandb::set_modified;
 
 /// Four tasks that ran out of time at step 500, two hours after they had begun.
@@ -106,4 +106,55 @@ fn a_checkpoint_beyond_the_last_step_of_its_log_is_doubted_unless_its_time_is_th
     assert!(of("16")["condition"].is_null(), "{plan:#}");
     let notes = plan["notes"].to_string();
     assert!(notes.contains("task 16: runs/16/step_300.safetensors is newer and of a lower step"), "{notes}");
+}
+
+/// Twelve completed tasks and one that runs, submitted with `wd.sbatch`, under
+/// settings of another sweep.
+fn of_another() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let mut tasks: Vec<Task> = (0..12).map(|index| Task::ended(index, "COMPLETED", "0:0")).collect();
+    tasks.push(Task::ended(12, "TIMEOUT", "0:0"));
+    tasks.push(Task::running(13));
+    says_with(&sandbox, &tasks, "482_0|ai|1|cpu=1||1000M|sbatch --array=0-13 wd.sbatch");
+    sandbox.write("lr.sbatch", "#!/bin/sh\n");
+    sandbox.write("wd.sbatch", "#!/bin/sh\n");
+    for index in 0..14 {
+        sandbox.write(format!("logs/482_{index}.out"), "step=1000 loss=0.4\n");
+    }
+    checkpoint(&sandbox, 12, 400, T0 - 3700);
+    sandbox
+}
+
+const FLAT: &str = "sweeps:\n  short: 1s\n  runs: ['runs/{task}']\n  results: ['results/{task}.json']\n  \
+                    script: lr.sbatch\n  resume: 'sbatch --array={tasks} {script} --resume {checkpoint}'\n";
+
+#[test]
+fn what_contradicts_every_completed_task_alike_cancels_nothing_and_the_recorded_script_counts() {
+    let sandbox = of_another();
+    sandbox.write(".handover.yaml", FLAT);
+    let plan = ask(&sandbox, &["sweep", "plan", "482", "--json"]).data();
+    let text = plan["steps"].to_string();
+    assert!(!text.contains("scancel"), "{plan:#}");
+    assert!(text.contains("sbatch --array=12 wd.sbatch --resume runs/12/step_400.safetensors"), "{plan:#}");
+    let warning = plan["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("the settings name lr.sbatch as its script"), "{warning}");
+    let notes = plan["notes"].to_string();
+    assert!(notes.contains("contradicted alike (COMPLETED, and expected results are not there)"), "{notes}");
+}
+
+#[test]
+fn settings_of_its_own_keep_those_of_others_from_a_sweep() {
+    let sandbox = of_another();
+    sandbox.write(
+        ".handover.yaml",
+        format!("{FLAT}  for:\n  - {{names: [seg_*], results: [], script: wd.sbatch}}\n"),
+    );
+    let plan = ask(&sandbox, &["sweep", "plan", "482", "--json"]).data();
+    assert!(plan["warnings"].is_null() && plan["decision"] != "intervene", "{plan:#}");
+    let board = ask(&sandbox, &["sweep", "482", "--json"]).data();
+    assert_eq!(board["examined"]["judgement"]["contradictions"], serde_json::json!([]), "{board:#}");
+    // Of another name they are not.
+    sandbox.write(".handover.yaml", format!("{FLAT}  for:\n  - {{names: [seg_wd*], results: []}}\n"));
+    let board = ask(&sandbox, &["sweep", "482", "--json"]).data();
+    assert_eq!(board["examined"]["judgement"]["contradictions"][0]["tasks"], "0-11");
 }

@@ -178,7 +178,10 @@ fn completed(task: &Evidence, siblings: &Siblings, found: &mut Found) {
     let Some(looked) = task.looked.as_deref() else { return };
     if let Some(path) = looked.missing.first() {
         found.add(CompletedWithoutResults, task.member, || {
-            let text = format!("{} expected files are missing", looked.missing.len());
+            let text = match looked.missing.len() {
+                1 => "1 file that the setting `results` expects is missing".to_owned(),
+                count => format!("{count} files that the setting `results` expects are missing"),
+            };
             Some(Line { file: Some(path.clone()), ..Line::said(Source::Files, text) })
         });
     }

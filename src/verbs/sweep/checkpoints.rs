@@ -206,8 +206,8 @@ fn dirs(sweeps: &Sweeps, options: &Options) -> (Vec<PathBuf>, Vec<Unread>) {
     let mut found = Vec::new();
     if !options.dirs.is_empty() || !options.sweeps.is_empty() {
         found.clone_from(&options.dirs);
-    } else if !sweeps.runs.is_empty() {
-        for template in &sweeps.runs {
+    } else if sweeps.all_runs().next().is_some() {
+        for template in sweeps.all_runs() {
             let glob = as_glob(template);
             let before = found.len();
             expand(&options.base, Path::new(&glob), &mut found);

@@ -147,8 +147,8 @@ pub struct Settled {
 /// # Errors
 /// There is no such sweep; a pattern of the settings makes no sense.
 pub fn plan(context: &Context, source: Option<&Source>, wanted: &str) -> Result<Plan, Error> {
-    let Examined { snapshot, sweep, gathered, again, .. } = examine::one(context, source, wanted)?;
-    let globs = globs(&context.config.sweeps.partial)?;
+    let Examined { snapshot, settings, sweep, gathered, again, .. } = examine::one(context, source, wanted)?;
+    let globs = globs(&settings.partial)?;
     let alive = alive(&snapshot, &sweep);
     let rules = Rules {
         live: live_dirs(&gathered.evidence, alive.known()),

@@ -11,7 +11,7 @@ use super::settle::{Settled, Statement};
 use super::{Glance, Named, again, find, look, records};
 use crate::checkpoint::Depth;
 use crate::cluster::{Origin, Snapshot, State};
-use crate::config::{Config, Source};
+use crate::config::{Config, Source, Sweeps};
 use crate::joblog::Table;
 use crate::sweep::plan::Again;
 use crate::sweep::{self, Cause, Evidence, Judgement, Rules, Sweep, TaskCause, TaskProgress};
@@ -24,6 +24,8 @@ use crate::verbs::{Context, Error, snapshot};
 pub struct Examined {
     /// The cluster as it was seen.
     pub snapshot: Snapshot,
+    /// The settings of this sweep.
+    pub settings: Sweeps,
     /// The sweep, counted.
     pub sweep: Sweep,
     /// Older sweeps that the asked name fits too.
@@ -267,8 +269,9 @@ impl Place<'_> {
         let table = self.table()?;
         let parameters = sweep::Parameters::default();
         let now = snapshot.taken_at;
-        let rules = Rules { settings: &self.config.sweeps, table: &table, parameters: &parameters, now };
         let glance = |sweep: &mut Sweep| {
+            let settings = self.config.sweeps.of(&sweep.key, &sweep.name);
+            let rules = Rules { settings: &settings, table: &table, parameters: &parameters, now };
             let evidence = submitted.tasks(sweep, snapshot);
             let judgement = sweep::judge(sweep, &evidence, &rules);
             let why = judgement.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
@@ -281,11 +284,11 @@ impl Place<'_> {
 }
 
 impl Place<'_> {
-    /// What is needed to look around.
-    fn ground<'g>(&'g self, table: &'g Table, snapshot: &Snapshot) -> Ground<'g> {
+    /// What is needed to look around for a sweep that has these settings.
+    fn ground<'g>(&'g self, table: &'g Table, snapshot: &Snapshot, sweeps: &'g Sweeps) -> Ground<'g> {
         Ground {
             world: self.world,
-            sweeps: &self.config.sweeps,
+            sweeps,
             logs: &self.config.logs,
             table,
             roots: self.roots.clone(),
@@ -314,7 +317,8 @@ pub fn folders(context: &Context, source: Option<&Source>, wanted: &str) -> Resu
     let (records, unread) = submitted(&place, &sweep);
     let cancelled = again::count_cancelled(&mut sweep, &records);
     let again = again::again(&records, &snapshot);
-    let ground = place.ground(&table, &snapshot);
+    let settings = place.config.sweeps.of(&sweep.key, &sweep.name);
+    let ground = place.ground(&table, &snapshot, &settings);
     let mut dirs =
         run_dirs(&ground, &snapshot, Wanted { sweep: &mut sweep, again: &again, cancelled: &cancelled });
     dirs.problems.extend(unread);
@@ -335,7 +339,8 @@ pub fn into(place: &Place, table: Table, mut snapshot: Snapshot, mut sweep: Swee
     let all = place.settled();
     let settled = all.of(&sweep, &gathered.evidence).cloned();
     gathered.not_read.extend(all.unread);
-    Examined { settled, snapshot, sweep, others: Vec::new(), again, gathered, table, judgement, progress }
+    let settings = place.config.sweeps.of(&sweep.key, &sweep.name).into_owned();
+    Examined { settled, settings, snapshot, sweep, others: Vec::new(), again, gathered, table, judgement, progress }
 }
 
 /// The same for whoever goes on with the snapshot; jobs that were submitted
@@ -368,15 +373,12 @@ fn submitted(place: &Place, sweep: &Sweep) -> (Vec<Record>, Option<String>) {
 
 fn looked_into(place: &Place, table: &Table, snapshot: &Snapshot, wanted: Wanted<'_>) -> LookedInto {
     let Wanted { sweep, again, cancelled } = wanted;
-    let ground = place.ground(table, snapshot);
+    let settings = place.config.sweeps.of(&sweep.key, &sweep.name);
+    let ground = place.ground(table, snapshot, &settings);
     let gathered = gather(&ground, snapshot, Wanted { sweep: &mut *sweep, again, cancelled });
-    let rules = Rules {
-        settings: &place.config.sweeps,
-        table,
-        parameters: &gathered.parameters,
-        now: snapshot.taken_at,
-    };
+    let rules =
+        Rules { settings: &settings, table, parameters: &gathered.parameters, now: snapshot.taken_at };
     let judgement = sweep::judge(sweep, &gathered.evidence, &rules);
-    let progress = sweep::progress(&gathered.evidence, &place.config.sweeps);
+    let progress = sweep::progress(&gathered.evidence, &settings);
     LookedInto { gathered, judgement, progress, settled: None }
 }

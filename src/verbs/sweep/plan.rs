@@ -1,6 +1,7 @@
 //! What to do about a sweep: one fresh look, all the evidence, the judgement,
 //! and the plan that follows.
 
+mod called;
 mod continuity;
 mod doomed;
 mod lineage;
@@ -20,12 +21,13 @@ use super::examine::{self, Examined};
 use super::records::{self, Progress, Record};
 use crate::checkpoint::Depth;
 use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
-use crate::config::{Source, Sweeps};
+use crate::config::Source;
 use crate::safety::shell_word;
 use crate::sweep::plan::{self, Again, Cancelled, Placeholder, Plan, Purpose, Setup, Subject, Template};
 use crate::sweep::{Decision, Health, Kind, Sweep};
 use crate::terms::{Digest, Known, Part, TaskIds, Time};
 use crate::verbs::{Context, Error, snapshot};
+use called::Called;
 use continuity::Intended;
 use lineage::Lineage;
 
@@ -119,17 +121,17 @@ pub struct Made {
 /// There is no such sweep; the resume command of the settings cannot be used;
 /// the records of earlier plans cannot be read.
 pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
-    let settings = &context.config.sweeps;
-    let template = settings.resume.as_deref().map(Template::read).transpose().map_err(unusable)?;
     let depth = if options.full { Depth::Full } else { Depth::Structure };
     let mut examined = examine::one_to(context, options.cluster.as_ref(), &options.wanted, depth)?;
     place::own_first(context, &examined.sweep, &mut examined.gathered);
-    let Examined { snapshot, sweep, gathered, judgement, .. } = &examined;
+    let Examined { snapshot, settings, sweep, gathered, judgement, .. } = &examined;
+    let template = settings.resume.as_deref().map(Template::read).transpose().map_err(unusable)?;
     let records = records::all(&context.home())?;
     let submitted: Vec<Record> = records.iter().filter(|record| record.sweep == sweep.key).cloned().collect();
     let place = place::of(context, gathered);
     let request = request(context, snapshot, sweep);
-    let (script, submission) = script(settings, &place.directory, &request);
+    let Called { script, submission, warning, held } =
+        called::called(settings, template.as_ref(), &place.directory, &request);
     let script_text = script.as_deref().and_then(|script| read(&place.directory.join(script)));
     let limits = match request.limits {
         Known::Known(limits) => limits,
@@ -157,6 +159,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let (alive, strangers) = place::without_strangers(&mut subjects, alive, sweep, gathered);
     let known: BTreeSet<u32> =
         examined.again.values().filter_map(|again| again.id).map(|id| id.base).collect();
+    let (doomed, alike) = doomed::doomed(judgement, &subjects, gathered);
     let work_dir = gathered.work_dirs.first().map(|(dir, _)| dir.as_path());
     let setup = Setup {
         name: sweep.name.clone(),
@@ -166,7 +169,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         causes: subjects::causes(judgement),
         intervene: (judgement.decision == Decision::Intervene).then(|| why(judgement)),
         keep_running: options.keep_running,
-        doomed: doomed::doomed(judgement, &subjects, &gathered.parameters),
+        doomed,
         cancelled,
         elsewhere: elsewhere(snapshot, sweep, work_dir, &known),
         limits,
@@ -176,8 +179,8 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         submission,
         root: place.root.clone(),
         directory: place.directory.clone(),
-        warnings: place.warnings,
-        held: place.held,
+        warnings: place.warnings.into_iter().chain(warning).collect(),
+        held: place.held.or(held),
         again: examined.again.clone(),
         nodes: snapshot.nodes.clone(),
         partitions: request.partitions.clone(),
@@ -204,6 +207,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     if let Known::Unknown(why) | Known::NotApplicable(why) = &request.limits {
         plan.notes.push(format!("MaxArraySize is not known ({why}); Slurm's default of 1001 is taken"));
     }
+    plan.notes.extend(alike);
     let resumes = plan.runnable().any(|line| line.purpose == Purpose::Resume);
     if resumes && !options.full {
         plan.notes.push(
@@ -298,21 +302,6 @@ fn request(context: &Context, snapshot: &Snapshot, sweep: &Sweep) -> Request {
             "Slurm's commands here were not asked".to_owned(),
         )),
     }
-}
-
-/// The batch script as a line names it, and the call that goes with it: only
-/// what is there as a file.
-fn script(
-    settings: &Sweeps,
-    root: &Path,
-    request: &Request,
-) -> (Option<String>, Option<cluster::Submission>) {
-    let named = settings.script.as_deref().and_then(Path::to_str);
-    let submission = request.submission.known().filter(|submission| {
-        named.is_none_or(|named| named == submission.script) && root.join(&submission.script).is_file()
-    });
-    let script = named.map(str::to_owned).or_else(|| submission.map(|one| one.script.clone()));
-    (script, submission.cloned())
 }
 
 /// The bytes of a script; `None` if it cannot be read, or is far too large for one.

@@ -99,6 +99,12 @@ impl Outcome {
     pub fn worst(&self) -> Verdict {
         self.checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Well)
     }
+
+    /// True if the commit holds everything that decides what the sweep does.
+    pub fn is_committed(&self) -> bool {
+        let mut own = self.checks.iter().filter(|check| check.about == checks::COMMITTED);
+        own.all(|check| check.verdict == Verdict::Well)
+    }
 }
 
 /// Looks at everything, and records the commit with the answers.
@@ -112,9 +118,12 @@ pub fn run(context: &Context, here: &Path, options: &Options) -> Result<Outcome,
     let name = options.script.to_string_lossy();
     let submission = Submission::of_script(&text, &name);
     let submission = submission.as_ref();
+    let job = submission.and_then(|submission| submission.option(Some('J'), "--job-name"));
+    // Its id nobody knows yet.
+    let settings = context.config.sweeps.of("", job.unwrap_or(&name));
     let snapshot = snapshot::take(context, options.cluster.as_ref())?;
     let checks = vec![
-        checks::committed(context, &path)?,
+        checks::committed(context, &path, &settings.relevant)?,
         submitted::shell(context.world, &script, &path, &text),
         submitted::directives(&script),
         submitted::files(&script, &text, here, submission),

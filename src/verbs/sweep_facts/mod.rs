@@ -149,9 +149,12 @@ fn standings(
         _ => format!("logs and run folders: not within {budget}"),
     };
     let settled = Settled::read(Some(&context.home()));
-    let by = Judge { settings: &context.config.sweeps, table: &table, submitted, settled: &settled };
     let judged = sweeps.iter().zip(read).map(|(sweep, read)| {
-        let mut standing = read.unwrap_or_else(|| by_accounting(snapshot, sweep, &by, &why));
+        let mut standing = read.unwrap_or_else(|| {
+            let settings = &context.config.sweeps.of(&sweep.key, &sweep.name);
+            let by = Judge { settings, table: &table, submitted, settled: &settled };
+            by_accounting(snapshot, sweep, &by, &why)
+        });
         standing.not_read.extend(problem.take().map(|what| crate::safety::one_line(&what, 300)));
         standing
     });

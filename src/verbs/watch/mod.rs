@@ -200,8 +200,8 @@ impl Watch<'_> {
     fn end<E: From<Error>>(&self, scene: Option<&Scene>, why: Why, tell: &mut Tell<E>) -> Result<End, E> {
         let targets = scene.map_or(&[][..], |scene| &scene.targets);
         let states: Vec<State> = targets.iter().filter_map(State::of).collect();
-        let settings = &self.context.config.sweeps;
-        let next = states.iter().flat_map(|state| next(state, settings)).collect();
+        let settings = |state: &State| self.context.config.sweeps.of(&state.key, &state.name);
+        let next = states.iter().flat_map(|state| next(state, &settings(state))).collect();
         let end = End {
             at: self.context.now,
             why,

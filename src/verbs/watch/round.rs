@@ -67,7 +67,8 @@ impl Watch<'_> {
         let before = target.kept.as_ref().map(|kept| &kept.memory);
         now.standing = before.and_then(|before| before.standing.clone());
         if let Some(sweep) = &seen.sweep {
-            let ground = self.ground(snapshot);
+            let settings = self.context.config.sweeps.of(&sweep.key, &sweep.name);
+            let ground = Ground { sweeps: &settings, ..self.ground(snapshot) };
             let studied = {
                 let evidence = target.followed.tasks(snapshot, sweep, &target.cancelled);
                 target.study.follow(target.followed.ids().collect());
@@ -118,7 +119,8 @@ impl Watch<'_> {
         let mut roots = target.study.works_in(&self.worktrees, is_local)?;
         roots.extend(self.roots.iter().filter(|root| !roots.contains(root)).cloned().collect::<Vec<_>>());
         let array = (now.kind == Kind::Array).then(|| now.look.key.parse().ok()).flatten();
-        let found = evidence::results_of_sweep(&self.context.config.sweeps, &roots, array)?;
+        let settings = self.context.config.sweeps.of(&now.look.key, &now.look.name);
+        let found = evidence::results_of_sweep(&settings, &roots, array)?;
         Some(found.map(|found| Expected {
             expected: found.expected,
             present: found.present,

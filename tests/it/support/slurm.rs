@@ -104,6 +104,12 @@ impl Task {
 /// Lets squeue and sacct say so; `scontrol` knows nothing. The jobs work in the
 /// sandbox's project.
 pub fn says(sandbox: &Sandbox, tasks: &[Task]) {
+    says_with(sandbox, tasks, "");
+}
+
+/// The same, with what sacct answers when it is asked how they were submitted:
+/// fields with `|` between them.
+pub fn says_with(sandbox: &Sandbox, tasks: &[Task], request: &str) {
     let dir = sandbox.project();
     let queued = tasks.iter().filter(|task| task.ended.is_none()).map(|task| {
         let job = Queued {
@@ -132,7 +138,11 @@ pub fn says(sandbox: &Sandbox, tasks: &[Task]) {
         )
     });
     let text = format!("{header}\n{}", rows.collect::<String>());
-    drop(sandbox.fake("sacct").answers(text.replace('|', handover::cluster::sacct::DELIMITER)));
+    let delimited = |text: &str| text.replace('|', handover::cluster::sacct::DELIMITER);
+    let sacct = sandbox.fake("sacct").answers(delimited(&text));
+    if !request.is_empty() {
+        drop(sacct.answers_to("*SubmitLine*", delimited(&format!("{request}\n"))));
+    }
     drop(sandbox.fake("scontrol").fails(1, "slurm_load_jobs error: Invalid job id specified\n"));
     drop(sandbox.fake("sinfo").fails(1, "slurm_load_partitions: Unable to contact slurm controller\n"));
 }

@@ -27,7 +27,7 @@ impl Homes {
     pub fn of(context: &Context) -> Homes {
         let others = git::list(context.repository.git()).unwrap_or_default();
         let others = others.into_iter().filter(|other| !other.is_bare).map(|other| other.path);
-        let templates = context.config.sweeps.runs.iter().filter_map(|template| whole_part(template));
+        let templates = context.config.sweeps.all_runs().filter_map(|template| whole_part(template));
         let named: Vec<PathBuf> = context.roots().into_iter().chain(others).chain(templates).collect();
         let real = named.iter().filter_map(|home| std::fs::canonicalize(home).ok()).collect();
         Homes { named, real }

@@ -1,9 +1,10 @@
 //! Which of the tasks that are not over will fail as others did, by the judgement.
 
-use crate::cluster::{Outlook, Reason};
+use crate::cluster::{Outlook, Reason, State};
 use crate::sweep::plan::{Doomed, Subject};
-use crate::sweep::{CauseGroup, Judgement, Parameters, Spread, StopRule, corner, expand_nodes};
+use crate::sweep::{CauseGroup, Judgement, Spread, StopRule, corner, expand_nodes};
 use crate::terms::TaskIds;
+use crate::verbs::evidence::Gathered;
 
 /// Classes that end a task where it stands, and not because of what it is: the
 /// next one may end otherwise, or go on where it stopped.
@@ -26,8 +27,13 @@ const OF_NODES: [&str; 3] = ["hardware", "node-fail", "node-unkillable"];
 /// The tasks that a cause awaits, each under the first that does: all of them
 /// where everything fails so or a hard stop has most, else those in the corner
 /// of the parameters, those that run on the nodes that are to blame, and those
-/// that can never start.
-pub(super) fn doomed(judgement: &Judgement, subjects: &[Subject], parameters: &Parameters) -> Vec<Doomed> {
+/// that can never start. Beside them what to know, if there is anything.
+pub(super) fn doomed(
+    judgement: &Judgement,
+    subjects: &[Subject],
+    gathered: &Gathered,
+) -> (Vec<Doomed>, Option<String>) {
+    let (parameters, alike) = (&gathered.parameters, alike(judgement, gathered));
     // What happened to jobs that are none of these says nothing of them.
     let members: TaskIds = subjects.iter().map(|one| one.member).collect();
     let is_ours = |tasks: &TaskIds| !tasks.intersection(&members).is_empty();
@@ -91,6 +97,10 @@ pub(super) fn doomed(judgement: &Judgement, subjects: &[Subject], parameters: &P
             |group: &CauseGroup| matches!(group.spread, Spread::Corner { .. } | Spread::Nodes { .. });
         let bound = judgement.groups.iter().filter(of_it).any(is_bound);
         let most = stop.tasks.len() * 2 > judgement.counted;
+        // A setting that is another sweep's contradicts them all alike, too.
+        if stop.rule == StopRule::InvalidOutputs && alike.is_some() {
+            continue;
+        }
         let passes = judgement.groups.iter().filter(of_it).all(is_passing) && !stop.tasks.is_empty();
         let by_outputs = stop.rule == StopRule::InvalidOutputs;
         if most && is_ours(&stop.tasks.0) && (by_outputs || !bound && !passes) {
@@ -99,12 +109,27 @@ pub(super) fn doomed(judgement: &Judgement, subjects: &[Subject], parameters: &P
             add(cause, all, stop.text.clone(), false);
         }
     }
-    found
+    (found, alike)
+}
+
+/// What is said if the same contradicts every completed task that was looked at:
+/// then what it is held against may be wrong.
+fn alike(judgement: &Judgement, gathered: &Gathered) -> Option<String> {
+    let completed = gathered.evidence.iter().filter(|one| one.state == State::Completed);
+    let completed: TaskIds = completed.filter(|one| one.looked.is_some()).map(|one| one.member).collect();
+    let mut spoilt = judgement.contradictions.iter().filter(|found| found.kind.spoils_result());
+    let all =
+        spoilt.find(|found| completed.difference(&found.tasks.0).is_empty() && !completed.is_empty())?;
+    Some(format!(
+        "every completed task that was looked at is contradicted alike ({}): what it is held against may be wrong, \
+         a setting of another sweep for one, so nothing is cancelled for it",
+        all.sentence
+    ))
 }
 
 /// True for a task that was cancelled and may come back.
 fn is_cut(one: &Subject) -> bool {
-    one.state == crate::cluster::State::Cancelled
+    one.state == State::Cancelled
 }
 
 /// True for a task whose log speaks of its steps.

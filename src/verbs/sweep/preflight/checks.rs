@@ -34,29 +34,47 @@ pub(super) fn check(about: &str, verdict: Verdict, text: impl Into<String>) -> C
     }
 }
 
-/// Whether everything that decides what the sweep does is committed.
-pub(super) fn committed(context: &Context, script: &Path) -> Result<Check, Error> {
-    const ABOUT: &str = "committed";
+/// Endings of files that a job may run, import or include.
+const CODE: [&str; 27] = [
+    "py", "pyx", "pxd", "pyi", "ipynb", "sh", "bash", "zsh", "fish", "sbatch", "slurm", "c", "cc", "cpp",
+    "cu", "cuh", "h", "hpp", "rs", "go", "jl", "r", "lua", "pl", "js", "ts", "java",
+];
+
+/// True for a file of code by its name.
+fn is_code(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    CODE.iter().any(|code| ending.eq_ignore_ascii_case(code))
+}
+
+/// What the check of committed files is called.
+pub(super) const COMMITTED: &str = "committed";
+
+/// Whether everything that decides what the sweep does is committed: the script,
+/// and what the settings name as relevant, or else all that git tracks and code
+/// that it does not.
+pub(super) fn committed(context: &Context, script: &Path, relevant: &[String]) -> Result<Check, Error> {
+    const ABOUT: &str = COMMITTED;
     let top = context.repository.worktree();
-    let relevant = &context.config.sweeps.relevant;
     let status = Status::of(context.repository.git(), Untracked::Files)?;
     let globs: Vec<Glob> = relevant.iter().filter_map(|glob| Glob::read(glob)).collect();
     let script = std::fs::canonicalize(script).unwrap_or_else(|_| script.to_owned());
     let own = std::fs::canonicalize(top).unwrap_or_else(|_| top.to_owned());
     let script = script.strip_prefix(&own).ok();
-    let mut changed: Vec<PathBuf> = status
+    // With whether git tracks it.
+    let mut changed: Vec<(PathBuf, bool)> = status
         .changes
         .iter()
-        .filter(|change| {
-            let is_named = globs.iter().any(|glob| glob.fits(&change.path));
-            // Without settings every tracked file may matter.
-            let may_matter = relevant.is_empty() && change.kind != ChangeKind::Untracked;
-            is_named || may_matter || script == Some(&change.path)
+        .map(|change| (&change.path, change.kind != ChangeKind::Untracked))
+        .filter(|(path, is_tracked)| {
+            let is_named = globs.iter().any(|glob| glob.fits(path));
+            // Without settings every tracked file may matter, and what it may import.
+            let may_matter = relevant.is_empty() && (*is_tracked || is_code(path));
+            is_named || may_matter || script == Some(path)
         })
-        .map(|change| change.path.clone())
+        .map(|(path, is_tracked)| (path.clone(), is_tracked))
         .collect();
     match script {
-        Some(script) if context.repository.git().ignores(script)? => changed.push(script.to_owned()),
+        Some(script) if context.repository.git().ignores(script)? => changed.push((script.to_owned(), false)),
         Some(_) => {}
         None => {
             let what = "the script is outside of this worktree: whether it is committed is not known";
@@ -70,13 +88,25 @@ pub(super) fn committed(context: &Context, script: &Path) -> Result<Check, Error
         };
         return Ok(check(ABOUT, Verdict::Well, what));
     }
-    let mut found = check(ABOUT, Verdict::Finding, format!("{} files are not committed", changed.len()));
+    let untracked = changed.iter().filter(|(_, is_tracked)| !is_tracked).count();
+    let what = match changed.len() {
+        1 => "1 file is not committed".to_owned(),
+        count => format!("{count} files are not committed"),
+    };
+    let git = if untracked > 0 { format!(", {untracked} of them not known to git") } else { String::new() };
+    let mut found = check(ABOUT, Verdict::Finding, format!("{what}{git}"));
     if relevant.is_empty() {
         found.text.push_str("; name those that matter as `relevant` below `sweeps`");
     }
-    found.details = changed.iter().take(MOST_LISTED).map(escape_path).collect();
+    let shown = |(path, is_tracked): &(PathBuf, bool)| {
+        let untracked = if *is_tracked { "" } else { " (untracked)" };
+        format!("{}{untracked}", escape_path(path))
+    };
+    found.details = changed.iter().take(MOST_LISTED).map(shown).collect();
+    let more = changed.len().saturating_sub(MOST_LISTED);
+    found.details.extend((more > 0).then(|| format!("and {more} more: git status shows them")));
     let paths: Option<Vec<String>> =
-        changed.iter().take(MOST_LISTED).map(|path| shell_path(path).ok()).collect();
+        changed.iter().take(MOST_LISTED).map(|(path, _)| shell_path(path).ok()).collect();
     found.hint = Some("commit first".to_owned());
     found.command = paths.filter(|_| changed.len() <= MOST_LISTED).map(|paths| {
         let paths = paths.join(" ");

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::plan::Made;
 use super::super::records::Record;
 use crate::cluster::State;
+use crate::config::Sweeps;
 use crate::sweep::Members;
 use crate::sweep::plan::{Purpose, Remedy};
 use crate::terms::{Bytes, Known, Time};
@@ -114,7 +115,7 @@ pub(super) fn of(context: &Context, made: &Made) -> Result<Intervention, Error> 
     });
     Ok(Intervention {
         fixes: fixes.collect(),
-        changes: changes(context, sweep.submitted),
+        changes: changes(context, &made.examined.settings, sweep.submitted),
         clean_ups: clean_ups.collect(),
         successors: successors(made),
         plans: made.outcome.submitted.clone(),
@@ -143,7 +144,7 @@ fn successors(made: &Made) -> Vec<Successor> {
 
 /// Commits on this branch since the sweep was submitted, those of the relevant
 /// files where the settings name some.
-fn changes(context: &Context, since: Option<Time>) -> Known<Vec<Change>> {
+fn changes(context: &Context, settings: &Sweeps, since: Option<Time>) -> Known<Vec<Change>> {
     let Some(since) = since else {
         return Known::Unknown("when it was submitted is not known".to_owned());
     };
@@ -155,7 +156,7 @@ fn changes(context: &Context, since: Option<Time>) -> Known<Vec<Change>> {
         "HEAD".to_owned(),
         "--".to_owned(),
     ];
-    args.extend(context.config.sweeps.relevant.iter().map(|glob| format!(":(glob){glob}")));
+    args.extend(settings.relevant.iter().map(|glob| format!(":(glob){glob}")));
     let log = match context.repository.git().try_run(&args) {
         Ok(log) if log.success() => log.text(),
         Ok(log) => return Known::Unknown(format!("git log: {}", log.complaint())),

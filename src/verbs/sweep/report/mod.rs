@@ -162,10 +162,9 @@ pub fn make(context: &Context, options: &Options) -> Result<Report, Error> {
         keep_running: false,
     };
     let made = plan::make(context, &options)?;
-    let settings = &context.config.sweeps;
     let intervention = intervention::of(context, &made)?;
     let Made { examined, outcome, .. } = &made;
-    let Examined { judgement, .. } = examined;
+    let Examined { judgement, settings, .. } = examined;
     let mut report = Report {
         at: context.now,
         file: None,

@@ -65,7 +65,7 @@ pub(super) fn of(context: &Context, made: &Made) -> Runbook {
         checkpoints.extend(survey.flat_map(|survey| survey.all.iter().map(|one| &one.path)));
         tracked.extend(task.runs().iter().map(|run| &run.dir));
     }
-    let settings = &context.config.sweeps;
+    let settings = &examined.settings;
     let mut own = Pile::new("settings file");
     own.extend(context.config.read_from.iter());
     let named = [&settings.parameters, &settings.manifest];
