@@ -62,7 +62,7 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
     let to_do: Vec<&Step> = plan.steps.iter().filter(is_to_do).collect();
     let is_one = |a: &&Step, b: &&Step| a.cause.is_some() && a.cause == b.cause && a.class == b.class;
     for steps in to_do.chunk_by(is_one) {
-        group::text(view, detail, steps, &mut out);
+        group::text(view, detail, (steps, &outcome.command), &mut out);
     }
     out.push('\n');
     rest::text(view, outcome, detail, &mut out);
@@ -159,10 +159,12 @@ fn how_to_run(lines: &mut Lines, outcome: &Outcome, plan: &Plan, hash: &str) {
     let command = escape(&outcome.command);
     match &outcome.not_here {
         None => {
-            let count = plan.runnable().count();
-            let what = if count == 1 { "the line".to_owned() } else { format!("the {count} lines") };
+            let what = match plan.runnable().count() {
+                1 => "the line above that waits for nothing".to_owned(),
+                count => format!("the {count} lines above that wait for nothing"),
+            };
             lines.add("plan", &paint(Style::Strong, hash));
-            lines.add("", &format!("runs {what} that need no change: {command} --submit {hash}"));
+            lines.add("", &format!("runs {what}: {command} --submit {hash}"));
         }
         Some(why) => lines.add(
             "to run it",

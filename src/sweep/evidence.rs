@@ -12,7 +12,7 @@ use crate::checkpoint::Survey;
 use crate::cluster::{ExitCode, Printed, State, Steps};
 
 use crate::joblog::Reading;
-use crate::terms::{JobId, Known, Time};
+use crate::terms::{Bytes, JobId, Known, Time};
 use crate::tracker::{Events, Reproducibility, Run};
 
 /// Everything known of one task, read together.
@@ -41,6 +41,10 @@ pub struct Evidence {
     pub cancelled_by: Option<u32>,
     /// The steps of the newest attempt.
     pub steps: Steps,
+    /// The memory that it asked for, on each node or for each CPU; `None` unless
+    /// it had to be asked for, because a kill may or may not have been for memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_memory: Option<Bytes>,
     /// How long the newest attempt ran, in seconds.
     pub elapsed: Option<u32>,
     /// Its time limit in seconds; `None` if unlimited or unknown.
@@ -165,6 +169,7 @@ impl Evidence {
             printed: Printed::Unknown,
             cancelled_by: None,
             steps: Steps::default(),
+            asked_memory: None,
             elapsed: None,
             limit: None,
             started: None,

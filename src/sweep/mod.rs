@@ -30,7 +30,7 @@ mod resubmitted;
 mod tasks;
 pub mod vital;
 
-pub use cause::{Cause, Confidence, Line, Source, TaskCause, cause};
+pub use cause::{Cause, Confidence, Line, Source, TaskCause, cause, may_be_memory};
 pub use contradiction::{Contradiction, ContradictionKind};
 pub use delta::{Change, Delta};
 pub use evidence::{AttemptSeen, Evidence, LogSeen, Looked, Shared};

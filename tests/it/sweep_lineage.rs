@@ -158,3 +158,35 @@ fn settings_of_its_own_keep_those_of_others_from_a_sweep() {
     let board = ask(&sandbox, &["sweep", "482", "--json"]).data();
     assert_eq!(board["examined"]["judgement"]["contradictions"][0]["tasks"], "0-11");
 }
+
+#[test]
+fn a_kill_far_below_the_memory_that_was_asked_for_starts_nothing() {
+    let killed = |asked: &str| {
+        let sandbox = Sandbox::new();
+        let tasks: Vec<Task> = [3, 4].map(|index| Task::ended(index, "FAILED", "137:0")).into();
+        says_with(
+            &sandbox,
+            &tasks,
+            &format!("482_3|ai|1|cpu=1||{asked}|sbatch --mem={asked} --array=0-9 x.sbatch"),
+        );
+        sandbox.write("x.sbatch", "#!/bin/sh\n");
+        let resume = "resume: 'sbatch --array={tasks} {script} --resume {checkpoint}'";
+        sandbox.write(".handover.yaml", format!("sweeps:\n  runs: ['runs/{{task}}']\n  {resume}\n"));
+        for index in [3, 4] {
+            let script = format!("/var/spool/slurmd/job{}/slurm_script", 5000 + index);
+            let line = format!("{script}: line 9:  4711 Killed   python train.py\n");
+            sandbox.write(format!("logs/482_{index}.out"), line);
+            checkpoint(&sandbox, index, 400, T0 - 3700);
+        }
+        ask(&sandbox, &["sweep", "plan", "482", "--json"]).data()
+    };
+    // Two GiB were seen.
+    let plan = killed("8G");
+    assert_eq!(
+        (plan["steps"][0]["class"].as_str(), plan["hash"].is_null()),
+        (Some("killed-unconfirmed"), true),
+        "{plan:#}"
+    );
+    assert_eq!(plan["steps"][0]["condition"], "somebody knows who or what killed it");
+    assert_eq!(killed("3G")["steps"][0]["class"], "host-oom");
+}

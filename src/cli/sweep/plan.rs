@@ -3,6 +3,7 @@ use clap::Args;
 use crate::cli::cluster_source::ClusterArgs;
 use crate::cli::{Exit, Failure, Session};
 use crate::report;
+use crate::safety::shell_word;
 use crate::verbs::sweep::plan::{self, Options};
 use crate::verbs::sweep::submit;
 
@@ -10,11 +11,13 @@ use crate::verbs::sweep::submit;
 ///
 /// Per task: leave alone, resume from the newest checkpoint that passed its check, fix first, try
 /// one (canary), or lost. Lines are printed, quoted, ready to paste; nothing runs. Tasks that are
-/// alive under their old id are in no line, and failures of code or environment get none.
+/// alive under their old id are in no line, and failures of code or environment get none until
+/// --mended says that they are mended.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     handover sweep plan 48251\n  \
     handover sweep plan train_lr --json\n  \
+    handover sweep plan 48251 --mended missing-module\n  \
     handover sweep plan 48251 --submit 3f9a0c1d2e4b\n\n\
     The exit code is 0 if no decision is required, 3 if there is something to do, 1 if somebody\n\
     must intervene. With --submit it is 0 if every line was done, 6 if one failed, 5 if the plan\n\
@@ -28,6 +31,10 @@ pub struct PlanArgs {
     /// Leave what is alive running, even if somebody must intervene
     #[arg(long)]
     keep_running: bool,
+    /// Take it that the failures of this class are mended: one of their tasks is tried before the
+    /// others
+    #[arg(long, value_name = "CLASS")]
+    mended: Vec<String>,
     /// Read every byte of the checkpoints that are resumed from, not their structure alone: finds
     /// flipped bits, and takes as long as reading them
     #[arg(long)]
@@ -43,15 +50,19 @@ pub struct PlanArgs {
 
 pub fn run(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let context = session.context()?;
+    let word = |class: &String| shell_word(class).map(|class| format!(" --mended {class}")).ok();
+    let mended: String = args.mended.iter().filter_map(word).collect();
     let options = Options {
         wanted: args.wanted.clone(),
         cluster: args.cluster.source(session),
         keep_running: args.keep_running,
+        mended: args.mended.clone(),
         full: args.full,
         details: args.details || args.full,
         words: [
             args.cluster.again(session).as_str(),
             if args.keep_running { " --keep-running" } else { "" },
+            &mended,
             if args.full { " --full" } else { "" },
         ]
         .concat(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Detail, pasteable, tasks};
 use crate::report::lines::Lines;
 use crate::report::{Style, View, paint};
-use crate::safety::{clip, escape};
+use crate::safety::{clip, escape, shell_word};
 use crate::sweep::Members;
 use crate::sweep::plan::{Kind, Remedy, Step, TaskPlan};
 
@@ -15,7 +15,7 @@ const MOST_TOLD: usize = 8;
 const MOST_WAITING: usize = 3;
 
 /// The steps of one cause.
-pub(super) fn text(view: &View, detail: Detail, steps: &[&Step], out: &mut String) {
+pub(super) fn text(view: &View, detail: Detail, (steps, command): (&[&Step], &str), out: &mut String) {
     let Some(first) = steps.first() else { return };
     let style = match first.kind {
         Kind::Cancel | Kind::Lost => Style::Bad,
@@ -28,13 +28,21 @@ pub(super) fn text(view: &View, detail: Detail, steps: &[&Step], out: &mut Strin
     let class = first.class.as_ref().map(|class| format!("{}, ", escape(class))).unwrap_or_default();
     let mut lines = Lines { out, width: view.width };
     let head = format!("{class}{}: {}", tasks(all.len()), detail.list(&all));
-    lines.add_painted(first.kind.word(), style, &head);
+    // What has its change in the line is ready.
+    let is_ready = first.kind == Kind::FixFirst && steps.iter().all(|step| step.is_runnable());
+    let word = if is_ready { "run again" } else { first.kind.word() };
+    lines.add_painted(word, style, &head);
     lines.add("why", &escape(first.cause.as_deref().unwrap_or(&first.why)));
     let mut said = Said::default();
     for step in steps {
         one(&mut lines, detail, step, steps.len() > 1, &mut said);
         let waits = step.condition.is_some();
         let most = if waits && !detail.all { MOST_WAITING } else { usize::MAX };
+        if let Some(class) = step.class.as_ref().filter(|_| step.waits_for_mending) {
+            let class = shell_word(class).unwrap_or_else(|_| "CLASS".to_owned());
+            let said = format!("{} --mended {}", escape(command), escape(&class));
+            lines.add("then", &format!("when that is mended, ask for the lines: {said}"));
+        }
         for line in step.lines.iter().take(most) {
             lines.out.push_str(&pasteable(line, waits));
         }
@@ -109,7 +117,7 @@ fn what(step: &Step, is_part: bool, detail: Detail) -> String {
     if !more.is_empty() {
         parts.push(escape(more.strip_prefix("and ").unwrap_or(more)));
     }
-    parts.extend(from(step));
+    parts.extend(from(step, detail));
     let refused: usize = step.per_task.iter().map(|task| task.refused.len()).sum();
     if refused > 0 && !detail.all {
         let what = if refused == 1 { "newer one was" } else { "newer ones were" };
@@ -125,15 +133,23 @@ fn what(step: &Step, is_part: bool, detail: Detail) -> String {
 }
 
 /// The steps from which they go on, and what is lost behind them.
-fn from(step: &Step) -> Option<String> {
+fn from(step: &Step, detail: Detail) -> Option<String> {
     let span = |values: &mut dyn Iterator<Item = u64>| {
         let values: Vec<u64> = values.collect();
         let (least, most) = (*values.iter().min()?, *values.iter().max()?);
         Some(if least == most { least.to_string() } else { format!("{least} to {most}") })
     };
     let at = span(&mut step.per_task.iter().filter_map(|task| task.step));
-    let lost = span(&mut step.per_task.iter().filter_map(|task| task.lost_steps).filter(|lost| *lost > 0));
-    let lost = lost.map(|lost| format!(", {lost} steps lost")).unwrap_or_default();
+    let losing: Vec<&TaskPlan> =
+        step.per_task.iter().filter(|task| task.lost_steps.is_some_and(|lost| lost > 0)).collect();
+    let lost = span(&mut losing.iter().filter_map(|task| task.lost_steps));
+    let whose = if losing.len() < step.tasks.len() {
+        let tasks = Members(losing.iter().map(|task| task.task).collect());
+        format!(" by {}", detail.list(&tasks))
+    } else {
+        String::new()
+    };
+    let lost = lost.map(|lost| format!(", {lost} steps lost{whose}")).unwrap_or_default();
     match at {
         Some(at) => Some(format!("from step {at}{lost}")),
         None if step.per_task.iter().any(|task| task.checkpoint.is_some()) => {

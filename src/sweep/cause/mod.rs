@@ -141,6 +141,11 @@ pub struct TaskCause {
     pub evidence: Option<Line>,
 }
 
+/// True if what the task asked for would tell whether it was killed for memory.
+pub fn may_be_memory(evidence: &Evidence) -> bool {
+    why::may_be_memory(evidence)
+}
+
 /// The cause of a task that failed, was cancelled or preempted; `None` for one
 /// that did not, or that still lives under its id.
 pub fn cause(evidence: &Evidence, table: &Table) -> Option<Cause> {

@@ -7,7 +7,7 @@ use crate::cluster::{ExitCode, FailedStep, Printed, State};
 use crate::config::PatternRow;
 use crate::joblog::{Finding, Reading, Role};
 use crate::sweep::{LogSeen, Shared};
-use crate::terms::{JobId, Known, Time};
+use crate::terms::{Bytes, JobId, Known, Time};
 
 /// A task that ended so: `FAILED 1:0`, with its steps `OUT_OF_MEMORY 0:125`.
 fn task(outcome: &str, step: &str) -> Evidence {
@@ -154,6 +154,26 @@ fn a_bare_killed_is_memory_only_with_a_second_witness() {
     assert_eq!((class.as_str(), confidence), ("host-oom", Sure), "no step is known that could deny it");
     let (class, confidence, _) = found(&with_log(task("FAILED 1:0", "OUT_OF_MEMORY 0:125"), &[line]));
     assert_eq!((class.as_str(), confidence), ("host-oom", Sure));
+}
+
+#[test]
+fn a_kill_far_below_the_memory_that_was_asked_for_is_none_for_memory() {
+    let line = "/var/spool/slurmd/job100/slurm_script: line 9: 4711 Killed   python train.py";
+    let mut task = with_log(task("FAILED 137:0", ""), &[line]);
+    assert!(!may_be_memory(&task), "nothing to compare");
+    task.steps.max_rss = Some(Bytes(17 << 20));
+    assert!(may_be_memory(&task));
+    assert_eq!(found(&task), is("host-oom", Likely, Retry::AfterChange));
+    task.asked_memory = Some(Bytes(1000 << 20));
+    assert!(!may_be_memory(&task));
+    assert_eq!(found(&task), is("killed-unconfirmed", Open, Retry::Ask));
+    let sentence = cause(&task, table()).unwrap().sentence;
+    assert!(
+        sentence.ends_with("seen using 17.0 MiB of the 1000.0 MiB asked for: hardly for memory"),
+        "{sentence}"
+    );
+    task.steps.max_rss = Some(Bytes(900 << 20));
+    assert_eq!(found(&task), is("host-oom", Likely, Retry::AfterChange));
 }
 
 #[test]

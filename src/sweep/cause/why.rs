@@ -119,7 +119,7 @@ fn without_root<'a>(
     if let Some(killed) = killed {
         // The shell saw SIGKILL and its code says 137: Slurm's own kills and
         // people's would be in the state, so memory is what is left.
-        if account.is_kill() {
+        if account.is_kill() && !is_far_below_its_memory(task) {
             return Why {
                 class: "host-oom",
                 confidence: Confidence::Likely,
@@ -189,6 +189,19 @@ pub fn newest(log: &Reading) -> impl Iterator<Item = &Finding> {
     let last = log.attempts.last().map_or(last, |attempt| attempt.number.max(last));
     let counts = |finding: &Finding| !finding.survived && finding.set_aside.is_none();
     log.findings().filter(move |finding| finding.attempt == last && counts(finding))
+}
+
+/// True if a kill was for memory, as far as nothing speaks against it: what it
+/// asked for would tell.
+pub fn may_be_memory(task: &Evidence) -> bool {
+    let likely = |why: Why<'_>| why.class == "host-oom" && why.confidence == Confidence::Likely;
+    task.steps.max_rss.is_some() && why(task).is_some_and(likely)
+}
+
+/// True if the most that it was seen to use is less than half of what it asked for.
+/// That is a sample, so it proves nothing; but neither is the kill one for memory.
+fn is_far_below_its_memory(task: &Evidence) -> bool {
+    task.asked_memory.zip(task.steps.max_rss).is_some_and(|(asked, seen)| seen.0 < asked.0 / 2)
 }
 
 /// A shell's bare "Killed".
@@ -261,6 +274,14 @@ impl<'a> Why<'a> {
             _ if matches!(self.account, Account::TimeLimit | Account::Deadline | Account::Cancelled) => {
                 let later = self.account.sentence(self.task);
                 format!("{meaning}{what}{at}; later {later}")
+            }
+            ("killed-unconfirmed", _) if is_far_below_its_memory(self.task) => {
+                let told = self.account.sentence(self.task);
+                let (seen, asked) = (self.task.steps.max_rss, self.task.asked_memory);
+                let (seen, asked) = (seen.unwrap_or_default(), asked.unwrap_or_default());
+                format!(
+                    "a process was killed and {told}, seen using {seen} of the {asked} asked for: hardly for memory"
+                )
             }
             _ => format!("{meaning}{what}{at}; accounting says {ended}"),
         }

@@ -67,6 +67,10 @@ impl Builder<'_> {
                 Kind::FixFirst | Kind::Canary => first.map(|one| one.member),
                 _ => None,
             },
+            waits_for_mending: self.decision.kind == Kind::FixFirst
+                && *run == Run::Never
+                && cause.is_some()
+                && self.tasks.iter().all(|one| one.state.is_finished()),
             lines: made.lines,
             condition,
             blocked,

@@ -26,6 +26,7 @@ pub(super) fn cancel(setup: &Setup, subjects: &[Subject]) -> Option<Step> {
         action: options::what_is_lost(setup, subjects, &doomed),
         remedies: Vec::new(),
         first: None,
+        waits_for_mending: false,
         lines: lines::cancel(setup, &doomed),
         condition: None,
         blocked: None,

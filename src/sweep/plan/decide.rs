@@ -233,9 +233,15 @@ fn ended(setup: &Setup, subject: &Subject) -> Decision {
         Treatment::HostMemory => changed(setup, subject, cause, Change::HostMemory),
         Treatment::GpuMemory => changed(setup, subject, cause, Change::GpuMemory),
         Treatment::AfterChange => changed(setup, subject, cause, Change::Nothing),
+        Treatment::Fix if setup.mended.contains(&cause.class) => canary(setup, subject, why, MENDED),
         Treatment::Fix => fix(why, action),
         Treatment::Ask => asked(why),
-        Treatment::Canary => canary(setup, subject, why, action),
+        Treatment::Canary => match canary(setup, subject, why, action) {
+            one if one.kind == Kind::Canary && one.run == Run::Now && cause.class == KILLED => {
+                Decision { run: Run::After(KNOWN_KILLER.to_owned()), ..one }
+            }
+            one => one,
+        },
     }
 }
 
@@ -342,6 +348,15 @@ pub(super) const NO_CAUSE: &str = "failed, and no cause was found";
 /// The condition of a line that would fail again as it is.
 pub(super) const CHANGE_FIRST: &str = "the change is made";
 
+/// What is said of a task whose cause somebody says is mended.
+const MENDED: &str = "said to be mended: try one task before the others";
+
+/// The class of tasks that something killed, nobody knows what.
+const KILLED: &str = "killed-unconfirmed";
+
+/// The condition of a line for such a task.
+const KNOWN_KILLER: &str = "somebody knows who or what killed it";
+
 /// It may go on after a change.
 fn changed(setup: &Setup, subject: &Subject, cause: &Seen, change: Change) -> Decision {
     let mut decision = again(setup, subject, &cause.sentence, &cause.action, false);
@@ -381,5 +396,71 @@ fn leave(why: impl Into<String>, action: impl Into<String>) -> Decision {
         run: Run::Never,
         elsewhere: false,
         change: Change::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Best, Plan, Template, plan};
+    use super::*;
+    use crate::terms::{JobId, TaskIds};
+
+    fn setup(class: &str) -> Setup {
+        let cause = Seen {
+            class: class.to_owned(),
+            retry: Retry::Ask,
+            sentence: format!("{class} struck"),
+            action: "do this".to_owned(),
+            node: None,
+            spread: Where::Scattered,
+            open: false,
+        };
+        Setup {
+            alive: Known::Known(TaskIds::default()),
+            causes: vec![cause],
+            script: Some("train.sh".to_owned()),
+            template: Template::read("sbatch --array={tasks} {script}").ok(),
+            ..Setup::of("48251", crate::sweep::Kind::Array)
+        }
+    }
+
+    fn failed(member: u32) -> Subject {
+        let best = Best { path: "step_5.pt".into(), step: Some(5), weights_only: false };
+        let subject = Subject::of(member, JobId::task(48251, member));
+        Subject { state: State::Failed, cause: Some(0), checkpoint: Known::Known(Some(best)), ..subject }
+    }
+
+    fn lines(plan: &Plan) -> Vec<&str> {
+        plan.runnable().map(|line| line.text.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_said_to_be_mended_is_tried_with_one_task() {
+        let mut setup = setup("missing-module");
+        let made = plan(&setup, &[failed(3), failed(4)]);
+        assert_eq!((lines(&made), made.steps[0].waits_for_mending), (vec![], true));
+        setup.mended.insert("missing-lib".to_owned());
+        assert_eq!(lines(&plan(&setup, &[failed(3), failed(4)])), [""; 0]);
+        setup.mended.insert("missing-module".to_owned());
+        let made = plan(&setup, &[failed(3), failed(4)]);
+        assert_eq!(lines(&made), ["sbatch --array=3 train.sh"]);
+        assert_eq!((made.steps[0].kind, made.steps[0].waits_for_mending), (Kind::Canary, false));
+    }
+
+    #[test]
+    fn a_task_that_nobody_knows_who_killed_has_no_line_that_runs() {
+        let made = plan(&setup("killed-unconfirmed"), &[failed(3), failed(4)]);
+        assert_eq!((lines(&made), &made.hash), (vec![], &None));
+        assert_eq!(made.steps[0].condition.as_deref(), Some(KNOWN_KILLER));
+        assert_eq!(made.steps[0].lines[0].text, "sbatch --array=3 train.sh");
+    }
+
+    #[test]
+    fn a_checkpoint_against_which_something_speaks_waits_for_somebody() {
+        let doubted = Subject { doubts: vec!["of an earlier run".to_owned()], ..failed(3) };
+        let made = plan(&setup("preempted"), &[doubted, failed(4)]);
+        assert_eq!(lines(&made), ["sbatch --array=4 train.sh"]);
+        let waiting = made.steps.iter().find(|step| step.condition.as_deref() == Some(DOUBTED)).unwrap();
+        assert_eq!(waiting.lines[0].text, "sbatch --array=3 train.sh");
     }
 }

@@ -73,6 +73,9 @@ pub struct Step {
     /// The single task to try before the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<u32>,
+    /// True if a plan with this class said to be mended has lines for it.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub waits_for_mending: bool,
     /// The lines that do it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,

@@ -29,26 +29,40 @@ pub(super) fn options(setup: &Setup, subjects: &[Subject], steps: &[Step]) -> (V
     if let Some(stop) = &setup.intervene {
         return intervene(setup, subjects, stop);
     }
+    let runnable = |kind: Kind| -> usize {
+        let those = steps.iter().filter(|step| step.kind == kind && step.is_runnable());
+        those.map(|step| step.tasks.len()).sum()
+    };
+    // What carries its change in its line is as ready as what needs none.
+    let (resumed, changed) = (runnable(Kind::Resume), runnable(Kind::FixFirst));
+    let ready = resumed + changed;
     let (lost, canaries, fixes): (usize, usize, usize) =
-        (count(Kind::Lost), count(Kind::Canary), count(Kind::FixFirst));
-    let ready: usize = steps
-        .iter()
-        .filter(|step| step.kind == Kind::Resume && step.is_runnable())
-        .map(|step| step.tasks.len())
-        .sum();
+        (count(Kind::Lost), count(Kind::Canary), count(Kind::FixFirst) - changed);
     let cancelled = subjects.iter().filter(|one| is_to_ask(setup, one)).count();
     let mut options = Vec::new();
     if ready > 0 {
         let fixed = fixes + canaries;
         options.push(choice(
-            format!("resume {} now", tasks(ready)),
+            match (resumed, changed) {
+                (resumed, 0) => format!("resume {} now", tasks(resumed)),
+                (0, changed) => {
+                    format!("run {} again now, with the change that is in the line", tasks(changed))
+                }
+                (resumed, changed) => format!(
+                    "resume {} now, and run {changed} again with the change that is in the line",
+                    tasks(resumed)
+                ),
+            },
             "they go on from what was checked, and nothing stands in their way",
             if fixed > 0 { "two rounds: the others need a change first" } else { "none seen" },
         ));
     }
     if fixes + canaries > 0 {
         options.push(choice(
-            format!("mend first, try one task, then go on with all {}", tasks(fixes + canaries)),
+            match fixes + canaries {
+                1 => "mend first, then go on with the 1 task".to_owned(),
+                count => format!("mend first, try one task, then go on with all {}", tasks(count)),
+            },
             "no compute is spent on what fails again",
             "what is ready waits, if all are to go together",
         ));
@@ -72,6 +86,9 @@ pub(super) fn options(setup: &Setup, subjects: &[Subject], steps: &[Step]) -> (V
         (0, 0, 0, _) => Some("ask whoever cancelled them; nothing else is to be done".to_owned()),
         (0, 0, ..) => Some("start over only those whose results are missed".to_owned()),
         (0, ..) => Some("mend first: try one task of each group before the others".to_owned()),
+        (_, 0, ..) if resumed == 0 => {
+            Some("run again what is ready, with the change that is in the line".to_owned())
+        }
         (_, 0, ..) => Some("resume what is ready".to_owned()),
         _ => Some(
             "resume what is ready now, and mend the rest meanwhile, one task of each group first".to_owned(),
@@ -195,4 +212,61 @@ fn is_to_ask(setup: &Setup, subject: &Subject) -> bool {
 
 pub(super) fn tasks(count: usize) -> String {
     format!("{count} {}", if count == 1 { "task" } else { "tasks" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::plan::{Line, Purpose};
+    use crate::sweep::{Kind as Sort, Members};
+
+    fn step(kind: Kind, tasks: &[u32], is_ready: bool) -> Step {
+        let tasks = Members(tasks.iter().copied().collect());
+        let line = Line { text: "sbatch x".to_owned(), tasks: tasks.clone(), purpose: Purpose::Resume };
+        Step {
+            kind,
+            tasks,
+            class: None,
+            cause: None,
+            why: String::new(),
+            action: String::new(),
+            remedies: Vec::new(),
+            first: None,
+            waits_for_mending: false,
+            lines: vec![line],
+            condition: (!is_ready).then(|| "the change is made".to_owned()),
+            blocked: None,
+            exclude: Vec::new(),
+            per_task: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_carries_its_change_in_its_line_counts_as_ready() {
+        let said = |steps: &[Step]| {
+            let (options, recommended) = options(&Setup::of("7", Sort::Array), &[], steps);
+            let what: Vec<String> = options.into_iter().map(|option| option.what).collect();
+            (what, recommended.unwrap())
+        };
+        let resume = step(Kind::Resume, &[9, 13, 14], true);
+        let changed = step(Kind::FixFirst, &[7], true);
+        let waits = step(Kind::FixFirst, &[4], false);
+        assert_eq!(
+            said(&[resume.clone(), changed.clone()]),
+            (
+                vec!["resume 3 tasks now, and run 1 again with the change that is in the line".to_owned()],
+                "resume what is ready".to_owned()
+            )
+        );
+        assert_eq!(
+            said(std::slice::from_ref(&changed)),
+            (
+                vec!["run 1 task again now, with the change that is in the line".to_owned()],
+                "run again what is ready, with the change that is in the line".to_owned()
+            )
+        );
+        let (what, recommended) = said(&[resume, changed, waits]);
+        assert_eq!(what[1], "mend first, then go on with the 1 task");
+        assert!(recommended.starts_with("resume what is ready now, and mend the rest"), "{recommended}");
+    }
 }

@@ -1,6 +1,6 @@
 //! What a plan is made from, as plain values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::memory::Asked;
@@ -171,6 +171,9 @@ pub struct Setup {
     pub intervene: Option<String>,
     /// True if what runs is to go on although somebody must intervene.
     pub keep_running: bool,
+    /// The classes of causes that somebody says are mended, of those that are
+    /// fixed before anything runs again.
+    pub mended: BTreeSet<String>,
     /// What bounds an array.
     pub limits: ArrayLimits,
     /// The longest line, in bytes.
@@ -225,6 +228,7 @@ impl Setup {
             causes: Vec::new(),
             intervene: None,
             keep_running: false,
+            mended: BTreeSet::new(),
             limits: ArrayLimits::default(),
             longest_line: super::LONGEST_LINE,
             template: None,

@@ -2,6 +2,7 @@
 //! go on.
 
 mod again;
+mod asked;
 mod gather;
 mod identities;
 mod parameters;

@@ -340,7 +340,18 @@ pub fn into(place: &Place, table: Table, mut snapshot: Snapshot, mut sweep: Swee
     let settled = all.of(&sweep, &gathered.evidence).cloned();
     gathered.not_read.extend(all.unread);
     let settings = place.config.sweeps.of(&sweep.key, &sweep.name).into_owned();
-    Examined { settled, settings, snapshot, sweep, others: Vec::new(), again, gathered, table, judgement, progress }
+    Examined {
+        settled,
+        settings,
+        snapshot,
+        sweep,
+        others: Vec::new(),
+        again,
+        gathered,
+        table,
+        judgement,
+        progress,
+    }
 }
 
 /// The same for whoever goes on with the snapshot; jobs that were submitted

@@ -40,6 +40,8 @@ pub struct Options {
     pub cluster: Option<Source>,
     /// True if what runs is to go on although somebody must intervene.
     pub keep_running: bool,
+    /// The classes of causes that somebody says are mended.
+    pub mended: Vec<String>,
     /// True if every byte of the checkpoints is to be read, not their structure alone.
     pub full: bool,
     /// True if each task and each line is to be shown.
@@ -169,6 +171,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         causes: subjects::causes(judgement),
         intervene: (judgement.decision == Decision::Intervene).then(|| why(judgement)),
         keep_running: options.keep_running,
+        mended: options.mended.iter().cloned().collect(),
         doomed,
         cancelled,
         elsewhere: elsewhere(snapshot, sweep, work_dir, &known),

@@ -160,6 +160,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Report, Error> {
         wanted: options.wanted.clone(),
         cluster: options.cluster.clone(),
         keep_running: false,
+        mended: Vec::new(),
     };
     let made = plan::make(context, &options)?;
     let intervention = intervention::of(context, &made)?;
