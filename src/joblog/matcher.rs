@@ -40,7 +40,7 @@ pub(super) enum Mark {
     Mention,
 }
 
-const MARKS: [(&str, Mark); 33] = [
+const MARKS: [(&str, Mark); 34] = [
     ("Traceback (most recent call last)", Mark::Traceback),
     ("Exception ignored in", Mark::Aside),
     ("Exception in thread ", Mark::Thread),
@@ -55,6 +55,7 @@ const MARKS: [(&str, Mark); 33] = [
     ("job id", Mark::JobId),
     ("Job: ", Mark::JobId),
     ("*** JOB ", Mark::JobId),
+    ("job ", Mark::JobId),
     ("RESTART_COUNT", Mark::Attempt),
     ("ttempt ", Mark::Attempt),
     ("ttempt=", Mark::Attempt),

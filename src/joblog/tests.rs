@@ -255,6 +255,28 @@ fn a_script_that_counts_its_attempts_is_believed() {
     assert_eq!(root(&text), Some(("code-or-hw".to_owned(), 2)));
 }
 
+#[test]
+fn a_script_that_heads_its_output_with_the_job_begins_an_attempt() {
+    let error = "ERROR: LoadError: UndefVarError: `x` not defined\n";
+    for (first, second) in [
+        ("job 4400871 on g1107", "job 4400902 on g1107"),
+        ("#### run 1 of chain: job 440101, node h200-2", "#### run 2 of chain: job 440117, node h200-2"),
+        ("slurm: job 5512 start, restart count 0", "slurm: job 5512 start, restart count 1"),
+        (
+            "### Thu Jan 16 2025 17:20:00 ### dry run ###",
+            "### Thu Jan 16 2025 18:02:11 ### job 3381002 on gcn44 ###",
+        ),
+    ] {
+        let reading = read(&format!("{first}\n{error}{second}\n{MISSING}"));
+        let root = reading.root.as_ref().unwrap();
+        assert_eq!((root.class.as_str(), root.attempt), ("missing-module", 1), "{second}");
+    }
+    // Others' jobs are spoken of otherwise.
+    let reading =
+        read(&format!("job 12 on n1 is done\n{error}job 13 on n1 is done\nsubmitted job 4711 on n042\n"));
+    assert_eq!((reading.attempts.len(), reading.root.is_some()), (1, true));
+}
+
 /// The log of task 7 of an array, whose raw id is 4714.
 fn read_of_task(text: &str) -> Reading {
     let task = Identity { base: 4707, task: Some(7), raw: Some(4714), ..Identity::default() };

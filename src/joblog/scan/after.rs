@@ -74,6 +74,17 @@ impl After {
         self.head = Head { bytes: bytes[..bytes.len().min(4096)].to_vec(), normal: OnceCell::new() };
     }
 
+    /// True for a banner with a time of day, if one with the same signs heads the
+    /// file: the script writes it each time when it begins.
+    pub fn is_headed_like(&self, line: &[u8]) -> bool {
+        static DATED: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"(?-u)^([=#*~>+-]{2,}) [^\n]{0,60}\b\d\d:\d\d:\d\d\b").expect("a constant")
+        });
+        let signs = |line| DATED.captures(line).and_then(|found| found.get(1)).map(|signs| signs.as_bytes());
+        let first = self.head.bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        signs(line).is_some_and(|found| signs(first) == Some(found))
+    }
+
     pub fn is_on(&self) -> bool {
         self.left > 0
     }

@@ -11,9 +11,13 @@ pub(super) fn own_number(line: &[u8]) -> Option<u32> {
     static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
         let banner = r"^[=#*~>+-]{2,} *(?:(?:attempt|restart)[ :#]+(\d{1,4})\b|run +(\d{1,4}) ?/ ?\d)";
         let told = r"^[=#*~>+-]{2,} (?:[^\n]{0,60}? )?(?:attempt|restart)[ :#=]+(\d{1,4})\b";
+        let chain =
+            r"^[=#*~>+-]{2,} *run (\d{1,4}) of \w|\bjob \d{1,10}\b[^\n]{0,40}\brestart count (\d{1,4})$";
         let stamped = r"^\[[\d :T.-]{10,30}\] (?:attempt|restart) (\d{1,4}) on \S";
-        Regex::new(&format!(r"(?i-u)\bSLURM_RESTART_COUNT[=: ]+(\d{{1,4}})\b|{banner}|{told}|{stamped}"))
-            .expect("a constant")
+        Regex::new(&format!(
+            r"(?i-u)\bSLURM_RESTART_COUNT[=: ]+(\d{{1,4}})\b|{banner}|{told}|{chain}|{stamped}"
+        ))
+        .expect("a constant")
     });
     number_of(NUMBER.captures(line))
 }
@@ -30,8 +34,19 @@ pub(super) fn job_in(message: &[u8]) -> Option<u32> {
     number_of(OWN.captures(message))
 }
 
-/// The id that a job prints of itself.
+/// The id that a job prints of itself: named as one, or as scripts head their
+/// output (`job 4711 on n042`, `### Thu 16 Jan 18:02:11 ### job 4711 on n042 ###`).
 pub(super) fn own_id(line: &[u8]) -> Option<u32> {
+    static HEADED: LazyLock<Regex> = LazyLock::new(|| {
+        let sign = r"[=#*~>+-]{2,}";
+        Regex::new(&format!(
+            r"(?-u)^(?:{sign} (?:[^\n]{{0,80}} )?|slurm: )?job (\d{{3,10}})(?: on [a-z][\w.-]*(?: {sign})?$|, node [a-z]| start, )"
+        ))
+        .expect("a constant")
+    });
+    if let Some(headed) = number_of(HEADED.captures(line)) {
+        return Some(headed);
+    }
     static SAID: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"(?-u)(?:^|[^A-Za-z_])(?:SLURM_JOB_?ID|(?i:slurm )?(?:J|j)ob ?I[Dd]|(?:J|j)ob id|Job)['"]?(?: is)?(?: ?[:=] ?| )['"]?(\d{2,10})(?:[^\d_.]|$)"#)
             .expect("a constant")

@@ -196,6 +196,9 @@ impl<'t> Scan<'t> {
         if hits.has(Mark::JobId)
             && let Some(job) = own_id(line)
         {
+            if offset > 0 && self.attempts.current().job.is_none() && self.after.is_headed_like(line) {
+                self.attempts.begin(offset, Some(job));
+            }
             self.attempts.says_id(job, offset);
             self.after.stop();
         }
