@@ -94,6 +94,16 @@ impl Tracebacks {
         self.aside = Some(aside);
     }
 
+    /// What follows was ignored, and may be the exception alone, without its traceback.
+    pub fn set_ignored(&mut self, label: &[u8]) {
+        self.begin(label);
+        if let Some(open) = self.open.last_mut() {
+            open.aside = Some(Aside::Destructor);
+            open.lines = LONGEST - 1;
+        }
+        self.set_aside(Aside::Destructor);
+    }
+
     /// The next traceback of this label is linked to the one before it.
     pub fn set_link(&mut self, label: &[u8], link: Link) {
         self.link = Some((label.to_vec(), link));
@@ -142,6 +152,7 @@ impl Tracebacks {
         }
         if let Some(exception) = exception_of(body) {
             let open = self.open.swap_remove(at);
+            self.aside = None;
             let Open { frame, aside, link, lines, .. } = open;
             let from_top = open.from_top.unwrap_or(false);
             return Part::End(Raised { exception, frame, aside, link, lines, from_top });
@@ -254,7 +265,7 @@ mod tests {
             if line.contains("During handling") {
                 tracebacks.set_link(label, Link::Handling);
             } else if line.contains("Exception ignored in") {
-                tracebacks.set_aside(Aside::Destructor);
+                tracebacks.set_ignored(label);
             } else if line.contains("Exception in thread") {
                 tracebacks.set_aside(Aside::Thread);
             } else if line.contains("Traceback (most recent call last)") {

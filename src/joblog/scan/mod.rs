@@ -225,7 +225,7 @@ impl<'t> Scan<'t> {
     /// What a line is to the tracebacks.
     fn traceback(&mut self, hits: &Hits, label: &[u8], message: &[u8]) -> Part {
         if hits.has(Mark::Aside) {
-            self.tracebacks.set_aside(Aside::Destructor);
+            self.tracebacks.set_ignored(label);
         }
         if hits.has(Mark::Thread) {
             self.tracebacks.set_aside(Aside::Thread);
