@@ -105,14 +105,14 @@ fn secrets_in_documented_formats_are_found() {
             found[family] += 1;
         }
     }
-    assert!(all[0] >= 200 && all[1] >= 100, "{all:?}");
+    assert!(all[0] >= 350 && all[1] >= 150, "{all:?}");
     assert!(found[0] * 100 >= all[0] * 98, "{found:?} of {all:?}, missed: {missed:?}");
     assert!(found[1] * 100 >= all[1] * 90, "{found:?} of {all:?}, missed: {missed:?}");
 }
 
 #[test]
 fn ordinary_lines_hold_no_secret() {
-    for (name, least, most) in [("ordinary.txt", 10_000, 1), ("negatives.txt", 2_000, 2)] {
+    for (name, least, most) in [("ordinary.txt", 10_000, 1), ("negatives.txt", 2_400, 2)] {
         let text = fixture(name);
         assert!(text.lines().count() >= least, "{name}");
         let taken: Vec<&str> = text.lines().filter(|line| !secrets_in(line.as_bytes()).is_empty()).collect();

@@ -16,7 +16,7 @@ pub(super) struct Assigned {
 
 /// Longest names and values that are looked at, in bytes.
 const LONGEST_NAME: usize = 80;
-const LONGEST_VALUE: usize = 4096;
+const LONGEST_VALUE: usize = 1500;
 /// Blanks between name, mark and value: tables have many.
 const MOST_BLANKS: usize = 40;
 
@@ -27,6 +27,10 @@ pub(super) fn assigned(text: &[u8], at: usize) -> Option<Assigned> {
     let begin = name.start + text[name.clone()].iter().take_while(|byte| **byte == b'-').count();
     let takes_blank = is_option || is_set(text, begin, name.end) || is_netrc(text, begin);
     let is_tag = text[..begin].ends_with(b"<");
+    // A part of a name with colons: `arn:aws:..:secret:NAME`.
+    if text[..begin].ends_with(b":") && text.get(name.end) == Some(&b':') {
+        return None;
+    }
     let (mark, after) = mark(text, name.end, takes_blank, is_tag)?;
     let (value, is_quoted) = value(text, after)?;
     // `user:<password>@host` has no end of the tag.
@@ -90,6 +94,9 @@ fn mark(text: &[u8], from: usize, takes_blank: bool, is_tag: bool) -> Option<(Ma
         b'=' if starts(mark, b"=>") => 2,
         b'=' if starts(mark, b"==") => return None,
         b':' if starts(mark, b":=") => 2,
+        b'?' | b'+' if starts(mark + 1, b"=") => 2,
+        // `the password is X`: the value has to prove itself.
+        b'i' if gap > 0 && !closed && starts(mark, b"is ") => 2,
         b':' if starts(mark, b"::") => return None,
         b'=' | b':' => 1,
         b'%' if starts(mark, b"%3D") || starts(mark, b"%3d") => 3,
@@ -100,7 +107,9 @@ fn mark(text: &[u8], from: usize, takes_blank: bool, is_tag: bool) -> Option<(Ma
         _ => return None,
     };
     let behind = blanks(mark + width);
-    let is_tight = gap == 0 && behind == 0 && width > 0 && rest.get(mark) != Some(&b':') || width == 0;
+    let is_prose = rest.get(mark) == Some(&b'i');
+    let is_tight =
+        !is_prose && gap == 0 && behind == 0 && width > 0 && rest.get(mark) != Some(&b':') || width == 0;
     Some((if is_tight { Mark::Tight } else { Mark::Loose }, from + mark + width + behind))
 }
 
@@ -111,7 +120,8 @@ fn is_set(text: &[u8], begin: usize, end: usize) -> bool {
     before.ends_with(b"setenv ")
         || before.ends_with(b" set ")
         || before.ends_with(b"--local ")
-        || is_line && matches!(&text[begin..end], b"bindpw" | b"rootpw" | b"password" | b"secret")
+        || text[begin..end].ends_with(b"authtoken")
+        || is_line && matches!(&text[begin..end], b"bindpw" | b"rootpw" | b"password")
 }
 
 /// True if the name stands in a `.netrc`: `machine HOST login NAME password SECRET`, also over lines.

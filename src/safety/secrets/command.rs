@@ -28,7 +28,7 @@ enum Takes {
 }
 
 /// Beginnings of such commands as they stand in text, the rule, and how they take it.
-const TABLE: [(&str, &str, Takes); 20] = [
+const TABLE: [(&str, &str, Takes); 21] = [
     ("wandb login", "wandb-key", Takes::Random),
     ("ctrl+c to quit:", "wandb-key", Takes::Random),
     ("vault login", "vault-token", Takes::Random),
@@ -47,6 +47,7 @@ const TABLE: [(&str, &str, Takes); 20] = [
     ("mc alias set", "secret", Takes::Last),
     ("htpasswd -b", "password", Takes::Last),
     ("| sudo -S", "password", Takes::Echo),
+    ("| kinit", "password", Takes::Echo),
     ("--password-stdin", "password", Takes::Echo),
     ("| wandb login", "wandb-key", Takes::Echo),
 ];

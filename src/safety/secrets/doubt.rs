@@ -3,7 +3,7 @@
 use super::table::Gate;
 
 /// Words that stand where a secret would, and are none.
-const STOP_WORDS: [&str; 46] = [
+const STOP_WORDS: [&str; 48] = [
     "none",
     "null",
     "nil",
@@ -50,6 +50,8 @@ const STOP_WORDS: [&str; 46] = [
     "accepted",
     "publickey",
     "basic",
+    "guest",
+    "pass",
 ];
 
 /// Beginnings of texts that are to be replaced by a secret, or that name a place where it is.

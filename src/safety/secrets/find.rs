@@ -7,6 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::Regex;
 
 use super::assigned::{Assigned, assigned};
+use super::block::{BLOCK, key_block, putty_block};
 use super::command::{beginnings, secret_of};
 use super::doubt::{entropy, is_secret, stands_for_one};
 use super::table::{Gate, NAMED, Rule, TOKENS};
@@ -33,11 +34,14 @@ enum Lead {
     Name,
     Url,
     Block,
+    Putty,
     Scheme,
     Command,
     Kaggle,
     Call,
     Pgpass,
+    /// A name whose partner has so many characters.
+    Pair(usize),
 }
 
 struct Engine {
@@ -79,11 +83,15 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let others = [
         ("://", Lead::Url),
         ("-----BEGIN ", Lead::Block),
+        ("Private-Lines: ", Lead::Putty),
         ("bearer ", Lead::Scheme),
         ("basic ", Lead::Scheme),
         ("\"key\"", Lead::Kaggle),
         ("login(", Lead::Call),
         (":5432:", Lead::Pgpass),
+        ("AKIA", Lead::Pair(40)),
+        ("\"AC", Lead::Pair(32)),
+        ("'AC", Lead::Pair(32)),
     ];
     let words = WORDS.iter().map(|word| (*word, Lead::Name));
     let commands = beginnings().map(|begin| (begin, Lead::Command));
@@ -115,16 +123,19 @@ pub fn secrets(text: &[u8]) -> Vec<Secret> {
         if found.last().is_some_and(|last| last.range.end > hit.end() && last.rule == BLOCK) {
             continue;
         }
+        found.extend(partner(text, hit.end(), &engine.leads[hit.pattern().as_usize()]));
         let secret = match engine.leads[hit.pattern().as_usize()] {
             Lead::Token(rule) => token(text, at, &TOKENS[rule], &engine.tokens[rule]),
             Lead::Name => named(engine, text, at),
             Lead::Url => login_of_url(text, at),
-            Lead::Block => block(text, at),
+            Lead::Block => key_block(text, at),
+            Lead::Putty => putty_block(text, hit.end()),
             Lead::Scheme => scheme(text, hit.end()),
             Lead::Command => secret_of(text, at, hit.end()),
             Lead::Kaggle => kaggle(text, at, hit.end()),
             Lead::Call => call(text, hit.end()),
             Lead::Pgpass => pgpass(text, hit.end()),
+            Lead::Pair(_) => None,
         };
         found.extend(secret);
     }
@@ -181,6 +192,23 @@ fn token(text: &[u8], at: usize, rule: &Rule, pattern: &Pattern) -> Option<Secre
         .then_some(Secret { rule: rule.id, range })
 }
 
+/// The secret that follows an account's public name as the next argument: AWS's key id, Twilio's account.
+fn partner(text: &[u8], from: usize, lead: &Lead) -> Option<Secret> {
+    let Lead::Pair(length) = lead else { return None };
+    let id = text[from..].iter().take(40).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let rest = &text[from + id..];
+    let between =
+        rest.iter().take(6).take_while(|byte| matches!(byte, b'"' | b'\'' | b',' | b' ' | b':')).count();
+    let is_of_key = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
+    let start = from + id + between;
+    let found = text[start..].iter().take(64).take_while(is_of_key).count();
+    (id >= 14
+        && between >= 2
+        && found == *length
+        && is_secret(&text[start..start + found], Gate::Random, true, true))
+    .then(|| Secret { rule: "secret", range: start..start + found })
+}
+
 /// `/t/`, `$6$`: no word goes on into them.
 fn begins_with_sign(rule: &Rule) -> bool {
     rule.begins.iter().all(|begin| !begin.as_bytes()[0].is_ascii_alphanumeric())
@@ -206,6 +234,31 @@ fn bare(name: &str, value: &[u8], given: &Assigned) -> Option<Secret> {
     Some(Secret { rule, range: given.value.clone() })
 }
 
+/// Names of keys that no secret opens.
+const OPEN_KEYS: [&str; 12] = [
+    "public",
+    "cache",
+    "hash",
+    "sort",
+    "primary",
+    "foreign",
+    "partition",
+    "group",
+    "row",
+    "index",
+    "dedup",
+    "lookup",
+];
+
+/// `--rf-key X`, `RAILS_MASTER_KEY: X`: a key that is given to a program, if it looks random.
+fn key_of_machine(text: &[u8], name: &str, given: &Assigned) -> Option<Secret> {
+    let is_option = text[..given.name.start].ends_with(b"-");
+    let is_variable = !text[given.name.clone()].iter().any(u8::is_ascii_lowercase);
+    let is_key = name.ends_with("_key") && !OPEN_KEYS.iter().any(|open| name.contains(open));
+    (is_key && (is_option || is_variable) && is_secret(&text[given.value.clone()], Gate::Random, true, true))
+        .then(|| Secret { rule: "api-key", range: given.value.clone() })
+}
+
 /// What a name may have behind its telling end: `SECRET_V2`, `TOKEN_PROD`, `passwordB64`.
 const MORE: [&str; 11] =
     ["prod", "dev", "test", "staging", "b64", "base64", "value", "old", "new", "main", "plain"];
@@ -218,7 +271,14 @@ fn named(engine: &Engine, text: &[u8], at: usize) -> Option<Secret> {
         .collect();
     let name = std::str::from_utf8(&name).ok()?;
     let mut value = given.value.clone();
-    // `Authorization: Bearer X` is read by its own rule.
+    if let Some(blank) = text[value.clone()].iter().position(|byte| *byte == b' ')
+        && SCHEMES
+            .iter()
+            .any(|word| text[value.start..value.start + blank].eq_ignore_ascii_case(word.as_bytes()))
+    {
+        value.start += blank + 1;
+    }
+    // Without quotes the value ends at the blank behind the scheme.
     if SCHEMES.iter().any(|word| text[value.clone()].eq_ignore_ascii_case(word.as_bytes())) {
         let next = value.end + text[value.end..].iter().take_while(|byte| **byte == b' ').count();
         let length = text[next..].iter().take(WINDOW).take_while(|byte| is_of_token(byte)).count();
@@ -228,7 +288,7 @@ fn named(engine: &Engine, text: &[u8], at: usize) -> Option<Secret> {
         NAMED.iter().enumerate().find(|(_, named)| named.names.iter().any(|end| ends_with(name, end)))
     };
     let Some((at, named)) = of(name).or_else(|| of(told(name))) else {
-        return bare(name, &text[value], &given);
+        return bare(name, &text[value], &given).or_else(|| key_of_machine(text, name, &given));
     };
     let bytes = &text[value.clone()];
     let is_assigned = given.is_tight;
@@ -296,49 +356,6 @@ fn login_of_url(text: &[u8], at: usize) -> Option<Secret> {
         None => login.len() >= 20 && !stands_for_one(login),
     };
     is_one.then(|| Secret { rule: "url-credentials", range: start..start + length })
-}
-
-const BLOCK: &str = "private-key";
-/// So much of a private key is taken for one, in bytes.
-const LONGEST_BLOCK: usize = 64 * 1024;
-
-/// A private key from its first line to its last, or as far as it goes.
-fn block(text: &[u8], at: usize) -> Option<Secret> {
-    let rest = &text[at..text.len().min(at + LONGEST_BLOCK)];
-    let head = &rest[..rest.len().min(80)];
-    let title = head.windows(11).position(|part| part == b"PRIVATE KEY")?;
-    if head[..title].iter().any(|byte| matches!(byte, b'\n' | b'"' | b'\\')) || title < 11 {
-        return None;
-    }
-    // Within a quoted text the block cannot reach beyond the quote.
-    let reach = rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len());
-    let rest = &rest[..reach];
-    let last = rest.windows(9).position(|part| part == b"-----END ");
-    let end = match last {
-        Some(last) => {
-            let close = rest[last + 9..].windows(5).position(|part| part == b"-----");
-            close.map_or(rest.len(), |close| last + 9 + close + 5)
-        }
-        None => key_lines(rest),
-    };
-    Some(Secret { rule: BLOCK, range: at..at + end })
-}
-
-/// How far the lines of a key go that has no last line: it was cut.
-fn key_lines(block: &[u8]) -> usize {
-    let mut end = block.iter().position(|byte| *byte == b'\n').unwrap_or(block.len());
-    for line in block[end..].split_inclusive(|byte| *byte == b'\n').skip(1) {
-        let plain = line.trim_ascii();
-        let is_key =
-            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'|' | b' ');
-        let is_head = plain.windows(2).any(|two| two == b": ");
-        if !(plain.is_empty() || plain.iter().all(is_key) && !plain.contains(&b' ') || is_head) {
-            break;
-        }
-        end += line.len();
-    }
-    // A break of lines stays.
-    end - block[..end].iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count().min(end)
 }
 
 /// `{"username": "NAME", "key": "32 hexadecimal digits"}`.

@@ -3,6 +3,7 @@
 //! Everything that leaves the process goes through [`redact`]. No secret is ever tried at its provider.
 
 mod assigned;
+mod block;
 mod command;
 mod doubt;
 mod find;
@@ -120,6 +121,46 @@ mod tests {
             let (text, count) = redacted(&text);
             assert!(!text.contains(value) && count == 1, "{form}: {text}");
         }
+    }
+
+    #[test]
+    fn what_says_less_needs_a_form_of_its_own() {
+        for (text, gone) in [
+            ("the password is t0hB!NseV3#G0Bm (rotate)", "t0hB!NseV3#G0Bm"),
+            ("python annotate.py --rf-key x4UcWJPJIk7eBno48xKy", "x4UcWJPJIk7eBno48xKy"),
+            ("GITEA_TOKEN ?= a29558497879493d50ecec95c932687160291d40", "a29558497879493d50"),
+            ("\"Authorization\":\"ApiKey b3hxS2Y5VDlmV3p1dGhMc2I4M3Y6b3\"", "b3hxS2Y5VDlm"),
+            ("--NotebookApp.token='Saddle-juniper665'", "juniper665"),
+            (
+                "AWSCredentials(\"AKIAKZFIGVWUKG6OSKTP\", \"B6YOx6CnIRWtO2arsv39SIW6ABf6cDmqeXw2wRGw\")",
+                "B6YOx6CnIRWt",
+            ),
+            ("userPassword: {SSHA}HxndkkVsnnjOLy5UaN+MaCMnIqPbbe7t", "HxndkkVsnnj"),
+            (
+                "Private-Lines: 2\nqLReWwWwT3bWmsuI2xbx9I9Uv9uF\nqkiQjwmnFBGOoE7jv8YjHSzK\nPrivate-MAC: 1",
+                "qkiQjwmn",
+            ),
+        ] {
+            assert!(!redacted(text).0.contains(gone), "{text}");
+        }
+        for plain in [
+            "the password is wrong",
+            "the token is expired",
+            "cache_key=7f3a9c2e7f3a9c2e1b2c",
+            "--sort-key 7f3a9c2e7f3a9c2e1b2c",
+            "it begins with \"-----BEGIN OPENSSH PRIVATE KEY-----\"; never commit it",
+            "arn:aws:secretsmanager:eu:1:secret:wandb-K5FB3t",
+            "secret \"wandb-owe5f\" created in namespace train",
+            "amqp://guest:guest@localhost:5672//",
+        ] {
+            assert_eq!(rules(plain), [""; 0], "{plain}");
+        }
+    }
+
+    #[test]
+    fn many_beginnings_cost_no_more_than_their_length() {
+        let text = "-----BEGIN PRIVATE KEY-----\n".repeat(20_000);
+        assert!(secrets(text.as_bytes()).len() <= 20_000);
     }
 
     #[test]

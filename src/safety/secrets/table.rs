@@ -132,6 +132,13 @@ pub(super) const TOKENS: &[Rule] = &[
     ),
     rule("dropbox-token", &["sl.u.", "sl.B", "sl.A"], r"sl\.(?:u\.|[AB])[A-Za-z0-9_-]{60,1400}", ALNUM),
     rule("vault-service-token", &["s."], r"s\.[A-Za-z0-9]{24}\b", 3.4),
+    rule("ceph-key", &["AQ"], r"AQ[A-Za-z0-9+/]{36,38}==", ALNUM),
+    rule(
+        "directory-password-hash",
+        &["{SSHA", "{SHA", "{CRYPT}", "{SMD5}", "{MD5}"],
+        r"\{(?:S?SHA(?:256|512)?|CRYPT|S?MD5)\}[A-Za-z0-9+/=$.]{16,200}",
+        ALNUM,
+    ),
     // Code and packages.
     rule("github-token", &["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], r"gh[pousr]_[A-Za-z0-9]{36,255}", ALNUM),
     rule("github-fine-grained-token", &["github_pat_"], r"github_pat_[A-Za-z0-9_]{36,255}", ALNUM),
@@ -274,6 +281,12 @@ pub(super) const NAMED: &[Named] = &[
         gate: Gate::Random,
     },
     Named {
+        id: "notebook-token",
+        names: &["notebookapp_token", "serverapp_token", "identityprovider_token"],
+        pattern: r".{6,200}",
+        gate: Gate::Password,
+    },
+    Named {
         id: "password",
         names: &[
             "password",
@@ -289,6 +302,9 @@ pub(super) const NAMED: &[Named] = &[
             "storagepass",
             "sshpass",
             "rootpw",
+            "authtok",
+            "passwort",
+            "kennwort",
         ],
         pattern: r".{4,200}",
         gate: Gate::Password,
@@ -340,6 +356,9 @@ pub(super) const NAMED: &[Named] = &[
             "presharedkey",
             "preshared_key",
             "client_key_data",
+            "api_keys",
+            "apikeys",
+            "allowed_keys",
         ],
         pattern: r"[^\s]{12,400}",
         gate: Gate::Random,

@@ -1,0 +1,81 @@
+//! Private keys that fill lines of their own.
+
+use super::find::Secret;
+
+/// The rule of such keys.
+pub(super) const BLOCK: &str = "private-key";
+/// No private key is longer, in bytes.
+const LONGEST: usize = 64 * 1024;
+/// The longest title of a block, dashes aside.
+const LONGEST_TITLE: usize = 60;
+
+/// A key from its `-----BEGIN` to its last line, or as far as its lines go: logs cut.
+pub(super) fn key_block(text: &[u8], at: usize) -> Option<Secret> {
+    let rest = &text[at..text.len().min(at + LONGEST)];
+    let title = rest.get(11..)?.iter().take(LONGEST_TITLE).take_while(|byte| is_of_title(byte)).count();
+    let title = &rest[11..11 + title];
+    if !(title.ends_with(b"PRIVATE KEY") || title.ends_with(b"PRIVATE KEY BLOCK")) {
+        return None;
+    }
+    let head = 11 + title.len() + 5;
+    let length = lines(rest.get(head..)?);
+    // A title alone is talk about keys.
+    (length > 0).then(|| Secret { rule: BLOCK, range: at..at + head + length })
+}
+
+/// The lines behind `Private-Lines: N` of a key of PuTTY.
+pub(super) fn putty_block(text: &[u8], from: usize) -> Option<Secret> {
+    let rest = &text[from..text.len().min(from + LONGEST)];
+    let digits = rest.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
+    let length = lines(&rest[digits..]);
+    (digits > 0 && length > 0).then(|| Secret { rule: BLOCK, range: from + digits..from + digits + length })
+}
+
+fn is_of_title(byte: &u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' '
+}
+
+/// How many bytes belong to the key, its last line included. A line may also
+/// end with `\\n`, as in a key that is quoted in JSON.
+fn lines(text: &[u8]) -> usize {
+    let (mut end, mut at, mut has_body) = (0, 0, false);
+    while at < text.len() {
+        let rest = &text[at..];
+        let length =
+            rest.iter().position(|byte| matches!(byte, b'\n' | b'\\' | b'"' | b'\'')).unwrap_or(rest.len());
+        let line = rest[..length].trim_ascii();
+        if let Some(last) = line.strip_prefix(b"-----END ") {
+            let title = last.iter().take(LONGEST_TITLE).take_while(|byte| is_of_title(byte)).count();
+            let dashes = last[title..].iter().take_while(|byte| **byte == b'-').count();
+            let blanks = rest[..length].len() - rest[..length].trim_ascii_start().len();
+            return at + blanks + 9 + title + dashes.min(5);
+        }
+        match line {
+            [] if has_body => break,
+            [] => {}
+            _ if is_body(line) => {
+                has_body = true;
+                end = at + rest[..length].trim_ascii_end().len();
+            }
+            _ if is_header(line) && !has_body => {}
+            _ => break,
+        }
+        at += length
+            + match (rest.get(length), rest.get(length + 1)) {
+                (Some(b'\n'), _) => 1,
+                (Some(b'\\'), Some(b'n' | b'r')) => 2,
+                _ => break,
+            };
+    }
+    end
+}
+
+/// A line of base64; the first and the last may be short.
+fn is_body(line: &[u8]) -> bool {
+    line.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+}
+
+/// `Proc-Type: 4,ENCRYPTED`.
+fn is_header(line: &[u8]) -> bool {
+    line.len() < 120 && line.windows(2).any(|two| two == b": ")
+}
