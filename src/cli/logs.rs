@@ -9,7 +9,7 @@ use crate::config::{Config, Source};
 use crate::report;
 use crate::terms::JobId;
 use crate::verbs::logs::{self, Options, Outcome, Place};
-use crate::verbs::{Context, snapshot};
+use crate::verbs::{Context, snapshot, sweep};
 
 /// Say what job logs name as the cause
 ///
@@ -39,15 +39,17 @@ use crate::verbs::{Context, snapshot};
      0  the logs were read, whatever they say\n  \
      2  a pattern of the settings cannot be used\n  \
      3  some could not be read, or have no answer; they are listed\n  \
-     4  there is no log, or the one that was named cannot be read")]
+     4  there is no log, or the one that was named cannot be read\n  \
+     7  the name of a sweep was given, and neither queue nor accounting can be seen")]
 pub struct LogsArgs {
     /// Logs, folders of logs, and globs (*, ?, ** for folders)
     #[arg(value_name = "PATH|DIR|GLOB", conflicts_with_all = ["merge", "patterns"])]
     paths: Vec<PathBuf>,
-    /// The logs of this job, array task (123_4, or its raw id) or whole array: where Slurm says,
-    /// else among the paths or the configured globs by the numbers in their names
-    #[arg(long, value_name = "ID", conflicts_with_all = ["merge", "patterns"])]
-    job: Option<JobId>,
+    /// The logs of this job, array task (123_4, or its raw id) or whole array, also by the name of a
+    /// sweep: where Slurm says, else among the paths or the configured globs by the numbers in
+    /// their names. An id in the place of a path that is not there means the same
+    #[arg(long, value_name = "ID|NAME", conflicts_with_all = ["merge", "patterns"])]
+    job: Option<String>,
     /// Read everything, not only the ends of large logs
     #[arg(long)]
     full: bool,
@@ -70,11 +72,12 @@ pub fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if !args.shards.merge.is_empty() {
-        return answer(session, args, &logs::merge(&config.logs, &args.shards.merged(session))?);
+        return answer(session, args, None, &logs::merge(&config.logs, &args.shards.merged(session))?);
     }
+    let (job, paths) = meant(session, args, context.as_ref())?;
     let options = Options {
-        paths: args.paths.iter().map(|path| session.dir().join(path)).collect(),
-        job: args.job,
+        paths: paths.iter().map(|path| session.dir().join(path)).collect(),
+        job,
         full: args.full,
         threads: usize::from(args.shards.threads),
         shard: args.shards.shard,
@@ -102,7 +105,7 @@ pub fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Failure> {
             session.output.print(&lines).map(|()| Exit::Done)
         }
         None => {
-            let exit = answer(session, args, &outcome);
+            let exit = answer(session, args, options.job, &outcome);
             // The program ends here: ten thousand logs need not be freed one by one before.
             std::mem::forget(outcome);
             exit
@@ -122,13 +125,47 @@ fn context<'w>(session: &Session<'w>, args: &LogsArgs) -> Result<Option<Context<
     Ok(Context::open_if_any(session.world, &dir)?)
 }
 
-fn answer(session: &Session, args: &LogsArgs, outcome: &Outcome) -> Result<Exit, Failure> {
+/// The job that is meant, and the paths: an id in the place of a path that is
+/// not there is a job's; a name is that of a sweep.
+fn meant(
+    session: &Session,
+    args: &LogsArgs,
+    context: Option<&Context<'_>>,
+) -> Result<(Option<JobId>, Vec<PathBuf>), Failure> {
+    if let Some(text) = &args.job {
+        if let Ok(id) = text.parse() {
+            return Ok((Some(id), args.paths.clone()));
+        }
+        let Some(context) = context else {
+            let what = format!("{} is no id of a job", crate::safety::one_line(text, 60));
+            return Err(Failure::new(Exit::Usage, what).hint("names are found in a repository alone"));
+        };
+        let source = args.cluster.source(session);
+        let array = sweep::array_of(context, source.as_ref(), text)?;
+        return Ok((Some(array), args.paths.clone()));
+    }
+    let is_there = |path: &PathBuf| session.dir().join(path).symlink_metadata().is_ok();
+    match args.paths.as_slice() {
+        [path] if !is_there(path) => match path.to_str().and_then(|text| text.parse().ok()) {
+            Some(id) => Ok((Some(id), Vec::new())),
+            None => Ok((None, args.paths.clone())),
+        },
+        _ => Ok((None, args.paths.clone())),
+    }
+}
+
+fn answer(
+    session: &Session,
+    args: &LogsArgs,
+    job: Option<JobId>,
+    outcome: &Outcome,
+) -> Result<Exit, Failure> {
     let named = match args.paths.as_slice() {
-        [path] if args.job.is_none() => Some(session.dir().join(path)),
+        [path] if job.is_none() => Some(session.dir().join(path)),
         _ => None,
     };
     if outcome.is_empty() {
-        return Err(nothing(args, outcome));
+        return Err(nothing(args, job, outcome));
     }
     match (outcome.logs.as_slice(), named) {
         ([log], Some(named)) if log.file == named => {
@@ -139,7 +176,7 @@ fn answer(session: &Session, args: &LogsArgs, outcome: &Outcome) -> Result<Exit,
     Ok(if outcome.is_whole() { Exit::Done } else { Exit::Look })
 }
 
-fn nothing(args: &LogsArgs, outcome: &Outcome) -> Failure {
+fn nothing(args: &LogsArgs, job: Option<JobId>, outcome: &Outcome) -> Failure {
     let why: Vec<String> = outcome
         .unread
         .iter()
@@ -152,9 +189,16 @@ fn nothing(args: &LogsArgs, outcome: &Outcome) -> Failure {
         .collect();
     let why = if why.is_empty() { "no log was found".to_owned() } else { why.join("; ") };
     let failure = Failure::new(Exit::NotFound, why);
-    match args.job {
-        Some(job) => failure.hint(format!("name where its logs are: handover logs DIR --job {job}")),
-        None => failure.hint("name files, folders or globs, or set logs.globs in the settings"),
+    // One word that is no path may be the name of a sweep.
+    let word = match args.paths.as_slice() {
+        [path] => path.to_str().filter(|text| !text.contains(['/', '.', '*', '?'])),
+        _ => None,
+    };
+    let name = word.and_then(|word| crate::safety::shell_word(word).ok());
+    match (job, name) {
+        (Some(job), _) => failure.hint(format!("name where its logs are: handover logs DIR --job {job}")),
+        (None, Some(name)) => failure.hint(format!("of a sweep or a job: handover logs --job {name}")),
+        (None, None) => failure.hint("name files, folders or globs, or set logs.globs in the settings"),
     }
 }
 

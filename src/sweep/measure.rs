@@ -371,7 +371,7 @@ const FAST_MARGIN: u32 = 60;
 const SHORT: u32 = 2 * 3600;
 
 impl Elapsed {
-    fn of(times: Vec<u32>) -> Option<Elapsed> {
+    pub(super) fn of(times: Vec<u32>) -> Option<Elapsed> {
         Some(Elapsed {
             count: times.len(),
             min: *times.first()?,

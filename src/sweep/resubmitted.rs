@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::Evidence;
 use super::plan::Again;
-use super::{Outcome, Sweep, tasks};
+use super::{Elapsed, Outcome, Sweep, tasks};
 use crate::cluster::{Snapshot, State};
 use crate::terms::{JobId, TaskIds};
 
@@ -23,9 +23,11 @@ pub fn take_over(
         return;
     }
     let mut jobs = tasks::of_jobs(snapshot, &ids);
+    let is_whole = !evidence.is_empty();
     for (member, id) in again.iter().filter_map(|(member, one)| Some((*member, one.id?))) {
         let new = jobs.remove(&id).unwrap_or_else(|| Evidence::of(member, id));
         let new = Evidence { member, ..new };
+        sweep.ended = sweep.ended.max(new.ended);
         sweep.move_to(member, Outcome { state: new.state, exit: new.exit });
         match evidence.binary_search_by_key(&member, |one| one.member) {
             Ok(at) => evidence[at].follow(new),
@@ -33,6 +35,12 @@ pub fn take_over(
         }
     }
     sweep.recount();
+    if is_whole {
+        let completed = evidence.iter().filter(|task| task.state == State::Completed);
+        let mut times: Vec<u32> = completed.filter_map(|task| task.elapsed).collect();
+        times.sort_unstable();
+        sweep.elapsed = Elapsed::of(times);
+    }
 }
 
 /// Adds tasks that were cancelled and that Slurm does not know any more.

@@ -224,7 +224,7 @@ fn of_a_job_that_slurm_has_forgotten_the_logs_are_found_by_their_names() {
     assert!(told.stdout().replace("\n", " ").replace("           ", "").contains(note), "{told:?}");
     let none = logs(&sandbox, &["--job", "5000"]).expect(4);
     assert!(none.stderr().contains("hint: name where its logs are"), "{none:?}");
-    let _ = logs(&sandbox, &["--job", "x"]).expect(2);
+    let _ = logs(&sandbox, &["--job", "x"]).expect(7);
 }
 
 #[test]

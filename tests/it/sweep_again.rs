@@ -78,6 +78,18 @@ fn what_continues_a_sweep_is_told_of_it_in_the_list_and_found_by_its_own_id() {
 }
 
 #[test]
+fn the_report_counts_the_run_times_of_the_new_jobs_and_says_which_results_are_expected() {
+    let sandbox = twice_again();
+    let report = asked(&sandbox, &["sweep", "report", "8"]).expect(0);
+    assert!(report.stdout().contains("of 3 that completed"), "{report}");
+    assert!(report.stdout().contains("the settings name none that a task must leave"), "{report}");
+    sandbox.write(".handover.yaml", "sweeps:\n  results: [\"results/{task}.json\"]\n");
+    let _ = ["0", "1", "2"].map(|task| sandbox.write(format!("results/{task}.json"), "{}"));
+    let report = asked(&sandbox, &["sweep", "report", "8", "--whole"]).expect(0);
+    assert!(report.stdout().contains("none is missing of those completed tasks"), "{report}");
+}
+
+#[test]
 fn snapshot_document_and_status_tell_it_of_the_sweep_that_it_continues() {
     let sandbox = twice_again();
     let snapshot = asked(&sandbox, &["snapshot"]).expect(0);

@@ -139,3 +139,19 @@ fn a_state_file_of_a_branch_that_nobody_follows_is_better_than_none() {
     let answer = sandbox.handover(["snapshot"]).expect(0);
     assert!(answer.stdout().contains("origin/cosine:cluster_state.txt"), "{answer}");
 }
+
+#[test]
+fn logs_of_a_job_are_found_by_its_id_or_name_in_the_place_of_a_path() {
+    let (sandbox, ..) = slurm(&[queue(&[])], &[accounting(&FAILED)]);
+    sandbox.write("logs/lr_8_1.out", "ModuleNotFoundError: No module named 'einops'\n");
+    for words in [&["logs", "8_1"][..], &["logs", "--job", "8_1"], &["logs", "--job", "lr"], &["logs", "8"]] {
+        let answer = asked(&sandbox, words).expect(0);
+        assert!(answer.stdout().contains("missing-module"), "{answer}");
+    }
+    let name = asked(&sandbox, &["logs", "lr"]).expect(4);
+    assert!(name.stderr().contains("handover logs --job lr"), "{name}");
+    // What is there is meant before an id.
+    sandbox.write("8", "KeyError: 'lr'\n");
+    let file = asked(&sandbox, &["logs", "8"]).expect(0);
+    assert!(file.stdout().contains("KeyError") && !file.stdout().contains("einops"), "{file}");
+}

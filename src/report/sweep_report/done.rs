@@ -208,10 +208,10 @@ fn results(out: &mut String, done: &Completion, root: &Path) {
         }
     }
     if done.results.is_none() && done.missing.count == 0 {
-        item(
-            out,
-            "results",
-            "the settings name none that a task must leave, or none is missing in what was looked at",
-        );
+        let text = match done.names_results {
+            true => "none is missing of those completed tasks that were looked at",
+            false => "the settings name none that a task must leave",
+        };
+        item(out, "results", text);
     }
 }

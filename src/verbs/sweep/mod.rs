@@ -24,7 +24,7 @@ use crate::cluster::{Accounting, Nothing, Origin, Problem, Scope, Snapshot, sacc
 use crate::config::Source;
 use crate::safety;
 use crate::sweep::{self, Decision, Health, Sweep};
-use crate::terms::{Known, Time};
+use crate::terms::{JobId, Known, Time};
 use again::Submitted;
 use examine::Place;
 
@@ -239,6 +239,20 @@ pub fn board(place: &Place, snapshot: Snapshot, wanted: &str) -> Result<Outcome,
         outcome.examined = Some(examined.into());
     }
     Ok(outcome)
+}
+
+/// The array that a name means, for whoever looks for its jobs alone.
+///
+/// # Errors
+/// As for [`look`] and [`find`]; the name is that of jobs that are no array.
+pub fn array_of(context: &Context, source: Option<&Source>, wanted: &str) -> Result<JobId, Error> {
+    let snapshot = look(context, source, Some(wanted))?;
+    let found = find(&snapshot, Some(wanted), &Submitted::read(Some(&context.home())))?;
+    let array = found.sweeps.first().and_then(Sweep::array);
+    array.map(JobId::whole).ok_or_else(|| Error::Usage {
+        what: format!("{} is the name of jobs that are no array", safety::one_line(wanted, 60)),
+        hint: "name one of them by its id: handover logs --job ID".to_owned(),
+    })
 }
 
 fn why_not<T>(answer: &Known<T>) -> Option<String> {

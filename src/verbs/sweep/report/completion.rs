@@ -35,6 +35,8 @@ pub struct Completion {
     pub checkpoints: Checkpoints,
     /// The results of the whole sweep, if it is known how many there should be.
     pub results: Option<Results>,
+    /// True if the settings name results that a task must leave.
+    pub names_results: bool,
     /// Completed tasks that left out a result, and the first of those files.
     pub missing: Missing,
     /// Completed tasks whose results cannot be relied on until somebody looked.
@@ -124,6 +126,7 @@ pub(super) fn of(settings: &Sweeps, examined: &Examined, now: Time) -> Completio
         elapsed: sweep.elapsed,
         checkpoints: checkpoints(examined),
         results: gathered.results.clone(),
+        names_results: !settings.results.is_empty(),
         missing,
         suspects: judgement.suspects(),
         next: watch::next(&watch::State::of_memory(&memory), settings),

@@ -150,7 +150,8 @@ fn changes(context: &Context, settings: &Sweeps, since: Option<Time>) -> Known<V
     };
     let mut args = vec![
         "log".to_owned(),
-        format!("--since=@{}", since.unix()),
+        // A commit of the very second was there when it was submitted: people commit first.
+        format!("--since=@{}", since.unix().saturating_add(1)),
         format!("--max-count={MOST_CHANGES}"),
         "--format=%h%x1f%ct%x1f%s".to_owned(),
         "HEAD".to_owned(),
