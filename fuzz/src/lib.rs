@@ -418,7 +418,7 @@ pub fn trash_notes(data: &[u8]) {
         let _ = (note.place(), note.admin_place(common), note.tree(common), note.keeper());
     }
     if let Ok(note) = put_aside::read_bytes(data) {
-        note.items.iter().for_each(|item| drop((item.from(), item.to())));
+        drop(note.standings(&put_aside::Ground::of(Path::new("/nowhere/.git"))));
     }
 }
 

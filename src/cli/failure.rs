@@ -178,6 +178,10 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
                 ],
             )
         }
+        Error::Changed { sweep, .. } => {
+            let sweep = crate::safety::one_line(sweep, 60);
+            (Exit::Refused, vec![format!("look at it again: handover sweep clean {sweep}")])
+        }
         Error::Submit(refusal) => (Exit::Refused, judge_submit(refusal)),
         Error::Usage { hint, .. } => (Exit::Usage, vec![hint.clone()]),
     }

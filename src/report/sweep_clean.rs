@@ -2,9 +2,9 @@
 
 use super::lines::Lines;
 use super::{Align, Table, View};
-use crate::safety::{escape, one_line};
+use crate::safety::{escape, escape_path, one_line};
 use crate::terms::Bytes;
-use crate::verbs::sweep::clean::{Plan, Receipt, Settled, Trash};
+use crate::verbs::sweep::clean::{Held, Plan, Receipt, Settled, Trash};
 
 /// So many files are shown; JSON has all.
 const MOST: usize = 200;
@@ -31,6 +31,7 @@ pub fn plan(view: &View, plan: &Plan, again: &str) -> String {
         lines.add("", &format!("and {} more; --json has all", plan.items.len() - MOST));
     }
     fresh(view, plan, &mut lines);
+    usable(view, plan, &mut lines);
     for kept in &plan.kept {
         lines.add("kept", &format!("everything of {}: {}", kept.tasks, escape(&kept.why)));
     }
@@ -83,6 +84,20 @@ fn fresh(view: &View, plan: &Plan, lines: &mut Lines) {
     }
 }
 
+/// What is not whole, and the last that can be used.
+fn usable(view: &View, plan: &Plan, lines: &mut Lines) {
+    let Some(count) = Some(plan.usable.len()).filter(|count| *count > 0) else { return };
+    let what = "with whole weights, further on than any sound checkpoint of their run:";
+    lines.add("stay", &format!("{count} {what}"));
+    for item in plan.usable.iter().take(MOST_FRESH) {
+        lines.whole(&size(item.bytes), &view.path(&item.path));
+        lines.add_in("", &format!("task {}: {}", item.task, escape(&item.why)), 2);
+    }
+    if count > MOST_FRESH {
+        lines.add("", &format!("and {} more; --json has all", count - MOST_FRESH));
+    }
+}
+
 fn size(bytes: Bytes) -> String {
     format!("{:>10} ", bytes.to_string())
 }
@@ -103,8 +118,10 @@ pub fn warning(view: &View, plan: &Plan) -> String {
 pub fn text(view: &View, receipt: &Receipt) -> String {
     let mut out = String::new();
     let mut lines = Lines { out: &mut out, width: view.width };
+    // The path is text already.
+    let here = format!("{}/", escape_path(&view.dir));
     for item in receipt.entry.items.iter().take(MOST) {
-        lines.whole("trash", &view.path(&item.from()));
+        lines.whole("trash", item.path.strip_prefix(&here).unwrap_or(&item.path));
     }
     if receipt.entry.items.len() > MOST {
         lines.add("", &format!("and {} more", receipt.entry.items.len() - MOST));
@@ -128,13 +145,17 @@ pub fn trash(view: &View, trash: &Trash) -> String {
         ("", Align::Left),
     ];
     let mut table = Table::new(columns);
-    for entry in &trash.entries {
-        let due = if trash.due.contains(&entry.id) { "old: --purge deletes it" } else { "" };
+    for Held { entry, bytes, unseen } in &trash.entries {
+        let due = match trash.due.contains(&entry.id) {
+            _ if !unseen.is_empty() => "not all of it can be seen from here",
+            true => "old: --purge deletes it",
+            false => "",
+        };
         table.row([
             escape(&entry.id),
             one_line(&entry.what, 40),
             entry.items.len().to_string(),
-            entry.bytes().to_string(),
+            bytes.to_string(),
             view.time(entry.at),
             due.to_owned(),
         ]);
@@ -144,7 +165,10 @@ pub fn trash(view: &View, trash: &Trash) -> String {
 
 /// What was put back.
 pub fn undone(_view: &View, settled: &Settled) -> String {
-    settle(settled, "is back")
+    match settled.stays.is_empty() {
+        true => settle(settled, "is back"),
+        false => settle(settled, "is back as far as it was there"),
+    }
 }
 
 /// What was deleted.

@@ -141,6 +141,14 @@ pub enum Error {
         /// The sweep.
         sweep: String,
     },
+    /// What was to go is not as it was shown; nothing was done.
+    #[error("nothing was removed, since it is not as it was shown any more: {}", which(paths))]
+    Changed {
+        /// What of it; none if it is the sweep itself.
+        paths: Vec<PathBuf>,
+        /// The sweep.
+        sweep: String,
+    },
     /// The plan of a sweep was not submitted.
     #[error(transparent)]
     Submit(#[from] Box<super::sweep::submit::Refusal>),
@@ -197,6 +205,16 @@ fn held_in_words(wanted: &Wanted, holders: &[Claim], now: Time) -> String {
 impl From<super::sweep::submit::Refusal> for Error {
     fn from(refusal: super::sweep::submit::Refusal) -> Error {
         Error::Submit(Box::new(refusal))
+    }
+}
+
+fn which(paths: &[PathBuf]) -> String {
+    const MOST: usize = 5;
+    let shown: Vec<String> = paths.iter().take(MOST).map(safety::escape_path).collect();
+    match paths.len().saturating_sub(MOST) {
+        0 if shown.is_empty() => "the sweep".to_owned(),
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -224,6 +224,14 @@ pub enum Error {
         /// Which places.
         places: Vec<PathBuf>,
     },
+    /// What was put aside cannot be seen, or is another repository's: nothing was done.
+    #[error("nothing was done with {id} of the trash: {}", why_not_seen(why))]
+    NotSeen {
+        /// The entry.
+        id: String,
+        /// What is not seen and why, in words.
+        why: Vec<String>,
+    },
     /// It cannot be put back as things are.
     #[error("cannot put {} back: {why}", one_line(name, 80))]
     NotRestored {
@@ -252,10 +260,19 @@ impl Error {
 }
 
 fn shown(places: &[PathBuf]) -> String {
+    some(places.iter().map(escape_path), ", ")
+}
+
+fn why_not_seen(why: &[String]) -> String {
+    some(why.iter().cloned(), "; ")
+}
+
+fn some(all: impl ExactSizeIterator<Item = String>, between: &str) -> String {
     const MOST: usize = 5;
-    let shown: Vec<String> = places.iter().take(MOST).map(escape_path).collect();
-    match places.len().saturating_sub(MOST) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+    let more = all.len().saturating_sub(MOST);
+    let shown: Vec<String> = all.take(MOST).collect();
+    match more {
+        0 => shown.join(between),
+        more => format!("{} and {more} more", shown.join(between)),
     }
 }

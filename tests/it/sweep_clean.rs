@@ -1,6 +1,11 @@
 //! `handover sweep clean`: on the recorded sweep of 200 tasks.
 
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::support::Sandbox;
 use crate::support::planted::Recorded;
+use crate::support::slurm::{self, T0, Task};
 use crate::sweep_plan::of_recording;
 
 #[test]
@@ -23,7 +28,7 @@ fn what_ended_tasks_left_goes_into_a_trash_and_comes_back() {
         .unwrap()
         .iter()
         .map(|item| {
-            let path = std::path::Path::new(item["path"].as_str().unwrap());
+            let path = Path::new(item["path"].as_str().unwrap());
             path.strip_prefix(&recorded.project).unwrap().to_str().unwrap().to_owned()
         })
         .collect();
@@ -170,4 +175,105 @@ fn a_run_folder_that_is_a_link_out_of_the_project_is_left_alone() {
     assert!(kept["why"].as_str().unwrap().contains("is a link that leads out of the project"), "{kept}");
     let _ = of_recording(&recorded, &["sweep", "clean", "2", "--remove", "--yes"]).expect(0);
     assert!(recorded.sandbox.tree(&outside) == before, "not what it was");
+}
+
+/// A sweep of four tasks of which the third failed, with what that left, and a moment
+/// before which all of it was written.
+fn with_leavings() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let settings = "sweeps:\n  runs: ['runs/{task}']\n";
+    sandbox.write(sandbox.project().join(".handover.yaml"), settings);
+    slurm::says(
+        &sandbox,
+        &[0, 1, 2, 3].map(|task| match task {
+            2 => Task::ended(task, "FAILED", "1:0"),
+            _ => Task::ended(task, "COMPLETED", "0:0"),
+        }),
+    );
+    let run = sandbox.project().join("runs/2");
+    let tensors = {
+        let header = br#"{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
+        [&(header.len() as u64).to_le_bytes()[..], header, &[1; 16]].concat()
+    };
+    sandbox.write(run.join("results.partial/a.json"), "half");
+    sandbox.write(run.join("checkpoint-700/model.safetensors"), &tensors);
+    sandbox.write(run.join("checkpoint-700/optimizer.pt"), "");
+    sandbox.write(run.join("checkpoint-700/trainer_state.json"), r#"{"global_step":700}"#);
+    sandbox.write(run.join("checkpoint-800/model.safetensors"), &tensors[..40]);
+    sandbox.write(run.join("checkpoint-800/trainer_state.json"), r#"{"global_step":800}"#);
+    written(&run, T0 - 7200);
+    sandbox
+}
+
+/// Lets everything below a folder have been written then, in seconds since 1970.
+fn written(path: &Path, then: i64) {
+    if path.is_dir() {
+        std::fs::read_dir(path).unwrap().for_each(|entry| written(&entry.unwrap().path(), then));
+    }
+    let then = UNIX_EPOCH + Duration::from_secs(then as u64);
+    std::fs::File::open(path).unwrap().set_modified(then).unwrap();
+}
+
+fn names(list: &serde_json::Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().filter_map(|item| item["path"].as_str()?.rsplit('/').next()).collect()
+}
+
+#[test]
+fn the_last_weights_of_a_run_stay_and_a_folders_own_time_counts() {
+    let sandbox = with_leavings();
+    let plan = slurm::ask(&sandbox, &["sweep", "clean", "482", "--json"]).expect(0).data();
+    assert_eq!(names(&plan["items"]), ["checkpoint-800", "results.partial"], "{plan:#}");
+    assert_eq!(names(&plan["usable"]), ["checkpoint-700"], "{plan:#}");
+    let young = sandbox.project().join("runs/2/checkpoint-900.tmp");
+    std::fs::create_dir(&young).unwrap();
+    written(&young, T0 - 60);
+    let plan = slurm::ask(&sandbox, &["sweep", "clean", "482", "--json"]).expect(0).data();
+    assert_eq!(names(&plan["items"]), ["checkpoint-800", "results.partial"], "{plan:#}");
+    assert_eq!(names(&plan["fresh"]), ["checkpoint-900.tmp"], "{plan:#}");
+    let text = slurm::ask(&sandbox, &["sweep", "clean", "482"]).expect(0);
+    assert!(text.stdout().contains("whole weights"), "{text}");
+}
+
+#[test]
+fn what_changed_since_it_was_shown_does_not_go() {
+    let sandbox = with_leavings();
+    let (bin, run) = (sandbox.root().join("changing"), sandbox.project().join("runs/2"));
+    // At the second look something else has the name of what was shown.
+    let squeue = bin.join("squeue");
+    sandbox.write(
+        &squeue,
+        format!(
+            "#!/bin/sh\ncd '{}' || exit 1\nif [ -e looked ] && [ ! -e changed ]; then\n touch changed\n \
+             cp -a results.partial new && rm -r results.partial && mv new results.partial\nfi\ntouch looked\n",
+            run.display()
+        ),
+    );
+    std::fs::set_permissions(&squeue, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    sandbox.prefix_path(&bin);
+    let refused = slurm::ask(&sandbox, &["sweep", "clean", "482", "--remove", "--yes"]).expect(5);
+    assert!(refused.stderr().contains("runs/2/results.partial"), "{refused}");
+    assert!(run.join("changed").exists() && run.join("checkpoint-800").exists(), "{refused}");
+    let listed = sandbox.handover(["sweep", "clean", "--list-trash", "--json"]).expect(0).data();
+    assert_eq!(listed["entries"].as_array().unwrap().len(), 0);
+    let _ = slurm::ask(&sandbox, &["sweep", "clean", "482", "--remove", "--yes"]).expect(0);
+    assert!(!run.join("results.partial").exists() && !run.join("checkpoint-800").exists());
+    assert!(run.join("checkpoint-700").exists());
+}
+
+#[test]
+fn two_that_clean_up_at_once_leave_one_entry_with_everything_in_it() {
+    let sandbox = with_leavings();
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| slurm::ask(&sandbox, &["sweep", "clean", "482", "--remove", "--yes"]));
+        }
+    });
+    let listed = sandbox.handover(["sweep", "clean", "--list-trash", "--json"]).expect(0).data();
+    let entries = listed["entries"].as_array().unwrap();
+    assert_eq!((entries.len(), entries[0]["items"].as_array().unwrap().len()), (1, 2), "{listed:#}");
+    // A project that was moved has it back where it is now.
+    let (id, moved) = (entries[0]["id"].as_str().unwrap(), sandbox.root().join("moved"));
+    std::fs::rename(sandbox.project(), &moved).unwrap();
+    let _ = sandbox.handover_in(&moved, ["sweep", "clean", "--undo", id]).expect(0);
+    assert_eq!(sandbox.read(moved.join("runs/2/results.partial/a.json")), "half");
 }

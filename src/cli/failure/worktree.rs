@@ -109,6 +109,13 @@ pub(super) fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Occupied { .. } => {
             (Exit::Refused, vec!["move what is there away, and run the same command again".into()])
         }
+        Error::NotSeen { .. } => (
+            Exit::Refused,
+            vec![
+                "if a file system is not mounted, mount it and run the same command again".into(),
+                "if this is a copy, run it in the repository that put it there; or move it by hand".into(),
+            ],
+        ),
         Error::NotRestored { .. } => {
             (Exit::Refused, vec!["clear the way and run the same command again".into()])
         }

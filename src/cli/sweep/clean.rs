@@ -9,9 +9,10 @@ use crate::verbs::sweep::clean;
 ///
 /// Damaged, unfinished and temporary checkpoints, and what `partial` below `sweeps` names. Nothing
 /// goes without --remove, and then into a trash from which it can be called back. What can be
-/// resumed from always stays, as does everything of a task that is alive, what was written in the
-/// last 15 minutes, and what lies outside of the project, also where a link leads there. Nothing
-/// is removed on the word of a state file that is older than 15 minutes.
+/// resumed from always stays, as do the last whole weights of a run, everything of a task that is
+/// alive or into whose folder another live job may write, what was written in the last 15 minutes,
+/// and what lies outside of the project, also where a link leads there. Nothing is removed on the
+/// word of a state file that is older than 15 minutes, nor what changed since it was shown.
 #[derive(Debug, Args)]
 #[command(override_usage = "handover sweep clean [OPTIONS] <NAME|JOBID>\n       \
     handover sweep clean --undo <ID>\n       handover sweep clean --list-trash\n       handover sweep clean --purge")]
@@ -57,15 +58,16 @@ fn clean(session: &Session, args: &CleanArgs, again: &str) -> Result<Exit, Failu
     if let Some(id) = &args.undo {
         let settled = clean::undo(&context, id)?;
         session.output.answer("sweep-clean-undo", &settled, report::sweep_clean::undone)?;
-        return Ok(Exit::Done);
+        return Ok(if settled.stays.is_empty() { Exit::Done } else { Exit::Partial });
     }
     if args.purge {
         return purge(session, &context, args.dry_run);
     }
     let wanted = args.wanted.as_deref().unwrap_or_default();
+    let source = args.cluster.source(session);
     let plan = {
         let _working = session.working("looking at what tasks left");
-        clean::plan(&context, args.cluster.source(session).as_ref(), wanted)?
+        clean::plan(&context, source.as_ref(), wanted)?
     };
     if !args.remove || plan.items.is_empty() {
         let text = |view: &View, plan: &clean::Plan| report::sweep_clean::plan(view, plan, again);
@@ -77,7 +79,7 @@ fn clean(session: &Session, args: &CleanArgs, again: &str) -> Result<Exit, Failu
         let warning = report::sweep_clean::warning(session.output.view(), &plan);
         session.confirm(&warning, "Put it into the trash?")?;
     }
-    let receipt = clean::execute(&context, &plan)?;
+    let receipt = clean::execute(&context, source.as_ref(), &plan)?;
     session.output.answer("sweep-clean", &receipt, report::sweep_clean::text)?;
     Ok(Exit::Done)
 }
@@ -90,7 +92,7 @@ fn purge(session: &Session, context: &crate::verbs::Context, dry_run: bool) -> R
     }
     let what = format!("these go for good: {}", trash.due.join(", "));
     session.confirm(&what, "Delete them?")?;
-    let settled = clean::purge(context)?;
+    let settled = clean::purge(context, &trash)?;
     session.output.answer("sweep-clean-purge", &settled, report::sweep_clean::purged)?;
     Ok(if settled.stays.is_empty() { Exit::Done } else { Exit::Partial })
 }

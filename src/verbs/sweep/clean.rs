@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use self::leavings::{Leavings, Rules};
-use self::whereabouts::{Homes, elsewhere, live_dirs};
+use self::whereabouts::{Homes, Writers, elsewhere, live_dirs};
 use super::examine::{self, Examined};
 use super::plan::alive;
 use crate::cluster::{Origin, State};
 use crate::config::Source;
 use crate::sweep::Members;
 use crate::sys::Glob;
+use crate::sys::lock::{self, Lock};
 use crate::terms::{Bytes, Seconds, Time};
 use crate::verbs::{Context, Error};
 pub use crate::worktree::put_aside::{self, PutAside};
@@ -25,6 +26,8 @@ const FRESH: Seconds = Seconds(15 * 60);
 /// On evidence older than this nothing is removed: whatever a task has written
 /// that Slurm started again since then is younger than `FRESH`, and stays.
 const OLD: Seconds = FRESH;
+/// So long it waits for another one that puts aside, back, or deletes.
+const PATIENCE: Seconds = Seconds(120);
 /// Clocks of two machines may differ by this much.
 const SKEW: Seconds = Seconds(300);
 /// Names under which programs write before they rename.
@@ -44,6 +47,9 @@ pub struct Plan {
     pub bytes: Bytes,
     /// What stays for now, since it may still be written.
     pub fresh: Vec<Fresh>,
+    /// What stays although it is damaged, unfinished or of a temporary name: it holds
+    /// whole weights, and no sound checkpoint of its run is as far on.
+    pub usable: Vec<Usable>,
     /// Tasks of which everything stays, and why.
     pub kept: Vec<Kept>,
     /// Why nothing may be removed on this evidence; `None` if it may.
@@ -69,6 +75,18 @@ pub struct Candidate {
     /// The folder of the run.
     #[serde(skip)]
     run_dir: PathBuf,
+    /// What tells it from another one of this name and size.
+    #[serde(skip)]
+    stamp: Stamp,
+}
+
+/// Changes whenever a file or folder is written, or another takes its place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    entries: usize,
+    /// The newest change of anything in it, in nanoseconds since 1970.
+    changed: i128,
 }
 
 /// Something that stays for now.
@@ -101,6 +119,22 @@ pub struct Refused {
     pub most: Seconds,
 }
 
+/// Something that is not whole and stays: the last weights of a run that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Usable {
+    /// The task that left it.
+    pub task: u32,
+    /// Where it is.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
+    pub path: PathBuf,
+    /// Its size; of a folder that of all files in it.
+    pub bytes: Bytes,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// Tasks of which everything stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -127,9 +161,24 @@ pub struct Receipt {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Trash {
     /// Everything, newest first.
-    pub entries: Vec<PutAside>,
+    pub entries: Vec<Held>,
     /// What is older than the settings keep it, by id.
     pub due: Vec<String>,
+}
+
+/// One entry of the trash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Held {
+    /// What went, and by which id it is called back.
+    #[serde(flatten)]
+    pub entry: PutAside,
+    /// The size of what is there and can be seen.
+    pub bytes: Bytes,
+    /// Of what it cannot be seen whether it is there, or what is another
+    /// repository's, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<String>,
 }
 
 /// What became of a wish to have something back, or to have it deleted.
@@ -147,15 +196,20 @@ pub struct Settled {
 /// # Errors
 /// There is no such sweep; a pattern of the settings makes no sense.
 pub fn plan(context: &Context, source: Option<&Source>, wanted: &str) -> Result<Plan, Error> {
+    plan_at(context, source, wanted, context.now)
+}
+
+fn plan_at(context: &Context, source: Option<&Source>, wanted: &str, now: Time) -> Result<Plan, Error> {
     let Examined { snapshot, settings, sweep, gathered, again, .. } = examine::one(context, source, wanted)?;
     let globs = globs(&settings.partial)?;
     let alive = alive(&snapshot, &sweep);
     let rules = Rules {
         live: live_dirs(&gathered.evidence, alive.known()),
+        writers: Writers::of(&snapshot, &sweep, &gathered.work_dirs),
         homes: Homes::of(context),
         globs,
         alive,
-        now: context.now,
+        now,
     };
     let elsewhere = elsewhere(&snapshot, &sweep, &again);
     let mut plan = Plan {
@@ -164,8 +218,9 @@ pub fn plan(context: &Context, source: Option<&Source>, wanted: &str) -> Result<
         items: Vec::new(),
         bytes: Bytes(0),
         fresh: Vec::new(),
+        usable: Vec::new(),
         kept: Vec::new(),
-        refused: refused(&snapshot.origin, snapshot.taken_at, context.now),
+        refused: refused(&snapshot.origin, snapshot.taken_at, now),
         not_read: gathered.not_read,
     };
     let is_over = |state: State| state.is_failure() || state == State::Cancelled;
@@ -175,7 +230,8 @@ pub fn plan(context: &Context, source: Option<&Source>, wanted: &str) -> Result<
             continue;
         }
         match rules.leavings(one) {
-            Ok(Leavings { items, fresh }) => {
+            Ok(Leavings { items, fresh, usable }) => {
+                plan.usable.extend(usable);
                 plan.items.extend(items);
                 plan.fresh.extend(fresh);
             }
@@ -186,6 +242,7 @@ pub fn plan(context: &Context, source: Option<&Source>, wanted: &str) -> Result<
     let mut seen = BTreeSet::new();
     plan.items.retain(|item| seen.insert(item.path.clone()));
     plan.fresh.retain(|item| seen.insert(item.path.clone()));
+    plan.usable.retain(|item| seen.insert(item.path.clone()));
     plan.bytes = Bytes(plan.items.iter().map(|item| item.bytes.0).fold(0, u64::saturating_add));
     Ok(plan)
 }
@@ -221,14 +278,28 @@ fn globs(patterns: &[String]) -> Result<Vec<Glob>, Error> {
     Ok(all)
 }
 
-/// Puts everything of the plan aside.
+/// Puts everything of the plan aside, if a look of this moment finds each of its
+/// items as it was.
 ///
 /// # Errors
-/// [`Error::OldEvidence`]: nothing is done then. A file cannot be moved: what
-/// went before can be called back.
-pub fn execute(context: &Context, plan: &Plan) -> Result<Receipt, Error> {
+/// [`Error::OldEvidence`], [`Error::Changed`], another one is at it: nothing is
+/// done then. A file cannot be moved: what went before can be called back.
+pub fn execute(context: &Context, source: Option<&Source>, plan: &Plan) -> Result<Receipt, Error> {
+    let old = |refused| Error::OldEvidence { refused, sweep: plan.sweep.clone() };
     if let Some(refused) = &plan.refused {
-        return Err(Error::OldEvidence { refused: refused.clone(), sweep: plan.sweep.clone() });
+        return Err(old(refused.clone()));
+    }
+    let _lock = alone(context)?;
+    // Somebody may have thought for long before the answer.
+    let now = context.world.clock.now();
+    let again = plan_at(context, source, &plan.sweep, now)?;
+    if let Some(refused) = again.refused {
+        return Err(old(refused));
+    }
+    let is_other = |item: &&Candidate| !again.items.contains(item);
+    let changed: Vec<PathBuf> = plan.items.iter().filter(is_other).map(|item| item.path.clone()).collect();
+    if !changed.is_empty() || again.sweep != plan.sweep {
+        return Err(Error::Changed { paths: changed, sweep: plan.sweep.clone() });
     }
     let paths: Vec<(PathBuf, Bytes)> =
         plan.items.iter().map(|item| (item.path.clone(), item.bytes)).collect();
@@ -238,8 +309,13 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Receipt, Error> {
         item.and_then(|item| item.run_dir.parent()).unwrap_or(Path::new("/")).to_owned()
     };
     let common = context.repository.common_dir();
-    let entry = put_aside::put(context.world, common, &plan.sweep, &paths, &near, context.now)?;
-    Ok(Receipt { bytes: entry.bytes(), entry })
+    let entry = put_aside::put(context.world, common, &plan.sweep, &paths, &near, now)?;
+    Ok(Receipt { bytes: entry.bytes(&put_aside::Ground::of(common)), entry })
+}
+
+/// One at a time puts aside, back, or deletes.
+fn alone(context: &Context) -> Result<Lock, Error> {
+    Ok(lock::acquire(context.world, &context.home(), "clean up after a sweep", PATIENCE, &mut |_| {})?)
 }
 
 /// What was put aside, and what of it is old.
@@ -248,30 +324,44 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Receipt, Error> {
 /// A note cannot be read.
 pub fn trash(context: &Context) -> Result<Trash, Error> {
     let common = context.repository.common_dir();
+    let ground = put_aside::Ground::of(common);
     let due = put_aside::due(common, keeps(context), context.now)?;
-    Ok(Trash { entries: put_aside::list(common)?, due: due.into_iter().map(|note| note.id).collect() })
+    let held = |entry: PutAside| {
+        let unseen = entry.standings(&ground).into_iter().filter_map(|one| match one {
+            put_aside::Standing::Unseen(why) => Some(why),
+            _ => None,
+        });
+        Held { bytes: entry.bytes(&ground), unseen: unseen.collect(), entry }
+    };
+    let entries = put_aside::list(common)?.into_iter().map(held).collect();
+    Ok(Trash { entries, due: due.into_iter().map(|note| note.id).collect() })
 }
 
 /// Puts back what an entry holds.
 ///
 /// # Errors
-/// There is no such entry; something is in the place of one of its files, and
-/// nothing was moved; a file cannot be moved.
+/// There is no such entry; something is in the place of one of its files, or
+/// one cannot be seen, and nothing was moved; a file cannot be moved.
 pub fn undo(context: &Context, id: &str) -> Result<Settled, Error> {
+    let _lock = alone(context)?;
     let common = context.repository.common_dir();
     let note = put_aside::find(common, id)?;
-    put_aside::restore(context.world, common, &note)?;
-    Ok(Settled { ids: vec![note.id], stays: Vec::new() })
+    let gone = put_aside::restore(context.world, common, &note)?;
+    let told = |path| format!("{path} was neither in the trash nor in its place");
+    Ok(Settled { ids: vec![note.id], stays: gone.into_iter().map(told).collect() })
 }
 
-/// Deletes for good what was put aside longer ago than the settings keep it.
+/// Deletes for good what was put aside longer ago than the settings keep it:
+/// those entries that were shown, as far as that still holds.
 ///
 /// # Errors
-/// A file cannot be deleted.
-pub fn purge(context: &Context) -> Result<Settled, Error> {
+/// A note cannot be read; another one is at it.
+pub fn purge(context: &Context, shown: &Trash) -> Result<Settled, Error> {
+    let _lock = alone(context)?;
     let common = context.repository.common_dir();
     let mut settled = Settled { ids: Vec::new(), stays: Vec::new() };
-    for note in put_aside::due(common, keeps(context), context.now)? {
+    let due = put_aside::due(common, keeps(context), context.now)?;
+    for note in due.into_iter().filter(|note| shown.due.contains(&note.id)) {
         match put_aside::discard(context.world, common, &note) {
             Ok(()) => settled.ids.push(note.id),
             Err(error) => settled.stays.push(format!("{}: {error}", note.id)),

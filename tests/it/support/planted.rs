@@ -180,4 +180,5 @@ fn copy(from: &Path, to: &Path, times: &BTreeMap<String, SystemTime>) {
             std::fs::File::options().write(true).open(&target).unwrap().set_modified(*written).unwrap();
         }
     }
+    std::fs::File::open(to).unwrap().set_modified(written).unwrap();
 }

@@ -1,13 +1,13 @@
 //! What one ended task left.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
-use super::whereabouts::Homes;
-use super::{Candidate, FRESH, Fresh};
-use crate::checkpoint::{Survey, Verdict};
+use super::whereabouts::{Homes, Writers};
+use super::{Candidate, FRESH, Fresh, Stamp, Usable};
+use crate::checkpoint::{self, Checkpoint, Limits, Survey, Verdict};
 use crate::sweep::Evidence;
 use crate::sys::Glob;
 use crate::terms::{Bytes, Known, TaskIds, Time};
@@ -21,6 +21,8 @@ pub struct Rules {
     pub alive: Known<TaskIds>,
     /// The folders of everything that may still write.
     pub live: Vec<PathBuf>,
+    /// Whatever else is alive in the queue.
+    pub writers: Writers,
     /// Where something may be removed at all.
     pub homes: Homes,
     /// Names of partial artefacts.
@@ -36,6 +38,8 @@ pub struct Leavings {
     pub items: Vec<Candidate>,
     /// What could, were it not so young.
     pub fresh: Vec<Fresh>,
+    /// What is not whole and is still the last that can be used.
+    pub usable: Vec<Usable>,
 }
 
 impl Rules {
@@ -55,6 +59,9 @@ impl Rules {
         if self.live.iter().any(|live| live.starts_with(&dir) || dir.starts_with(live)) {
             return Err("a task that is alive shares its run folder".to_owned());
         }
+        if let Some(why) = self.writers.hinder(&dir, one.member) {
+            return Err(why);
+        }
         let survey = match &looked.checkpoints {
             Known::Known(survey) => survey,
             Known::Unknown(why) | Known::NotApplicable(why) => {
@@ -69,17 +76,24 @@ impl Rules {
             let Ok(path) = std::fs::canonicalize(&path) else { continue };
             let is_within = path.starts_with(&dir) && path != dir;
             let holds_sound = sound.iter().any(|sound| sound.starts_with(&path) || path.starts_with(sound));
-            let Some((bytes, written)) = size(&path) else { continue };
+            let Some(Size { bytes, written, stamp }) = size(&path) else { continue };
             if !is_within || holds_sound {
                 continue;
             }
             let task = one.member;
             // A time that lies ahead tells nothing of an end either.
-            match written.filter(|written| self.now.unix().saturating_sub(written.unix()) < FRESH.0 as i64) {
+            let young =
+                written.filter(|written| self.now.unix().saturating_sub(written.unix()) < FRESH.0 as i64);
+            match young {
                 Some(written) => {
                     left.fresh.push(Fresh { task, path, bytes, written, could_go: written.plus(FRESH) });
                 }
-                None => left.items.push(Candidate { task, path, bytes, why, run_dir: dir.clone() }),
+                None if is_newest(survey, &path, written)
+                    && checkpoint::holds_weights(&path, &Limits::default()) =>
+                {
+                    left.usable.push(Usable { task, path, bytes, why });
+                }
+                None => left.items.push(Candidate { task, path, bytes, why, run_dir: dir.clone(), stamp }),
             }
         }
         left.items.sort_by(|one, other| one.path.cmp(&other.path));
@@ -87,6 +101,16 @@ impl Rules {
         // What lies in a folder that goes, goes with it.
         left.items = outermost(left.items, |item| &item.path);
         left.fresh = outermost(left.fresh, |item| &item.path);
+        left.usable.sort_by(|one, other| one.path.cmp(&other.path));
+        left.usable = outermost(left.usable, |item| &item.path);
+        // Nothing goes that lies in what stays, and nothing that holds it.
+        let is_apart = |item: &Candidate| {
+            !left
+                .usable
+                .iter()
+                .any(|one| one.path.starts_with(&item.path) || item.path.starts_with(&one.path))
+        };
+        left.items.retain(is_apart);
         Ok(left)
     }
 
@@ -127,6 +151,17 @@ fn damaged(survey: &Survey) -> Vec<(PathBuf, String)> {
     told.collect()
 }
 
+/// True if nothing that is sound is as far on as this.
+fn is_newest(survey: &Survey, path: &Path, written: Option<Time>) -> bool {
+    let Some(best) = &survey.best else { return true };
+    let is_it = |one: &&Checkpoint| std::fs::canonicalize(&one.path).is_ok_and(|real| real == path);
+    let step = survey.all.iter().find(is_it).and_then(|one| one.step);
+    match (step, best.step) {
+        (Some(step), Some(best)) => step > best,
+        _ => written >= best.modified,
+    }
+}
+
 /// Checkpoints that are sound, or may be.
 fn sound(survey: &Survey) -> Vec<PathBuf> {
     let may_be = survey.all.iter().chain(&survey.best).filter(|one| {
@@ -135,20 +170,33 @@ fn sound(survey: &Survey) -> Vec<PathBuf> {
     may_be.map(|one| std::fs::canonicalize(&one.path).unwrap_or_else(|_| one.path.clone())).collect()
 }
 
-/// The size of a file or of all files in a folder, and when any of it was
-/// written last; `None` if that cannot be said.
-fn size(path: &Path) -> Option<(Bytes, Option<Time>)> {
-    let (mut bytes, mut newest) = (0u64, None);
-    for (number, entry) in WalkDir::new(path).into_iter().enumerate() {
+/// What was measured of a file, or of a folder with all that is in it.
+struct Size {
+    bytes: Bytes,
+    /// When any of it was written last. A folder is written when something is made,
+    /// renamed or deleted in it.
+    written: Option<Time>,
+    stamp: Stamp,
+}
+
+/// `None` if it cannot be said.
+fn size(path: &Path) -> Option<Size> {
+    let inode = std::fs::symlink_metadata(path).ok()?.ino();
+    let mut size = Size { bytes: Bytes(0), written: None, stamp: Stamp { inode, ..Stamp::default() } };
+    for entry in WalkDir::new(path) {
         let meta = entry.ok()?.metadata().ok()?;
-        if number > MOST_ENTRIES {
+        if size.stamp.entries > MOST_ENTRIES {
             return None;
         }
+        size.stamp.entries += 1;
+        let changed = i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec());
+        size.stamp.changed = size.stamp.changed.max(changed);
         if meta.is_file() {
-            bytes = bytes.saturating_add(meta.len());
-            let written = meta.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
-            newest = newest.max(Some(Time::from_unix(i64::try_from(written).ok()?)?));
+            size.bytes = Bytes(size.bytes.0.saturating_add(meta.len()));
+        }
+        if meta.is_file() || meta.is_dir() {
+            size.written = size.written.max(Some(Time::from_unix(meta.mtime())?));
         }
     }
-    Some((Bytes(bytes), newest))
+    Some(size)
 }

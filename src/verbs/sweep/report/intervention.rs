@@ -96,12 +96,13 @@ const MOST_CHANGES: usize = 20;
 
 pub(super) fn of(context: &Context, made: &Made) -> Result<Intervention, Error> {
     let sweep = &made.examined.sweep;
-    let notes = put_aside::list(context.repository.common_dir())?;
+    let common = context.repository.common_dir();
+    let (notes, ground) = (put_aside::list(common)?, put_aside::Ground::of(common));
     let clean_ups = notes.iter().rev().filter(|note| note.what == sweep.key).map(|note| CleanUp {
         id: note.id.clone(),
         at: note.at,
         files: note.items.len(),
-        bytes: note.bytes(),
+        bytes: note.bytes(&ground),
     });
     let to_change = made.outcome.plan.steps.iter().filter(|step| {
         !step.remedies.is_empty() || step.kind == crate::sweep::plan::Kind::FixFirst || step.first.is_some()
