@@ -224,6 +224,15 @@ fn judge_submit(refusal: &Refusal) -> Vec<String> {
         Refusal::Moved { now: None, command, .. } => {
             vec![format!("there is nothing to run any more; look again: {command}")]
         }
+        Refusal::Meanwhile { command } => vec![format!("look at it again: {command}")],
+        Refusal::Again { record } if record.is_unclear() => vec![
+            format!("what became of it: handover sweep plan {}", crate::safety::one_line(&record.sweep, 60)),
+            format!(
+                "if squeue and sacct know no job of it: handover sweep plan {} --not-submitted {}",
+                crate::safety::one_line(&record.sweep, 60),
+                record.hash
+            ),
+        ],
         Refusal::Again { record } => vec![format!(
             "what became of it: handover sweep plan {}",
             crate::safety::one_line(&record.sweep, 60)

@@ -141,12 +141,26 @@ pub fn submitted(_view: &View, outcome: &submit::Outcome) -> String {
         }
     }
     let command = escape(&outcome.command);
+    if record.is_unclear() {
+        out.push_str(&format!(
+            "unknown whether that was submitted: the next plan finds its job in squeue or sacct. If there is none: \
+             {command} --not-submitted {}\n",
+            escape(&record.hash)
+        ));
+    }
     if outcome.whole {
         out.push_str(&format!("look again: {command}\n"));
     } else {
         out.push_str(&format!("stopped there; what was done is recorded. Plan anew: {command}\n"));
     }
     out
+}
+
+/// The lines of a plan of which it is unknown whether they submitted anything.
+pub fn unclear(record: &Record) -> String {
+    let lines = record.lines.iter().filter(|line| line.is_unclear());
+    let lines: Vec<String> = lines.map(|line| format!("  {}", escape(&line.text))).collect();
+    format!("plan {} of {}, by {}:\n{}", record.hash, record.at, one_line(&record.by, 80), lines.join("\n"))
 }
 
 fn ids(record: &Record) -> String {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::sweep::submit;
 use super::{Context, Error, batons};
 use crate::sys::lock::{self, Holder, LockError};
 
@@ -43,8 +44,9 @@ pub struct Outcome {
 /// holder that is in the way, but a file of others.
 pub fn plan(context: &Context, id: &str) -> Result<Plan, Error> {
     let mut strange = None;
-    // The lock of what all worktrees share, and that of the batons.
-    for home in [context.home(), batons::chain(context)] {
+    // The lock of what all worktrees share, that of the batons, and those of sweeps.
+    let homes = [context.home(), batons::chain(context)].into_iter().chain(submit::locks(context));
+    for home in homes {
         let (in_the_way, holders) = look(context, &home)?;
         if let Some(holder) = holders.into_iter().find(|holder| holder.id == id) {
             return Ok(Plan { holder, in_the_way, home });

@@ -201,6 +201,7 @@ fn what_was_submitted_again_since_is_told_with_its_new_id() {
         code: None,
         ids: ids.to_vec(),
         complaint: String::new(),
+        word: None,
     };
     let record = Record {
         format: 1,

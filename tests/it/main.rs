@@ -53,6 +53,7 @@ mod sweep_recorded;
 mod sweep_report;
 mod sweep_saved;
 mod sweep_settled;
+mod sweep_submit;
 mod sweep_tracked;
 mod sweep_truth;
 mod told_honestly;

@@ -24,6 +24,7 @@ fn cancelled() -> Recorded {
         code: Some(0),
         ids: Vec::new(),
         complaint: String::new(),
+        word: None,
     };
     let record = Record {
         format: 1,

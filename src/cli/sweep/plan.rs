@@ -46,6 +46,10 @@ pub struct PlanArgs {
     /// Run exactly the lines of the plan with this hash, if a fresh look gives the same plan
     #[arg(long, value_name = "PLAN-HASH")]
     submit: Option<String>,
+    /// Say that the lines of this earlier plan of which it is unknown whether they submitted
+    /// anything did not: a person's word, after a look into squeue and sacct. Then plan anew
+    #[arg(long, value_name = "PLAN-HASH", conflicts_with = "submit")]
+    not_submitted: Option<String>,
 }
 
 pub fn run(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
@@ -69,6 +73,12 @@ pub fn run(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     };
     if let Some(hash) = &args.submit {
         submit::check(&context, hash)?;
+    }
+    if let Some(hash) = &args.not_submitted {
+        let record = submit::unclear(&context, hash)?;
+        session
+            .confirm(&report::sweep_plan::unclear(&record), "Is it certain that these submitted nothing?")?;
+        submit::say_not_submitted(&context, hash)?;
     }
     let made = {
         let _working = session.working("reading logs and checkpoints");

@@ -174,13 +174,23 @@ fn comes_back(setup: &Setup, subject: &Subject, number: Option<usize>, why: &str
 
 fn submitted_again(again: &super::Again) -> Decision {
     let Some(id) = again.id else {
-        let why = match again.sure {
-            true => format!("submitted again by plan {}, which did not say under which id", again.hash),
-            false => {
-                format!("plan {} began to submit it again, and what came of it is not known", again.hash)
-            }
+        let look = "look in squeue and sacct before anything else is done with it";
+        return match again.sure {
+            true => leave(
+                format!("submitted again by plan {}, which did not say under which id", again.hash),
+                look,
+            ),
+            false => leave(
+                format!(
+                    "unknown whether plan {} submitted it again: its line has not ended, or its end does not say so",
+                    again.hash
+                ),
+                format!(
+                    "{look}; if it did not: the command of this plan with --not-submitted {}",
+                    again.hash
+                ),
+            ),
         };
-        return leave(why, "look in squeue and sacct before anything else is done with it");
     };
     match again.state {
         Some(state) if state.is_failure() => {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::cluster::{self, Look, Problem, Snapshot, State};
+use crate::cluster::{self, Attempt, Look, Problem, Snapshot, State};
 use crate::sweep::plan::{Again, Purpose};
 use crate::sweep::{self, Evidence, Kind, Sweep};
-use crate::sys::World;
-use crate::terms::{JobId, Known, Part, TaskIds};
+use crate::sys::{FileError, World};
+use crate::terms::{JobId, Known, Part, TaskIds, Time};
 use crate::verbs::sweep::records::{self, Progress, Record};
 
 /// So many new jobs are asked for by their ids.
@@ -63,6 +63,7 @@ pub fn again(records: &[Record], snapshot: &Snapshot) -> BTreeMap<u32, Again> {
                 Kind::Array if is_array => JobId::task(base, task),
                 _ => JobId::whole(base),
             });
+            let id = id.or_else(|| appeared(records, record, snapshot, task).filter(|_| line.is_unclear()));
             let sure = line.state == Progress::Done || !line.ids.is_empty();
             all.insert(
                 task,
@@ -86,7 +87,7 @@ pub struct Submitted {
     /// By the sweep that they belong to, with those of what continues it.
     families: BTreeMap<String, Vec<Record>>,
     parents: Parents,
-    /// Why nothing is known of it.
+    /// Why it is not known of all sweeps.
     pub unread: Option<String>,
 }
 
@@ -95,7 +96,11 @@ impl Submitted {
     pub fn read(home: Option<&Path>) -> Submitted {
         match home.map(records::all) {
             None => Submitted::default(),
-            Some(Ok(records)) => Submitted::of_records(records),
+            Some(Ok(all)) => {
+                let unread =
+                    all.unread().next().map(|why| format!("which tasks were submitted again: {why}"));
+                Submitted { unread, ..Submitted::of_records(all.records) }
+            }
             Some(Err(error)) => {
                 let unread = Some(format!("which tasks were submitted again: {error}"));
                 Submitted { unread, ..Submitted::default() }
@@ -193,6 +198,15 @@ pub fn family(mut records: Vec<Record>, key: &str) -> Vec<Record> {
     records
 }
 
+/// The same of what was read, unless a record that may be of the sweep cannot be.
+///
+/// # Errors
+/// There is such a record.
+pub fn family_of(all: &records::All, key: &str) -> Result<Vec<Record>, FileError> {
+    all.check(key)?;
+    Ok(family(all.records.clone(), key))
+}
+
 /// The array of which this one runs tasks that a plan has submitted again, if
 /// it does: the first of such a chain. `records` are those of all sweeps.
 pub fn origin(records: &[Record], key: &str) -> Option<String> {
@@ -224,6 +238,38 @@ fn first<'p>(parents: &'p Parents, key: &str) -> Option<&'p str> {
 fn root<'r>(parents: &'r Parents, record: &'r Record) -> &'r str {
     let first = first(parents, &record.sweep).filter(|_| record.kind == Kind::Array);
     first.unwrap_or(&record.sweep)
+}
+
+/// Clocks of two machines may differ by this much.
+const SKEW: i64 = 300;
+
+/// The task of an array that came up since a record was written and that no
+/// record knows: what a line submitted whose end did not say so.
+fn appeared(records: &[Record], record: &Record, snapshot: &Snapshot, task: u32) -> Option<JobId> {
+    if record.kind != Kind::Array {
+        return None;
+    }
+    let is_known = |base: u32| {
+        base.to_string() == record.sweep || records.iter().any(|record| record.ids().contains(&base))
+    };
+    let is_later = |time: Option<Time>| time.is_some_and(|time| time.unix() >= record.at.unix() - SKEW);
+    let queued = snapshot.jobs.known().into_iter().flatten().filter(|job| {
+        let waits = job.pending_tasks.as_ref().is_some_and(|pending| pending.contains(task));
+        job.name == record.name
+            && is_later(job.submitted)
+            && (waits || job.id == JobId::task(job.id.base, task))
+    });
+    let accounting = snapshot.accounting.known();
+    let ended = accounting.into_iter().flat_map(|accounting| {
+        let is_it = move |one: &&Attempt| {
+            one.id == JobId::task(one.id.base, task)
+                && accounting.text(one.name) == record.name
+                && is_later(accounting.moment(one.submitted))
+        };
+        accounting.attempts().iter().filter(is_it).map(|one| one.id.base)
+    });
+    let bases = queued.map(|job| job.id.base).chain(ended).filter(|base| !is_known(*base));
+    bases.max().map(|base| JobId::task(base, task))
 }
 
 /// Counts as cancelled what a plan has cancelled and what Slurm does not know

@@ -19,6 +19,11 @@ pub(super) fn elsewhere(
     dir: Option<&Path>,
     known: &BTreeSet<u32>,
 ) -> Elsewhere {
+    among(snapshot.jobs.known().map_or(&[], Vec::as_slice), sweep, dir, known)
+}
+
+/// The same among the jobs of a queue.
+pub(super) fn among(jobs: &[Job], sweep: &Sweep, dir: Option<&Path>, known: &BTreeSet<u32>) -> Elsewhere {
     let mut found = Elsewhere::default();
     if sweep.kind != Kind::Array {
         // All that has its name is of it.
@@ -36,7 +41,7 @@ pub(super) fn elsewhere(
             && !known.contains(&job.id.base)
             && works_there(job)
     };
-    for job in snapshot.jobs.known().into_iter().flatten().filter(is_other) {
+    for job in jobs.iter().filter(is_other) {
         match (&job.pending_tasks, job.id.part) {
             (Some(pending), _) if !job.tasks_cut => {
                 found.tasks.extend(pending.iter().map(|task| (task, JobId::task(job.id.base, task))));

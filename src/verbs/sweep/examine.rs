@@ -374,11 +374,16 @@ pub fn look_into(place: &Place, table: &Table, snapshot: &Snapshot, sweep: &Swee
     looked
 }
 
-/// What plans have submitted of a sweep, and why that is not known.
-fn submitted(place: &Place, sweep: &Sweep) -> (Vec<Record>, Option<String>) {
-    match place.home.as_deref().map(records::all) {
-        Some(Err(error)) => (Vec::new(), Some(format!("which tasks were submitted again: {error}"))),
-        records => (again::family(records.and_then(Result::ok).unwrap_or_default(), &sweep.key), None),
+/// What plans have submitted of a sweep, and what of it is not known, in words.
+fn submitted(place: &Place, sweep: &Sweep) -> (Vec<Record>, Vec<String>) {
+    let Some(home) = place.home.as_deref() else { return (Vec::new(), Vec::new()) };
+    let read = records::all(home).and_then(|all| {
+        let unread = all.unread_of_others(&sweep.key).collect();
+        Ok((again::family_of(&all, &sweep.key)?, unread))
+    });
+    match read {
+        Ok(read) => read,
+        Err(error) => (Vec::new(), vec![format!("which tasks were submitted again: {error}")]),
     }
 }
 

@@ -4,6 +4,7 @@ pub(in crate::verbs) mod again;
 pub mod checkpoints;
 pub mod clean;
 mod elsewhere;
+mod ending;
 pub mod examine;
 pub mod page;
 pub mod plan;

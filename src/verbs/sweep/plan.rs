@@ -25,7 +25,8 @@ use crate::config::Source;
 use crate::safety::shell_word;
 use crate::sweep::plan::{self, Again, Cancelled, Placeholder, Plan, Purpose, Setup, Subject, Template};
 use crate::sweep::{Decision, Health, Kind, Sweep};
-use crate::terms::{Digest, Known, Part, TaskIds, Time};
+use crate::terms::{Digest, JobId, Known, Part, TaskIds, Time};
+use crate::verbs::job_paths::without_links;
 use crate::verbs::{Context, Error, snapshot};
 use called::Called;
 use continuity::Intended;
@@ -113,6 +114,10 @@ pub struct Made {
     pub with_checkpoint: TaskIds,
     /// The tasks that earlier plans submitted again, and what became of them.
     pub again: BTreeMap<u32, Again>,
+    /// The directory in which the lines are to run, without links.
+    pub real: PathBuf,
+    /// A live job of the sweep's name that is no array, as the plan notes it.
+    pub single: Option<JobId>,
     /// What it was made from.
     pub examined: Examined,
 }
@@ -128,8 +133,10 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     place::own_first(context, &examined.sweep, &mut examined.gathered);
     let Examined { snapshot, settings, sweep, gathered, judgement, .. } = &examined;
     let template = settings.resume.as_deref().map(Template::read).transpose().map_err(unusable)?;
-    let records = records::all(&context.home())?;
-    let submitted: Vec<Record> = records.iter().filter(|record| record.sweep == sweep.key).cloned().collect();
+    let all = records::all(&context.home())?;
+    let submitted = all.of(&sweep.key)?;
+    let unread: Vec<String> = all.unread_of_others(&sweep.key).collect();
+    let records = all.records;
     let place = place::of(context, gathered);
     let request = request(context, snapshot, sweep);
     let Called { script, submission, warning, held } =
@@ -181,7 +188,8 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         script,
         submission,
         root: place.root.clone(),
-        directory: place.directory.clone(),
+        // A link may lead elsewhere by the time the lines run.
+        directory: without_links(&place.directory),
         warnings: place.warnings.into_iter().chain(warning).collect(),
         held: place.held.or(held),
         again: examined.again.clone(),
@@ -190,7 +198,8 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         gpus: request.gpus.or_else(|| gpus(snapshot, sweep)),
         ..Setup::of(&sweep.key, sweep.kind)
     };
-    let again = setup.again.clone();
+    let (again, single) = (setup.again.clone(), setup.elsewhere.single);
+    let real = setup.directory.clone();
     let mut not_compared: Vec<String> = Vec::new();
     let mut intended = Intended::of(settings, &place.root, sweep);
     let over = |one: &&mut Subject| one.state.is_finished() && one.state != State::Completed;
@@ -236,6 +245,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     problems.extend(request.problems);
     let mut not_read = gathered.not_read.clone();
     not_read.extend(judgement.not_read.iter().filter(|what| !gathered.not_read.contains(what)).cloned());
+    not_read.extend(unread.iter().filter(|what| !gathered.not_read.contains(what)).cloned());
     not_read.extend(not_compared.into_iter().take(5));
     let outcome = Outcome {
         origin: snapshot.origin.clone(),
@@ -253,7 +263,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         not_read,
         problems,
     };
-    Ok(Made { outcome, kind: sweep.kind, with_checkpoint, again, examined })
+    Ok(Made { outcome, kind: sweep.kind, with_checkpoint, again, real, single, examined })
 }
 
 /// The command that asks for this plan.
@@ -322,7 +332,7 @@ fn throttle(request: &Request) -> Option<u32> {
 /// GPUs of one task, by the queue.
 fn gpus(snapshot: &Snapshot, sweep: &Sweep) -> Option<u32> {
     let members = sweep.look.all();
-    let is_of_it = |id: crate::terms::JobId| match (sweep.kind, id.part) {
+    let is_of_it = |id: JobId| match (sweep.kind, id.part) {
         (Kind::Array, _) => id.base.to_string() == sweep.key,
         (Kind::SharedName, Part::Whole) => members.contains(id.base),
         _ => false,

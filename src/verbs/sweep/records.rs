@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::ending;
+use crate::safety::escape_path;
 use crate::sweep::plan::{Plan, Purpose};
 use crate::sweep::{Kind, Members};
-use crate::sys::{FileError, World, read_regular};
-use crate::terms::Time;
+use crate::sys::{FileError, World, nonce, read_regular};
+use crate::terms::{Digest, Time};
 
 /// The form of the records.
 const FORMAT: u32 = 1;
@@ -17,6 +19,8 @@ const FORMAT: u32 = 1;
 const LARGEST: usize = 16 << 20;
 /// So many records are read.
 const MOST: usize = 10_000;
+/// What is attempted, as a verb.
+const READ: &str = "read the record of a submitted plan";
 
 /// What was done with one plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,9 @@ pub struct Done {
     /// The last thing it complained about: text from outside.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub complaint: String,
+    /// Who said, and when, that it did nothing although its end does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<String>,
 }
 
 /// How far a line came.
@@ -73,12 +80,20 @@ pub struct Done {
 pub enum Progress {
     /// It has not run.
     Planned,
-    /// It began; if nothing else is known, whether it did anything is unknown.
+    /// It began. It was cut short, or how it ended does not say whether it did anything:
+    /// that is unknown until its job is seen, or a person says that there is none.
     Began,
     /// It ran to its end and said that all is well.
     Done,
-    /// It ran to its end and said that it failed.
+    /// It did nothing: it was refused, or a person said so.
     Failed,
+}
+
+impl Done {
+    /// True if it submits something, and it is unknown whether it did.
+    pub fn is_unclear(&self) -> bool {
+        self.state == Progress::Began && self.purpose != Purpose::Cancel && self.ids.is_empty()
+    }
 }
 
 impl Record {
@@ -93,6 +108,7 @@ impl Record {
             code: None,
             ids: Vec::new(),
             complaint: String::new(),
+            word: None,
         });
         Record {
             format: FORMAT,
@@ -111,15 +127,18 @@ impl Record {
         self.lines.iter().all(|line| line.state == Progress::Done)
     }
 
-    /// True if it is certain that it changed nothing on the cluster: the first
-    /// line failed, and that was Slurm's own command.
+    /// True if it is certain that it changed nothing on the cluster.
     pub fn did_nothing(&self) -> bool {
-        let is_slurms = |text: &str| text.starts_with("sbatch ") || text.starts_with("scancel ");
         self.lines.iter().all(|line| match line.state {
             Progress::Planned => true,
-            Progress::Failed => line.ids.is_empty() && is_slurms(&line.text),
+            Progress::Failed => line.ids.is_empty() && (line.word.is_some() || ending::is_slurms(&line.text)),
             Progress::Began | Progress::Done => false,
         })
+    }
+
+    /// True if of a line that submits it is unknown whether it did.
+    pub fn is_unclear(&self) -> bool {
+        self.lines.iter().any(Done::is_unclear)
     }
 
     /// The jobs that it made.
@@ -132,7 +151,7 @@ impl Record {
     /// # Errors
     /// It is there ([`FileError::already_exists`]), or cannot be written.
     pub fn claim(&self, world: &World, home: &Path) -> Result<(), FileError> {
-        let path = path(home, &self.hash);
+        let path = self.path(home);
         if let Some(dir) = path.parent() {
             world.files.ensure_dir(dir)?;
         }
@@ -141,7 +160,23 @@ impl Record {
 
     /// Writes how far it came.
     pub fn write(&self, world: &World, home: &Path) -> Result<(), FileError> {
-        world.files.replace(&path(home, &self.hash), &self.bytes(), 0o644, None).map(|_| ())
+        let path = match old_path(home, &self.hash) {
+            old if old.symlink_metadata().is_ok() => old,
+            _ => self.path(home),
+        };
+        world.files.replace(&path, &self.bytes(), 0o644, None).map(|_| ())
+    }
+
+    /// Keeps it under a name at which nothing is claimed.
+    pub fn set_aside(&self, world: &World, home: &Path) -> Result<(), FileError> {
+        let old = old_path(home, &self.hash);
+        let from = if old.symlink_metadata().is_ok() { old } else { self.path(home) };
+        let mark = nonce::<4>().map_err(|e| FileError::new("read", Path::new("/dev/urandom"), e))?;
+        world.files.rename_new(&from, &from.with_extension(format!("failed-{}-{mark}.json", self.at.unix())))
+    }
+
+    fn path(&self, home: &Path) -> PathBuf {
+        folder(home).join(format!("{}-{}.json", self.hash, mark(&self.sweep)))
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -149,8 +184,8 @@ impl Record {
     }
 }
 
-/// Where the record of a plan is.
-pub fn path(home: &Path, hash: &str) -> PathBuf {
+/// Where records were that do not say in their name of which sweep they are.
+fn old_path(home: &Path, hash: &str) -> PathBuf {
     folder(home).join(format!("{hash}.json"))
 }
 
@@ -158,54 +193,133 @@ fn folder(home: &Path) -> PathBuf {
     home.join("sweeps/plans")
 }
 
+/// What stands for a sweep in the names of files: its key is text from outside.
+pub fn mark(sweep: &str) -> String {
+    Digest::of(sweep.as_bytes()).to_string()[..12].to_owned()
+}
+
 /// The record of a plan, if there is one.
 ///
 /// # Errors
 /// It cannot be read, or is damaged.
 pub fn find(home: &Path, hash: &str) -> Result<Option<Record>, FileError> {
-    let path = path(home, hash);
-    match read(&path) {
-        Ok(record) => Ok(Some(record)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(FileError::new("read the record of a submitted plan", &path, e)),
+    let Some(name) = names(home)?.into_iter().find(|name| name.hash == hash) else { return Ok(None) };
+    read(&name.path).map(Some).map_err(|e| FileError::new(READ, &name.path, e))
+}
+
+/// The records of all sweeps, oldest first; what cannot be read is among them.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn all(home: &Path) -> Result<All, FileError> {
+    let mut all = All::default();
+    for Name { path, mark: own, .. } in names(home)? {
+        match read(&path) {
+            Ok(record) => all.records.push(record),
+            Err(e) => {
+                let mark = own.or_else(|| Some(mark(&whose(&path)?)));
+                all.damaged.push(Damaged { path, mark, kind: e.kind(), why: e.to_string() });
+            }
+        }
+    }
+    all.records.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| one.hash.cmp(&other.hash)));
+    Ok(all)
+}
+
+/// The records of all sweeps.
+#[derive(Debug, Clone, Default)]
+pub struct All {
+    /// Those that can be read, oldest first.
+    pub records: Vec<Record>,
+    damaged: Vec<Damaged>,
+}
+
+/// A record that cannot be read.
+#[derive(Debug, Clone)]
+struct Damaged {
+    path: PathBuf,
+    /// What stands for its sweep; `None` if it may be of any.
+    mark: Option<String>,
+    kind: io::ErrorKind,
+    why: String,
+}
+
+impl All {
+    /// Looks that every record of a sweep could be read: a damaged one may hold what
+    /// must not be submitted twice.
+    ///
+    /// # Errors
+    /// One that may be of it could not.
+    pub fn check(&self, sweep: &str) -> Result<(), FileError> {
+        let own = mark(sweep);
+        match self.damaged.iter().find(|one| one.mark.as_ref().is_none_or(|mark| *mark == own)) {
+            Some(one) => Err(FileError::new(READ, &one.path, io::Error::new(one.kind, one.why.clone()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Those of one sweep alone.
+    ///
+    /// # Errors
+    /// As for [`All::check`].
+    pub fn of(&self, sweep: &str) -> Result<Vec<Record>, FileError> {
+        self.check(sweep)?;
+        Ok(self.records.iter().filter(|record| record.sweep == sweep).cloned().collect())
+    }
+
+    /// What cannot be read, in words.
+    pub fn unread(&self) -> impl Iterator<Item = String> {
+        self.damaged.iter().map(|one| format!("{}: {}", escape_path(&one.path), one.why))
+    }
+
+    /// What cannot be read and is of other sweeps, in words.
+    pub fn unread_of_others(&self, sweep: &str) -> impl Iterator<Item = String> {
+        let own = mark(sweep);
+        let others =
+            self.damaged.iter().filter(move |one| one.mark.as_ref().is_some_and(|mark| *mark != own));
+        others.map(|one| {
+            let (path, why) = (escape_path(&one.path), &one.why);
+            format!("the record of a submitted plan of another sweep, {path}: {why}")
+        })
     }
 }
 
-/// Every record of a sweep, oldest first. A damaged one is an error: it may
-/// hold what must not be submitted twice.
-///
-/// # Errors
-/// The folder or a record cannot be read.
-pub fn of_sweep(home: &Path, sweep: &str) -> Result<Vec<Record>, FileError> {
-    let mut own = all(home)?;
-    own.retain(|record| record.sweep == sweep);
-    Ok(own)
+/// The name of a record: the plan's hash, and what stands for the sweep.
+struct Name {
+    path: PathBuf,
+    hash: String,
+    mark: Option<String>,
 }
 
-/// The records of all sweeps, oldest first.
-///
-/// # Errors
-/// As for [`of_sweep`].
-pub fn all(home: &Path) -> Result<Vec<Record>, FileError> {
+fn names(home: &Path) -> Result<Vec<Name>, FileError> {
     let folder = folder(home);
-    let failed = |path: &Path, e| FileError::new("read the record of a submitted plan", path, e);
+    let failed = |e| FileError::new(READ, &folder, e);
     let names = match std::fs::read_dir(&folder) {
         Ok(names) => names,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed(&folder, e)),
+        Err(e) => return Err(failed(e)),
     };
     let mut all = Vec::new();
     for name in names.take(MOST) {
-        let path = name.map_err(|e| failed(&folder, e))?.path();
-        let is_record =
-            path.file_stem().is_some_and(is_hash) && path.extension().is_some_and(|e| e == "json");
-        if !is_record {
-            continue;
+        let path = name.map_err(failed)?.path();
+        let stem = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json")).unwrap_or_default();
+        let (hash, mark) = match stem.split_once('-') {
+            Some((hash, mark)) => (hash.to_owned(), Some(mark.to_owned())),
+            None => (stem.to_owned(), None),
+        };
+        if is_hash(&hash) && mark.as_ref().is_none_or(is_hash) {
+            all.push(Name { path, hash, mark });
         }
-        all.push(read(&path).map_err(|e| failed(&path, e))?);
     }
-    all.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| one.hash.cmp(&other.hash)));
     Ok(all)
+}
+
+/// The sweep that a damaged record still names.
+fn whose(path: &Path) -> Option<String> {
+    let bytes = read_regular(path, LARGEST).ok()??;
+    let text = String::from_utf8_lossy(&bytes);
+    let (_, after) = text.split_once("\"sweep\":")?;
+    serde_json::Deserializer::from_str(after).into_iter::<String>().next()?.ok()
 }
 
 /// True for the name of a record: a hash of twelve digits.
@@ -269,6 +383,51 @@ mod tests {
         assert_eq!(submitted("17;gpu\n", "sbatch --parsable x"), [17]);
         assert_eq!(submitted("17\n", "sbatch x"), [0; 0]);
         assert_eq!(submitted("Submitted batch job 99999999999", ""), [0; 0]);
+    }
+
+    #[test]
+    fn a_damaged_record_blocks_its_own_sweep_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, world) = (dir.path(), World::real());
+        let record = |sweep: &str, hash: &str| Record {
+            format: FORMAT,
+            hash: hash.to_owned(),
+            sweep: sweep.to_owned(),
+            name: "lr".to_owned(),
+            kind: Kind::Array,
+            at: Time::from_unix(1_700_000_000).unwrap(),
+            by: "ann@host".to_owned(),
+            lines: Vec::new(),
+        };
+        let (one, other) = (record("8", "aaaaaaaaaaaa"), record("9", "bbbbbbbbbbbb"));
+        one.claim(&world, home).unwrap();
+        other.claim(&world, home).unwrap();
+        assert!(other.claim(&world, home).unwrap_err().already_exists());
+        let read = |sweep: &str| {
+            let all = all(home).unwrap();
+            let own = all.records.iter().filter(|record| record.sweep == sweep).count();
+            all.check(sweep).map(|()| (own, all.unread_of_others(sweep).count()))
+        };
+        assert_eq!((read("8").unwrap(), read("9").unwrap(), read("10").unwrap()), ((1, 0), (1, 0), (0, 0)));
+        std::fs::write(other.path(home), "{").unwrap();
+        assert_eq!(read("8").unwrap(), (1, 1));
+        assert!(read("9").is_err() && find(home, "bbbbbbbbbbbb").is_err());
+        // One whose name does not tell: by what is left of it, else it may be anybody's.
+        std::fs::remove_file(other.path(home)).unwrap();
+        let old = old_path(home, "cccccccccccc");
+        let text = String::from_utf8(record("9", "cccccccccccc").bytes()).unwrap();
+        std::fs::write(&old, &text).unwrap();
+        assert_eq!((read("8").unwrap(), read("9").unwrap()), ((1, 0), (1, 0)));
+        std::fs::write(&old, &text[..text.len() - 20]).unwrap();
+        assert!(read("8").unwrap() == (1, 1) && read("9").is_err());
+        std::fs::write(&old, "{").unwrap();
+        assert!(read("8").is_err());
+        // What is set aside claims nothing.
+        std::fs::remove_file(&old).unwrap();
+        one.set_aside(&world, home).unwrap();
+        assert_eq!((read("8").unwrap(), find(home, "aaaaaaaaaaaa").unwrap()), ((0, 0), None));
+        one.claim(&world, home).unwrap();
+        one.set_aside(&world, home).unwrap();
     }
 
     #[test]

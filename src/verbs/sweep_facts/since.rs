@@ -139,7 +139,7 @@ pub fn resubmitted(context: &Context, then: &SweepsFact, made: Time) -> Result<V
     let mut moved = Vec::new();
     let all = records::all(&context.home())?;
     for fact in &then.listed {
-        for record in again::family(all.clone(), &fact.key) {
+        for record in again::family_of(&all, &fact.key)? {
             // The minute of a document is no proof of order; what it names itself is told by its own facts.
             for line in record.lines.iter().filter(|_| record.at >= made) {
                 let what = line_in_words(line).map(|what| {

@@ -29,8 +29,8 @@ impl Followed {
     /// Reads what plans have submitted; an error leaves what was known, and is
     /// told in words.
     pub fn read(&mut self, home: &Path, key: &str) -> Result<(), String> {
-        let all = records::all(home).map_err(|error| format!("which tasks were submitted again: {error}"))?;
-        self.records = again::family(all, key);
+        let own = records::all(home).and_then(|all| again::family_of(&all, key));
+        self.records = own.map_err(|error| format!("which tasks were submitted again: {error}"))?;
         Ok(())
     }
 
@@ -138,7 +138,10 @@ impl Followed {
 /// Every record, and why they are not known.
 pub(super) fn all_records(home: &Path) -> (Vec<Record>, Option<String>) {
     match records::all(home) {
-        Ok(records) => (records, None),
+        Ok(all) => {
+            let why = all.unread().next().map(|why| format!("which tasks were submitted again: {why}"));
+            (all.records, why)
+        }
         Err(error) => {
             let why = safety::one_line(&error.to_string(), 200);
             (Vec::new(), Some(format!("which tasks were submitted again: {why}")))

@@ -244,6 +244,7 @@ mod tests {
                 code: Some(0),
                 ids: vec![id],
                 complaint: String::new(),
+                word: None,
             }],
         }
     }
