@@ -47,7 +47,8 @@ pub struct WatchArgs {
     /// How often to look, instead of as often as the sweeps' state asks for; at least 60s
     #[arg(long, value_name = "SPAN", value_parser = span)]
     every: Option<Seconds>,
-    /// Look once, print what changed since the last look, and end: for cron and hooks
+    /// Look once, print what changed since the last look, and end: for cron and hooks. If nothing
+    /// did, one line on standard error says from when the queue is; -q leaves it out
     #[arg(long)]
     once: bool,
 }
@@ -84,9 +85,14 @@ pub fn run(session: &Session, args: WatchArgs) -> Result<Exit, Failure> {
         once: args.once,
     };
     let mut tell = |event: &Event| {
-        // With --once a run in which nothing changed is silent, as cron wants it.
-        let is_silent = !session.output.is_json() && options.once && report::watch::is_routine(event);
-        if is_silent { Ok(()) } else { session.output.answer("watch", event, report::watch::text) }
+        // With --once nothing new is no answer; that it looked, and at what, is a remark.
+        if session.output.is_json() || !options.once || !report::watch::is_routine(event) {
+            return session.output.answer("watch", event, report::watch::text);
+        }
+        if let Event::End(end) = event {
+            session.output.note(&report::watch::nothing_new(session.output.view(), end));
+        }
+        Ok(())
     };
     let end = watch::run(session.context()?, &options, &mut tell)?;
     Ok(match end.why {

@@ -20,6 +20,8 @@ const MOST_CAUSES: usize = 8;
 const INDENT: usize = 7;
 /// Of how many tasks a change names old and new id.
 const MOST_RENAMED: usize = 4;
+/// An answer no older is one of this moment.
+const AT_ONCE: Seconds = Seconds(5);
 /// How many sweeps the contract names.
 const MOST: usize = 20;
 
@@ -78,7 +80,10 @@ fn opening(view: &View, contract: &Contract) -> String {
         line("horizon", "one look");
     } else {
         let ends = contract.ends_at.local(view.zone);
-        line("horizon", &format!("{} at most, until {ends}; what is known is kept", contract.horizon));
+        line(
+            "horizon",
+            &format!("{} at most, until {ends}; what is known is kept", exactly(contract.horizon)),
+        );
     }
     if contract.raised {
         line("cadence", &paint(Style::Watch, "raised to the floor of 60 s, which no option passes"));
@@ -86,7 +91,7 @@ fn opening(view: &View, contract: &Contract) -> String {
     let same =
         contract.cadence.windows(2).all(|two| (two[0].least, two[0].most) == (two[1].least, two[1].most));
     for (number, cadence) in contract.cadence.iter().take(if same { 1 } else { usize::MAX }).enumerate() {
-        let (least, most) = (minutes(cadence.least), minutes(cadence.most));
+        let (least, most) = (exactly(cadence.least), exactly(cadence.most));
         let label = if number == 0 && !contract.raised { "cadence" } else { "" };
         let calls = cadence.calls_per_hour;
         let when = if same { "whatever goes on" } else { cadence.pace.words() };
@@ -119,13 +124,31 @@ fn scope(view: &View, scope: &Scope) -> String {
     }
 }
 
-/// `3 min`, or seconds where that is no whole number of minutes.
-fn minutes(span: Seconds) -> String {
-    if span.0.is_multiple_of(60) && span.0 < 3600 {
-        format!("{} min", span.0 / 60)
-    } else {
-        format!("{} s", span.0)
+/// `1 h 30 min`, to the second: what somebody asked for is not rounded.
+fn exactly(span: Seconds) -> String {
+    let parts = [(span.0 / 3600, "h"), (span.0 / 60 % 60, "min"), (span.0 % 60, "s")];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
+    if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
+}
+
+/// What is said of a single look that saw nothing new.
+pub fn nothing_new(view: &View, end: &End) -> String {
+    let queue = match end.as_of {
+        Some(time) => format!("queue as of {}, {} old", plain_clock(view, time), exactly(time.age(end.at))),
+        None => "it is not known from when the queue is".to_owned(),
+    };
+    match end.sweeps.len() {
+        0 => format!("no sweep runs or waits; {queue}"),
+        1 => format!("nothing new of 1 sweep; {queue}"),
+        count => format!("nothing new of {count} sweeps; {queue}"),
     }
+}
+
+fn plain_clock(view: &View, at: Time) -> String {
+    let local = at.local(view.zone);
+    let is_today = local.get(..10) == view.now.local(view.zone).get(..10);
+    if is_today { local.get(11..).unwrap_or(&local).to_owned() } else { local }
 }
 
 fn clock(view: &View, at: Time) -> String {
@@ -331,6 +354,9 @@ fn closing(view: &View, end: &End) -> String {
     let questions = &end.questions;
     let mut out = format!("{}  ends: {why}\n", clock(view, end.at));
     let mut lines = Lines { out: &mut out, width: view.width };
+    if let Some(time) = end.as_of.filter(|time| time.age(end.at) > AT_ONCE) {
+        lines.add("as of", &format!("{}, {} before", plain_clock(view, time), exactly(time.age(end.at))));
+    }
     for state in &end.sweeps {
         lines.add("stands", &standing(state));
         for cause in state.causes.iter().take(MOST_CAUSES) {

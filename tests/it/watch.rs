@@ -134,6 +134,37 @@ fn the_floor_and_the_eight_hours_hold_whatever_is_asked_for() {
 }
 
 #[test]
+fn a_watch_whose_time_is_up_looks_once_more_if_the_floor_allows_it() {
+    let running = queue(&[("8_0", 9, "RUNNING", "None"), ("8_1", 10, "RUNNING", "None")]);
+    let first = accounting(&[("8_0", 9, "RUNNING", "0:0"), ("8_1", 10, "RUNNING", "0:0")]);
+    let ended = accounting(&[("8_0", 9, "COMPLETED", "0:0"), ("8_1", 10, "COMPLETED", "0:0")]);
+    let (sandbox, squeue, _sacct) = slurm(&[running.clone(), queue(&[])], &[first.clone(), ended]);
+    let over = sandbox.handover(WATCH.iter().chain(&["8", "--for", "90s"])).expect(0);
+    assert_eq!(squeue.calls().len(), 2, "{over}");
+    assert!(over.stdout().contains("1 min 30 s at most"), "{over}");
+    assert!(over.stdout().contains("2 of 2 over"), "{over}");
+
+    let (sandbox, squeue, _sacct) = slurm(&[running], &[first]);
+    let early = sandbox.handover(WATCH.iter().chain(&["8", "--for", "40s"])).expect(75);
+    assert_eq!(squeue.calls().len(), 1, "{early}");
+    assert!(early.stdout().contains("as of      03:41, 40 s before"), "{early}");
+}
+
+#[test]
+fn one_look_that_sees_nothing_new_says_from_when_the_queue_is() {
+    let running = queue(&[("8_0", 9, "RUNNING", "None"), ("8_1", 10, "RUNNING", "None")]);
+    let first = accounting(&[("8_0", 9, "RUNNING", "0:0"), ("8_1", 10, "RUNNING", "0:0")]);
+    let (sandbox, squeue, _sacct) = slurm(&[running], &[first]);
+    let _ = sandbox.handover(WATCH.iter().chain(&["--once"])).expect(0);
+    sandbox.advance("48s");
+    let again = sandbox.handover(WATCH.iter().chain(&["--once"])).expect(0);
+    assert_eq!((squeue.calls().len(), again.stdout()), (1, ""), "{again}");
+    assert_eq!(again.stderr(), "nothing new of 1 sweep; queue as of 03:41, 48 s old\n");
+    let quiet = sandbox.handover(WATCH.iter().chain(&["--once", "-q"])).expect(0);
+    assert_eq!(quiet.stderr(), "", "{quiet}");
+}
+
+#[test]
 fn a_watch_slows_down_while_everything_waits() {
     let waits = queue(&[("8_[0-9]", 8, "PENDING", "Priority")]);
     let (sandbox, squeue, sacct) = slurm(&[waits], &[accounting(&[])]);

@@ -170,6 +170,9 @@ pub enum Why {
 pub struct End {
     /// When.
     pub at: Time,
+    /// When the queue was as is told here: another watch may have asked before;
+    /// `None` if nobody answered, or a state file does not say.
+    pub as_of: Option<Time>,
     /// Why.
     pub why: Why,
     /// True if somebody has to intervene in one of the sweeps.

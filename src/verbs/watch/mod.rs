@@ -90,6 +90,8 @@ pub fn run<E: From<Error>>(context: Context, options: &Options, tell: &mut Tell<
         silent: None,
         unkept: false,
         lingered: false,
+        at_horizon: false,
+        asked_at: began,
         problems: Vec::new(),
         interrupts: Interrupts::hear().ok(),
     };
@@ -119,6 +121,10 @@ struct Watch<'w> {
     unkept: bool,
     /// True once it looked again although all was over.
     lingered: bool,
+    /// True once the time is up, and what is then is looked at.
+    at_horizon: bool,
+    /// When the last look began, whoever answered it.
+    asked_at: Time,
     /// What was said to be the matter at the last look.
     problems: Vec<String>,
     /// Who says stop; without it a signal ends the program as it ends any.
@@ -136,6 +142,7 @@ struct Round {
 impl Watch<'_> {
     fn run<E: From<Error>>(mut self, tell: &mut Tell<E>) -> Result<End, E> {
         let mut scene = loop {
+            self.asked_at = self.context.now;
             match Scene::open(&self.context, self.options.source.as_ref(), &self.options.wanted) {
                 Ok(scene) => break scene,
                 Err(blind) => {
@@ -160,7 +167,8 @@ impl Watch<'_> {
                 if let Some(end) = self.wait(Some(&scene), band, tell)? {
                     return Ok(end);
                 }
-                match scene.look(&self.context, band.fresh_enough()) {
+                self.asked_at = self.context.now;
+                match scene.look(&self.context, self.fresh_enough(band)) {
                     Ok(()) => break,
                     Err(blind) => {
                         self.note_silence(&mut scene);
@@ -194,7 +202,10 @@ impl Watch<'_> {
         if round.intervene {
             return Some(Why::Intervene);
         }
-        self.options.once.then_some(Why::Once)
+        if self.options.once {
+            return Some(Why::Once);
+        }
+        self.at_horizon.then_some(Why::TimeUp)
     }
 
     fn end<E: From<Error>>(&self, scene: Option<&Scene>, why: Why, tell: &mut Tell<E>) -> Result<End, E> {
@@ -204,6 +215,7 @@ impl Watch<'_> {
         let next = states.iter().flat_map(|state| next(state, &settings(state))).collect();
         let end = End {
             at: self.context.now,
+            as_of: scene.and_then(|scene| scene.snapshot.taken_at),
             why,
             intervene: states.iter().any(|state| state.decision == Some(Decision::Intervene)),
             looks: self.looks,

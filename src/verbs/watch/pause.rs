@@ -5,7 +5,7 @@ use super::{End, Event, Tell, Watch, Why};
 use crate::cluster;
 use crate::safety;
 use crate::sweep::Health;
-use crate::sweep::cadence::{Band, Pace};
+use crate::sweep::cadence::{Band, FLOOR, Pace};
 use crate::sys::Stop;
 use crate::terms::{Digest, Seconds};
 use crate::verbs::Error;
@@ -32,7 +32,8 @@ impl Watch<'_> {
         Pace::of(runs, degraded).band(self.options.every)
     }
 
-    /// Waits for the next look; how the watch ends if the time is up before.
+    /// Waits for the next look; how the watch ends if the time is up before. If
+    /// the floor allows a look then, it ends with that one.
     pub(super) fn wait<E: From<Error>>(
         &mut self,
         scene: Option<&Scene>,
@@ -42,7 +43,8 @@ impl Watch<'_> {
         let clock = &self.context.world.clock;
         let pause = band.pause(self.unanswered, self.chance());
         // What another watch asked for counts from then.
-        let since = scene.and_then(|scene| scene.snapshot.taken_at).filter(|_| self.unanswered == 0);
+        let live = scene.filter(|scene| scene.is_live && self.unanswered == 0);
+        let since = live.and_then(|scene| scene.snapshot.taken_at);
         let due = since.unwrap_or(clock.now()).plus(pause);
         let least = clock.now().plus(Seconds(1));
         let wake = due.max(least);
@@ -60,10 +62,23 @@ impl Watch<'_> {
             Some(Stop::Interrupted) => Why::Interrupted,
             Some(Stop::Terminated) => Why::Terminated,
             Some(Stop::Unread) => Why::Unread,
-            None if is_end => Why::TimeUp,
+            None if is_end => {
+                let asked = since.unwrap_or(self.asked_at);
+                if !self.at_horizon && asked.age(self.context.now) >= FLOOR {
+                    self.at_horizon = true;
+                    return Ok(None);
+                }
+                Why::TimeUp
+            }
             None => return Ok(None),
         };
         self.end(scene, why, tell).map(Some)
+    }
+
+    /// How old an answer of another watch may be; the last look wants it as new
+    /// as the floor allows.
+    pub(super) fn fresh_enough(&self, band: Band) -> Seconds {
+        if self.at_horizon { FLOOR } else { band.fresh_enough() }
     }
 
     /// A number by which two watches differ, and a stopped clock does not.

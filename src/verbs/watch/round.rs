@@ -161,7 +161,7 @@ impl Watch<'_> {
 
     /// True if what is not there now will not be looked for again.
     pub(super) fn is_last(&self) -> bool {
-        self.options.once || self.lingered
+        self.options.once || self.lingered || self.at_horizon
     }
 
     fn keep<E: From<Error>>(&mut self, target: &mut Target, tell: &mut Tell<E>) -> Result<(), E> {
