@@ -189,6 +189,9 @@ fn nothing(args: &LogsArgs, job: Option<JobId>, outcome: &Outcome) -> Failure {
         .collect();
     let why = if why.is_empty() { "no log was found".to_owned() } else { why.join("; ") };
     let failure = Failure::new(Exit::NotFound, why);
+    if outcome.unread.iter().any(|unread| crate::safety::is_file_of_secrets(&unread.path)) {
+        return failure.hint("if it is a log all the same, copy it to a name that ends in .out");
+    }
     // One word that is no path may be the name of a sweep.
     let word = match args.paths.as_slice() {
         [path] => path.to_str().filter(|text| !text.contains(['/', '.', '*', '?'])),

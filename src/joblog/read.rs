@@ -16,7 +16,8 @@ use super::matcher::Matcher;
 use super::progress;
 use super::scan::Scan;
 use super::table::Table;
-use crate::sys;
+use crate::safety;
+use crate::sys::{self, Target};
 use crate::terms::Time;
 
 /// How much is read at once, in bytes.
@@ -139,8 +140,27 @@ pub fn line_of(path: &Path, offset: u64, most: u64) -> Option<u64> {
     Some(newlines + 1)
 }
 
+/// A link is followed wherever it leads, but never to a file of secrets: who may
+/// write a log folder must not choose what of ours is read.
 fn opened(path: &Path) -> io::Result<(File, Metadata)> {
-    sys::open_regular_with_metadata(path)?.ok_or_else(|| io::Error::other("it is no regular file"))
+    let refused = |what: &str| {
+        let why = format!("{what} the name of one that holds secrets, which is never opened");
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+    };
+    if safety::is_file_of_secrets(path) {
+        return refused("it has");
+    }
+    let opened = match sys::open_regular_or_target(path)? {
+        Target::Opened(opened) => opened,
+        Target::Elsewhere(target) if safety::is_file_of_secrets(&target) => {
+            return refused("it leads to a file with");
+        }
+        Target::Elsewhere(target) => match sys::open_regular_or_target(&target)? {
+            Target::Opened(opened) => opened,
+            Target::Elsewhere(_) => return Err(io::Error::other("the link changed while it was followed")),
+        },
+    };
+    opened.ok_or_else(|| io::Error::other("it is no regular file"))
 }
 
 impl<'t> Reader<'t> {

@@ -5,11 +5,13 @@
 
 mod nesting;
 mod quote;
+mod secret_files;
 mod secrets;
 mod text;
 
 pub use nesting::{DEEPEST_YAML, too_deep_yaml};
 pub use quote::{Unquotable, shell_path, shell_word};
+pub use secret_files::is_file_of_secrets;
 pub use secrets::{Redactions, Secret, redact, secrets as secrets_in, url_without_credentials};
 pub use text::{
     clip, code_span, escape, escape_bytes, escape_path, fence, json_line, one_line, plain_markdown,

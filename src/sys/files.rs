@@ -292,18 +292,37 @@ pub fn read_regular(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
 /// # Errors
 /// It is not there, or may not be read.
 pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
-    Ok(open_regular_with_metadata(path)?.map(|(file, _)| file))
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    Ok(file.metadata()?.is_file().then_some(file))
 }
 
-/// The same with what is known of the file, which was asked for anyway.
+/// What a path led to at once.
+pub enum Target {
+    /// The file, with what is known of it; `None` if it is no regular one.
+    Opened(Option<(File, fs::Metadata)>),
+    /// It is a link to this path, and nothing was opened.
+    Elsewhere(PathBuf),
+}
+
+/// Opens a regular file for reading as [`open_regular`] does, but follows no
+/// link: the caller decides by where it leads.
 ///
 /// # Errors
 /// As of [`open_regular`].
-pub fn open_regular_with_metadata(path: &Path) -> io::Result<Option<(File, fs::Metadata)>> {
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    let metadata = file.metadata()?;
-    Ok(metadata.is_file().then_some((file, metadata)))
+pub fn open_regular_or_target(path: &Path) -> io::Result<Target> {
+    use rustix::fs::OFlags;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
+    match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
+        Err(e) if rustix::io::Errno::from_io_error(&e) == Some(rustix::io::Errno::LOOP) => {
+            Ok(Target::Elsewhere(path.canonicalize()?))
+        }
+        opened => {
+            let file = opened?;
+            let metadata = file.metadata()?;
+            Ok(Target::Opened(metadata.is_file().then_some((file, metadata))))
+        }
+    }
 }
 
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {

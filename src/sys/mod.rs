@@ -16,7 +16,9 @@ mod tree;
 
 pub use clock::{Clock, Deadline, Stopwatch};
 pub use environment::Environment;
-pub use files::{FileError, Files, TEMPORARY_PREFIX, open_regular, open_regular_with_metadata, read_regular};
+pub use files::{
+    FileError, Files, TEMPORARY_PREFIX, Target, open_regular, open_regular_or_target, read_regular,
+};
 pub use glob::Glob;
 pub use interrupt::{Interrupts, Stop};
 pub use mounts::mounts_below;

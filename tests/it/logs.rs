@@ -39,6 +39,30 @@ fn put(sandbox: &Sandbox, path: &str, text: impl AsRef<[u8]>) -> PathBuf {
 }
 
 #[test]
+fn files_of_secrets_are_never_opened_by_a_link_or_by_name() {
+    let sandbox = Sandbox::new();
+    let secret = "machine api.example login a password TOPSECRET CUDA out of memory\n";
+    let netrc = sandbox.home().join(".netrc");
+    fs::write(&netrc, secret).unwrap();
+    let key = sandbox.home().join("id_rsa");
+    fs::write(&key, secret).unwrap();
+    put(&sandbox, "logs/a.out", log(3, &out_of_memory(5)));
+    std::os::unix::fs::symlink(&netrc, sandbox.project().join("logs/x.out")).unwrap();
+    std::os::unix::fs::symlink(&key, sandbox.project().join("logs/y.out")).unwrap();
+    let all = logs(&sandbox, &["logs"]);
+    assert!(!all.stdout().contains("password"), "{all}");
+    assert!(all.stdout().contains("logs/x.out: it leads to a file with the name"), "{all}");
+    assert!(all.stdout().contains("logs/y.out"), "{all}");
+    for path in [netrc.to_str().unwrap(), "logs/x.out"] {
+        let named = logs(&sandbox, &[path]).expect(4);
+        assert!(named.stderr().contains("which is never opened"), "{named}");
+        assert!(!named.to_string().contains("password"), "{named}");
+    }
+    let named = logs(&sandbox, &[netrc.to_str().unwrap()]);
+    assert!(named.stderr().contains("hint: if it is a log all the same"), "{named}");
+}
+
+#[test]
 fn one_log_is_answered_with_its_cause_where_it_stands() {
     let sandbox = Sandbox::new();
     let text = log(20, &out_of_memory(512)) + "srun: error: gpu01: task 0: Exited with exit code 1\n";
