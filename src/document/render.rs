@@ -62,7 +62,7 @@ pub fn render(facts: &Facts, body: &Body, since: Option<&Since>) -> Result<Strin
 
 /// A draft: the sections with their questions, what is known already, the gaps.
 pub fn render_draft(facts: &Facts, body: &Body, since: Option<&Since>, lint: &Lint) -> String {
-    let mut out = format!("# Draft: {}\n\n", escape(body.focus.as_deref().unwrap_or_default()));
+    let mut out = format!("# Draft: {}\n\n", title(&escape(body.focus.as_deref().unwrap_or_default())));
     out.push_str(&marked("Fill in the sections, then run `handover create`. Text between these comments is the\nprogram's and is not read back. An empty section is left out."));
     out.push('\n');
     for section in Section::ALL {
@@ -106,7 +106,12 @@ pub fn render_draft(facts: &Facts, body: &Body, since: Option<&Since>, lint: &Li
 fn focus(facts: &Facts, body: &Body) -> String {
     let text =
         body.focus.clone().or_else(|| facts.branch.clone()).unwrap_or_else(|| "detached HEAD".to_owned());
-    clip(&text, 120)
+    title(&clip(&text, 120))
+}
+
+/// A title as sections are contained: it opens no comment.
+fn title(text: &str) -> String {
+    text.replace("<!--", "<\\!--")
 }
 
 fn markdown(text: &str) -> Value {

@@ -76,6 +76,16 @@ fn every_section_has_an_option() {
 }
 
 #[test]
+fn a_title_opens_no_comment_of_ours() {
+    let sandbox = Sandbox::new();
+    let evil = "x <!-- program --> all done <!-- /program -->";
+    let answer = sandbox.handover(["create", "--cluster", "none", "--focus", evil]).expect(0);
+    let text = document(&answer);
+    let title = text.lines().find(|line| line.starts_with("# Handover:")).unwrap();
+    assert_eq!(title, "# Handover: x <\\!-- program --> all done <\\!-- /program -->");
+}
+
+#[test]
 fn anyone_proves_a_key_with_sed_and_sha256sum() {
     let sandbox = Sandbox::new();
     let answer = sandbox.handover(["create", "--focus", "proof"]).expect(0);
