@@ -124,6 +124,29 @@ impl<'w> Baton<'w> {
         self.end(who, seen, Kind::TakenOver, None)
     }
 
+    /// Moves claims aside that stand in the way because they cannot be read, and
+    /// says where they are now; the last one that can be read counts again. Only
+    /// for somebody who was told by a person that it is theirs, and who is alone.
+    ///
+    /// # Errors
+    /// A file could not be moved, or the folder cannot be read.
+    pub fn put_damaged_aside(&self) -> Result<Vec<PathBuf>, BatonError> {
+        let mut aside = Vec::new();
+        loop {
+            match self.last() {
+                Err(BatonError::Damaged { path, .. }) if aside.len() < TRIES as usize => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    let tag = nonce::<4>().map_err(|e| FileError::new("name", &path, e))?;
+                    let kept = self.dir.join(format!("{name}.damaged-{tag}"));
+                    self.world.files.rename_new(&path, &kept)?;
+                    aside.push(kept);
+                }
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(aside),
+            }
+        }
+    }
+
     /// Lets it go.
     ///
     /// # Errors
@@ -246,6 +269,7 @@ impl<'w> Baton<'w> {
             // The largest number has no successor.
             let number = stem.parse().ok().filter(|number| (1..u32::MAX).contains(number));
             numbers.push(number.ok_or_else(|| BatonError::Damaged {
+                key: self.key.clone(),
                 path: self.dir.join(&name),
                 why: "its number is none that this program gives".into(),
             })?);
@@ -258,7 +282,7 @@ impl<'w> Baton<'w> {
     fn read(&self, number: u32) -> Result<Claim, BatonError> {
         let path = self.path(number);
         let failed = |e| FileError::new("read", &path, e);
-        let damaged = |why: String| BatonError::Damaged { path: path.clone(), why };
+        let damaged = |why: String| BatonError::Damaged { key: self.key.clone(), path: path.clone(), why };
         // Opening a pipe that somebody put there would wait for ever.
         if !fs::symlink_metadata(&path).map_err(failed)?.is_file() {
             return Err(damaged("it is no regular file".into()));

@@ -44,6 +44,8 @@ pub enum BatonError {
     /// A claim file that this program cannot have written.
     #[error("the claim file {} is damaged: {}", escape_path(path), one_line(why, 120))]
     Damaged {
+        /// Of which handover.
+        key: AnyKey,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

@@ -328,9 +328,14 @@ fn judge_baton(error: &BatonError) -> (Exit, Vec<String>) {
         BatonError::Free { .. } => {
             (Exit::NotFound, vec!["see which batons are held: handover status".into()])
         }
-        BatonError::Damaged { .. } => (
+        BatonError::Damaged { key, .. } => (
             Exit::Damaged,
-            vec!["look at that file; the ones before it in its folder tell the history".into()],
+            vec![
+                "look at that file; the ones before it in its folder tell the history".into(),
+                format!(
+                    "if no session works with it, a person may move it aside and go on: handover resume {key} --take-over"
+                ),
+            ],
         ),
         BatonError::File(error) => judge_file(error),
     }
@@ -349,6 +354,24 @@ fn judge_store(error: &StoreError) -> (Exit, Vec<String>) {
         StoreError::Collision(_) => {
             (Exit::Refused, hint("nothing was overwritten; run it again in a second"))
         }
+        StoreError::Damaged { key, copy: Some(_), .. } => (
+            Exit::Damaged,
+            vec![format!(
+                "put it back from that copy, the damaged one is kept: handover show {key} --restore"
+            )],
+        ),
+        StoreError::Damaged { key, path, copy: None } => (
+            Exit::Damaged,
+            vec![
+                format!(
+                    "look at what there is of it: less {}",
+                    shell_path(path).unwrap_or_else(|_| "PATH".to_owned())
+                ),
+                format!(
+                    "if another worktree or clone has a copy that proves it, put that into CLAUDE/ here: handover show {key} --restore"
+                ),
+            ],
+        ),
         StoreError::Unreadable { path, source } => (Exit::Damaged, vec![look_at(path, source)]),
         StoreError::File(error) => judge_file(error),
     }

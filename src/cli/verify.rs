@@ -91,6 +91,20 @@ pub fn run_show(session: &Session, args: ShowArgs) -> Result<Exit, Failure> {
              hint: put the sealed text back, the edited one is kept: handover show {key} --restore"
         ));
     }
+    if let Some(damaged) = &outcome.damaged {
+        session.output.note(damaged);
+        session.output.note(&match outcome.copy_sound {
+            true => format!(
+                "what is shown is the copy\n\
+                 hint: put it back into the store: handover show {} --restore",
+                outcome.key
+            ),
+            false => "what is shown is what there is of it: trust nothing in it".to_owned(),
+        });
+    }
+    if let Some(replaced) = &outcome.replaced {
+        session.output.note(&format!("put back into the store; the damaged document is kept: {replaced}"));
+    }
     if let Some(edits) = &outcome.edits {
         session.output.note(&format!("the edited copy is kept: {edits}"));
     }
@@ -99,7 +113,11 @@ pub fn run_show(session: &Session, args: ShowArgs) -> Result<Exit, Failure> {
     }
     outcome.notes.iter().for_each(|note| session.output.note(&crate::safety::escape(note)));
     session.output.answer("show", &outcome, report::handover::shown)?;
-    Ok(if outcome.key.proving().is_some() { Exit::Done } else { Exit::Look })
+    Ok(match outcome.key.proving() {
+        _ if outcome.damaged.is_some() => Exit::Damaged,
+        Some(_) => Exit::Done,
+        None => Exit::Look,
+    })
 }
 
 /// Runs `list`.

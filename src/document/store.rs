@@ -58,6 +58,16 @@ pub enum StoreError {
     /// A document has the key of another one.
     #[error("another document already has the key {0}")]
     Collision(Key),
+    /// What is stored is not what was sealed.
+    #[error("the stored document {key} is damaged: {} does not prove its key{}", safety::escape_path(path), intact(copy.as_deref()))]
+    Damaged {
+        /// Its key.
+        key: AnyKey,
+        /// The stored file.
+        path: PathBuf,
+        /// A copy here that proves the key, if there is one.
+        copy: Option<PathBuf>,
+    },
     /// It is there and cannot be read.
     #[error("cannot read {}", safety::escape_path(path))]
     Unreadable {
@@ -69,6 +79,10 @@ pub enum StoreError {
     /// It could not be written.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+fn intact(copy: Option<&Path>) -> String {
+    copy.map(|copy| format!("; {} does", safety::escape_path(copy))).unwrap_or_default()
 }
 
 fn list(keys: &[AnyKey]) -> String {
@@ -138,6 +152,17 @@ impl Store {
         let digest =
             digest.and_then(|text| String::from_utf8_lossy(&text).split_whitespace().next()?.parse().ok());
         Ok(Some(Stored { key: key.clone(), bytes, digest, is_archived: self.archive_marker(key).exists() }))
+    }
+
+    /// Puts the bytes of a document back that what is stored does not hold any
+    /// more; the damaged file is kept under another name. Where it is then.
+    pub fn replace(&self, world: &World, key: &AnyKey, sound: &[u8]) -> Result<PathBuf, StoreError> {
+        let path = self.path(key);
+        let tag = crate::sys::nonce::<4>().map_err(|e| FileError::new("name", &path, e))?;
+        let aside = self.folder().join(format!("{key}.md.damaged-{tag}"));
+        world.files.rename_new(&path, &aside)?;
+        world.files.create_new(&path, sound, 0o444, true)?;
+        Ok(aside)
     }
 
     /// Keeps a sealed document, its digest beside it; true if it is new, false

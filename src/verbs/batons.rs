@@ -64,12 +64,15 @@ pub fn claimant(context: &Context) -> Claimant {
 }
 
 /// Who holds the batons of this worktree; `is_mine` says which are one's own.
+/// Claims that cannot be read are passed over only if `past_damage`, because a
+/// person said that the baton is to be taken whoever holds it.
 ///
 /// # Errors
 /// [`BatonError::Damaged`]: a claim that cannot be read may be anybody's.
 pub fn standing(
     context: &Context,
     shelf: &Shelf,
+    past_damage: bool,
     is_mine: impl Fn(&Claimant) -> bool,
 ) -> Result<Standing, Error> {
     let here = shelf.here();
@@ -79,10 +82,35 @@ pub fn standing(
         match claim {
             Ok(claim) if is_mine(&claim.who) => standing.mine.push(claim),
             Ok(claim) => standing.others.push(claim),
+            Err(BatonError::Damaged { .. }) if past_damage => {}
             Err(error) => damaged = Some(error),
         }
     }
     damaged.map_or(Ok(standing), |error| Err(error.into()))
+}
+
+/// Moves the claims of this worktree aside that cannot be read, and that of
+/// `key`; what was done, in words. Only where a person said so, and alone.
+pub fn put_damaged_aside(
+    context: &Context,
+    shelf: &Shelf,
+    key: Option<&AnyKey>,
+) -> Result<Vec<String>, Error> {
+    let here = shelf.here();
+    let found = Batons::look(context)?.into_those_of(shelf.lineage()?, &here);
+    let damaged = found.into_iter().filter(|(_, claim)| matches!(claim, Err(BatonError::Damaged { .. })));
+    let mut keys: Vec<AnyKey> = damaged.map(|(key, _)| key).collect();
+    keys.extend(key.filter(|key| !keys.contains(key)).cloned());
+    let mut aside = Vec::new();
+    for key in keys {
+        aside.extend(Baton::of(context.world, &context.home(), &key).put_damaged_aside()?);
+    }
+    Ok(aside
+        .iter()
+        .map(|path| {
+            format!("a claim that cannot be read was moved aside, and is kept: {}", escape_path(path))
+        })
+        .collect())
 }
 
 /// Excludes others for as long as one looks who holds what, and takes or ends

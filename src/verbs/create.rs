@@ -54,6 +54,9 @@ pub struct Plan {
     composed: Composed,
     draft: Option<PathBuf>,
     manner: Manner,
+    /// The newest of the worktree as they were when this was made; `None` for one
+    /// that stands beside them.
+    leaves: Option<Vec<AnyKey>>,
 }
 
 /// What was written, and where.
@@ -127,7 +130,8 @@ fn may(context: &Context, shelf: &Shelf, manner: Manner) -> Result<Standing, Err
         return Ok(Standing { mine: Vec::new(), others: Vec::new() });
     }
     let who = batons::claimant(context);
-    let standing = batons::standing(context, shelf, |holder| holder.may_end(&who))?;
+    let standing =
+        batons::standing(context, shelf, manner == Manner::TakeOver, |holder| holder.may_end(&who))?;
     if standing.others.is_empty() || manner == Manner::TakeOver {
         return Ok(standing);
     }
@@ -201,13 +205,21 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
         let taken = shelf.store.load(&AnyKey::Proving(sealed.key))?;
         if taken.is_none_or(|stored| stored.bytes == sealed.text.as_bytes()) {
             let facts = Facts { key: sealed.key, ..composed.facts.clone() };
-            return Ok(Plan { sealed, facts, composed, draft, manner });
+            let leaves = (manner != Manner::Side).then(|| leaves_of(&shelf));
+            return Ok(Plan { sealed, facts, composed, draft, manner, leaves });
         }
         let later = composed.facts.created.plus(Seconds(1));
         composed.facts.created = later;
         composed.facts.key = document::placeholder(later);
     }
     Err(StoreError::Collision(composed.facts.key).into())
+}
+
+/// The newest handovers of the worktree: two successors of one of them, made at
+/// once, would be two newest.
+fn leaves_of(shelf: &Shelf) -> Vec<AnyKey> {
+    let leaves = shelf.lineage().map(|lineage| lineage.leaves(&shelf.here()));
+    leaves.into_iter().flatten().map(|entry| entry.key.clone()).collect()
 }
 
 /// The body of the edited copy of a document.
@@ -228,6 +240,16 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
     let key = AnyKey::Proving(plan.sealed.key);
     // Nobody takes the baton between the look and the writing.
     let lock = batons::alone(context, "seal a handover")?;
+    if plan.leaves.as_ref().is_some_and(|leaves| *leaves != leaves_of(&shelf)) {
+        return Err(Error::Busy {
+            what: "another handover of this worktree was sealed a moment ago".to_owned(),
+            hint: "the same command, after a look at it: handover show".to_owned(),
+        });
+    }
+    let aside = match plan.manner {
+        Manner::TakeOver => batons::put_damaged_aside(context, &shelf, None)?,
+        Manner::Next | Manner::Side => Vec::new(),
+    };
     let standing = may(context, &shelf, plan.manner)?;
     let mut outcome = Outcome {
         key: plan.sealed.key,
@@ -240,7 +262,7 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
         startup: startup(&plan.facts),
         lint: plan.composed.lint.clone(),
         redactions: plan.facts.redactions.clone(),
-        notes: plan.composed.notes.clone(),
+        notes: plan.composed.notes.iter().cloned().chain(aside).collect(),
         not_written: Vec::new(),
     };
     match shelf.store.put(world, &plan.sealed) {

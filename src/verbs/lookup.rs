@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::{Context, Error};
-use crate::document::{self, Copy, Entry, Here, Lineage, Proof, Store, StoreError};
+use crate::document::{self, Copy, Entry, Here, Lineage, Proof, Store, StoreError, Stored};
 use crate::terms::{AnyKey, KeyPrefix};
 use crate::worktree::registry;
 
@@ -55,6 +55,14 @@ impl Shelf {
     /// follows, if its bytes are those of its key.
     pub fn look(&self) -> Result<Lineage, StoreError> {
         let mut entries: Vec<Entry> = Lineage::load(&self.store)?.entries().cloned().collect();
+        // A damaged one is what its sound copy says that it is.
+        for entry in entries.iter_mut().filter(|entry| entry.problem.is_some()) {
+            if let Ok(Some(stored)) = self.store.load(&entry.key)
+                && let Ok(Some(bytes)) = self.sound_copy(&stored)
+            {
+                *entry = Entry::of(&stored.key, &bytes, stored.is_archived);
+            }
+        }
         for key in self.copy.keys()? {
             let Some(proving) = key.proving() else { continue };
             if entries.iter().any(|entry| entry.key == key) {
@@ -79,7 +87,14 @@ impl Shelf {
     pub fn find(&self, prefix: Option<&KeyPrefix>) -> Result<AnyKey, Error> {
         match prefix {
             Some(prefix) => Ok(self.store.find(prefix, &self.copy.keys()?)?),
-            None => Ok(self.lineage()?.leaf(&self.here())?.key.clone()),
+            None => match self.lineage()?.leaf(&self.here()) {
+                // Of one that cannot be read nobody knows whether it is of this worktree.
+                Err(StoreError::None) => {
+                    let unread = self.lineage()?.entries().rev().find(|entry| entry.problem.is_some());
+                    Err(unread.map_or(StoreError::None, |entry| self.damaged(&entry.key, false)).into())
+                }
+                leaf => Ok(leaf?.key.clone()),
+            },
         }
     }
 
@@ -91,11 +106,53 @@ impl Shelf {
         Ok(self.lineage()?.get(key).is_some_and(|entry| entry.is_of(&self.here())))
     }
 
-    /// The bytes of a document: from the store, else from its copy.
+    /// The bytes of a document: from the store, else from its copy; from that
+    /// too if it proves the key and what is stored does not.
     pub fn bytes(&self, key: &AnyKey) -> Result<Vec<u8>, Error> {
-        if let Some(stored) = self.store.load(key)? {
-            return Ok(stored.bytes);
+        match self.store.load(key)? {
+            Some(stored) => Ok(self.sound_copy(&stored)?.unwrap_or(stored.bytes)),
+            None => Ok(self.copy.load(key)?.ok_or_else(|| StoreError::NotFound(key.to_string()))?),
         }
-        Ok(self.copy.load(key)?.ok_or_else(|| StoreError::NotFound(key.to_string()))?)
+    }
+
+    /// The copy of a document that proves its key where what is stored does not.
+    ///
+    /// Where nobody kept the full digest, only a copy as we write it counts.
+    pub fn sound_copy(&self, stored: &Stored) -> Result<Option<Vec<u8>>, StoreError> {
+        let (Some(proving), Some(Proof::No)) = (stored.key.proving(), stored.proof()) else {
+            return Ok(None);
+        };
+        let Some(bytes) = self.copy.load(&stored.key)? else { return Ok(None) };
+        let is_sound = match document::prove(proving, &bytes, stored.digest) {
+            Proof::Whole { crlf } => !crlf,
+            Proof::KeyOnly { crlf } => !crlf && self.copy.is_as_written(&stored.key),
+            Proof::No => false,
+        };
+        Ok(is_sound.then_some(bytes))
+    }
+
+    /// What is stored under a key, if it is what was sealed, or at least reads as
+    /// a document: whether that is the sealed one is for the caller to prove.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if it is neither, or if a copy here is sound.
+    pub fn stored(&self, key: &AnyKey) -> Result<Option<Stored>, StoreError> {
+        let Some(stored) = self.store.load(key)? else { return Ok(None) };
+        if stored.proof() != Some(Proof::No) {
+            return Ok(Some(stored));
+        }
+        let copy = self.sound_copy(&stored)?.is_some();
+        let reads = document::read(&String::from_utf8_lossy(&stored.bytes)).is_ok();
+        if reads && !copy {
+            return Ok(Some(stored));
+        }
+        Err(self.damaged(key, copy))
+    }
+
+    /// That a document is damaged; `has_copy` if its copy is sound.
+    pub fn damaged(&self, key: &AnyKey, has_copy: bool) -> StoreError {
+        let copies = [self.copy.path(key), self.copy.archived_path(key)];
+        let copy = copies.into_iter().find(|path| path.exists()).filter(|_| has_copy);
+        StoreError::Damaged { key: key.clone(), path: self.store.path(key), copy }
     }
 }

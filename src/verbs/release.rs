@@ -96,7 +96,7 @@ fn wanted(
     who: &Claimant,
     nonce: Option<&str>,
 ) -> Result<Vec<AnyKey>, Error> {
-    let Standing { mine, others } = batons::standing(context, shelf, |holder| holder.may_end(who))?;
+    let Standing { mine, others } = batons::standing(context, shelf, false, |holder| holder.may_end(who))?;
     let named = mine.iter().chain(&others).find(|claim| nonce == Some(&claim.nonce));
     match (named, nonce) {
         (Some(claim), _) => Ok(vec![claim.key.clone()]),

@@ -190,6 +190,10 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     // Of two sessions that resume two handovers of one worktree at once, the
     // second is to see what the first took.
     let lock = batons::alone(context, "take a baton")?;
+    if plan.take_over {
+        let aside = batons::put_damaged_aside(context, &shelf, Some(&plan.key))?;
+        outcome.verified.notes.extend(aside);
+    }
     let standing = granted(context, &shelf, &plan)?;
     let Plan { key, found, who, .. } = &plan;
     let holder = standing.others.iter().find(|claim| claim.key == *key).cloned();
@@ -215,7 +219,7 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
 
 /// Who holds what, if the baton may be taken.
 fn granted(context: &Context, shelf: &Shelf, plan: &Plan) -> Result<Standing, Error> {
-    let standing = standing(context, shelf, &plan.key, &plan.who)?;
+    let standing = standing(context, shelf, plan)?;
     if standing.others.is_empty() || plan.take_over {
         return Ok(standing);
     }
@@ -225,10 +229,14 @@ fn granted(context: &Context, shelf: &Shelf, plan: &Plan) -> Result<Standing, Er
 
 /// Who holds the batons of this worktree, and that of the document, wherever it
 /// was made. Nobody who says no session is known to be the same as before.
-fn standing(context: &Context, shelf: &Shelf, key: &AnyKey, who: &Claimant) -> Result<Standing, Error> {
+fn standing(context: &Context, shelf: &Shelf, plan: &Plan) -> Result<Standing, Error> {
+    let Plan { key, who, take_over, .. } = plan;
     let is_mine = |holder: &Claimant| holder.is_same_session(who);
-    let mut standing = batons::standing(context, shelf, is_mine)?;
-    let own = Baton::of(context.world, &context.home(), key).holder()?;
+    let mut standing = batons::standing(context, shelf, *take_over, is_mine)?;
+    let own = match Baton::of(context.world, &context.home(), key).holder() {
+        Err(BatonError::Damaged { .. }) if *take_over => None,
+        own => own?,
+    };
     if let Some(own) = own.filter(|own| !standing.mine.contains(own) && !standing.others.contains(own)) {
         let list = if is_mine(&own.who) { &mut standing.mine } else { &mut standing.others };
         list.push(own);
@@ -286,7 +294,7 @@ fn brief(
         }
         _ => proved.to_owned(),
     };
-    let mut notes: Vec<String> = found.outcome.notes.iter().chain(&outcome.not_written).cloned().collect();
+    let mut notes: Vec<String> = outcome.verified.notes.iter().chain(&outcome.not_written).cloned().collect();
     notes.extend(said_before(context, facts, body));
     Ok(briefing::brief(&Material {
         facts,

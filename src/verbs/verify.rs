@@ -191,7 +191,7 @@ pub fn verify(
 
 /// What the bytes alone say.
 fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Error> {
-    let stored = shelf.store.load(key)?;
+    let stored = shelf.stored(key)?;
     let copy = shelf.copy.load(key)?;
     let bytes = stored.as_ref().map(|stored| stored.bytes.clone()).or_else(|| copy.clone());
     let bytes = bytes.ok_or_else(|| StoreError::NotFound(key.to_string()))?;

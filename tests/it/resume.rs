@@ -227,10 +227,26 @@ fn a_claim_that_cannot_be_read_stops_a_resume() {
     let claim = sandbox.project().join(format!(".git/handover/batons/{key}/000001.json"));
     fs::remove_file(&claim).unwrap();
     fs::write(&claim, "{\"schema\":\"handover-claim/1\"").unwrap();
-    for words in [vec!["resume"], vec!["resume", "--take-over"], vec!["release"]] {
+    for words in [vec!["resume"], vec!["create", "--cluster", "none"], vec!["release"]] {
         let answer = as_session(&sandbox, "a", words).run().expect(8);
         assert!(answer.stderr().contains("is damaged"), "{answer}");
+        assert!(answer.stderr().contains(&format!("handover resume {key} --take-over")), "{answer}");
     }
+    // A person says so: the file is kept under another name, and work goes on.
+    let taken = resume(&sandbox, "b", &["--take-over"]).expect(0);
+    assert!(taken.stdout().contains("was moved aside, and is kept"), "{taken}");
+    let folder = claim.parent().unwrap();
+    let names = |folder: &std::path::Path| {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    assert!(names(folder).iter().any(|name| name.starts_with("000001.json.damaged-")), "{taken}");
+    // The newest claim is empty: who hands over for the holder ends what was readable before.
+    fs::write(folder.join("000002.json"), "").unwrap();
+    let words = ["create", "--cluster", "none", "--take-over"];
+    let next = as_session(&sandbox, "c", words).run().expect(0);
+    assert!(next.stderr().contains("was moved aside, and is kept"), "{next}");
+    ends(resume(&sandbox, "d", &[]), 0);
 }
 
 #[test]

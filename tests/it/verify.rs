@@ -107,8 +107,43 @@ fn a_damaged_document_is_never_intact() {
         bytes[at] ^= 1;
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, bytes).unwrap();
-        let answer = sandbox.handover(["verify", &key]);
-        assert_eq!(answer.code, 1, "byte {at}: {answer:?}");
+        let answer = sandbox.handover(["verify", &key]).expect(8);
+        assert!(answer.stderr().contains(&format!("handover show {key} --restore")), "byte {at}: {answer}");
+    }
+    // Without a copy that proves the key it is one that somebody edited.
+    std::fs::remove_file(sandbox.project().join(format!("CLAUDE/{key}.md"))).unwrap();
+    let _ = sandbox.handover(["verify", &key]).expect(1);
+}
+
+#[test]
+fn a_copy_that_proves_its_key_takes_the_place_of_a_damaged_document_and_never_the_reverse() {
+    for garbage in ["", "garbage\n"] {
+        let sandbox = Sandbox::new();
+        let key = create(&sandbox);
+        let copy = format!("CLAUDE/{key}.md");
+        let (path, text) =
+            (sandbox.project().join(format!(".git/handover/docs/{key}.md")), sandbox.read(&copy));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, garbage).unwrap();
+        for words in [vec!["resume"], vec!["verify"], vec!["verify", &key], vec!["resume", &key]] {
+            let answer = sandbox.handover(&words).expect(8);
+            assert!(answer.stderr().contains(&format!("handover show {key} --restore")), "{answer}");
+        }
+        let shown = sandbox.handover(["show", &key]).expect(8);
+        assert_eq!(shown.stdout(), text, "the copy is shown");
+        let shown = sandbox.handover(["show", "--restore"]).expect(0);
+        assert!(shown.stderr().contains("the damaged document is kept"), "{shown}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(sandbox.read(&copy), text);
+        let _ = sandbox.handover(["verify", "--cluster", "none"]).expect(0);
+        // Neither proves the key: nothing takes the place of anything.
+        for file in [&path, &sandbox.project().join(&copy)] {
+            std::fs::remove_file(file).unwrap();
+            std::fs::write(file, garbage).unwrap();
+        }
+        let _ = sandbox.handover(["show", &key, "--restore"]).expect(8);
+        assert_eq!(sandbox.read(&copy), garbage);
+        let _ = sandbox.handover(["resume"]).expect(8);
     }
 }
 
