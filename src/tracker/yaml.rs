@@ -147,6 +147,7 @@ impl<'de> Visitor<'de> for Bounded<'_> {
             };
             fields.insert(name, from.next_value_seed(self)?);
         }
+        merge(&mut fields);
         Ok(Value::Object(fields))
     }
 
@@ -154,6 +155,28 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     fn visit_enum<A: EnumAccess<'de>>(self, from: A) -> Result<Value, A::Error> {
         let (_, value) = from.variant::<Tag>()?;
         value.newtype_variant_seed(self)
+    }
+}
+
+/// Puts what `<<` names beside the names that the mapping has itself, which count
+/// more; of several mappings the first counts. Anything else stays as it is.
+fn merge(fields: &mut Map<String, Value>) {
+    let is_mapping = |value: &Value| value.is_object();
+    let merged: Vec<Value> = match fields.get_mut("<<").map(Value::take) {
+        None => return,
+        Some(Value::Array(items)) if items.iter().all(is_mapping) => items,
+        Some(Value::Object(one)) => vec![Value::Object(one)],
+        Some(other) => {
+            fields.insert("<<".to_owned(), other);
+            return;
+        }
+    };
+    fields.remove("<<");
+    for (name, value) in merged.into_iter().flat_map(|one| match one {
+        Value::Object(names) => names,
+        _ => Map::new(),
+    }) {
+        fields.entry(name).or_insert(value);
     }
 }
 
@@ -195,6 +218,16 @@ mod tests {
                     d: !!python/object:argparse.Namespace\n  lr: 0.1\n";
         let expected = json!({"a": [1, 2], "b": {"c": 3}, "c": ["true"], "d": {"lr": 0.1}});
         assert_eq!(read(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn merged_names_are_those_of_the_mapping() {
+        let text = "base: &b {lr: 0.9, wd: 1}\nother: &o {wd: 2, eps: 3}\nmodel:\n  <<: *b\n  lr: 0.1\n\
+                    both:\n  <<: [*b, *o]\n";
+        let read = read(text).unwrap();
+        assert_eq!(read["model"], json!({"lr": 0.1, "wd": 1}));
+        assert_eq!(read["both"], json!({"lr": 0.9, "wd": 1, "eps": 3}));
+        assert_eq!(super::read("<<: 3\n").unwrap(), json!({"<<": 3}));
     }
 
     #[test]
