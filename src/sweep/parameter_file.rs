@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Parameters;
+use crate::terms::TaskIds;
 
 /// What was read of a file of parameters.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +14,8 @@ pub struct ParameterFile {
     pub parameters: Parameters,
     /// Lines that were not understood, and what else is odd, in words.
     pub problems: Vec<String>,
+    /// How many rows it has, where no column says which task a row is about.
+    pub rows: Option<u32>,
 }
 
 /// The column that says which task a row is about.
@@ -43,6 +46,34 @@ impl ParameterFile {
         }
         reading.read
     }
+
+    /// It for an array of these tasks. Where no column names the task, the first
+    /// row is task 0, or task 1 where that alone fits: as many rows as the
+    /// highest index of an array that does not begin at 0.
+    pub fn fitted(mut self, tasks: &TaskIds) -> ParameterFile {
+        let (Some(rows), Some((first, _)), Some((_, last))) =
+            (self.rows, tasks.ranges().first().copied(), tasks.ranges().last().copied())
+        else {
+            return self;
+        };
+        let name_it = "a column `task` would say which row is whose";
+        if last == rows && first > 0 {
+            self.parameters = self.parameters.shifted();
+        } else if last > rows && first > 0 {
+            self.parameters = Parameters::default();
+            self.problems.push(format!(
+                "parameters: {rows} rows, and tasks up to {last}, so which row is whose is not known: {name_it}"
+            ));
+        } else if last >= rows {
+            self.problems.push(format!("parameters: {rows} rows, and tasks up to {last}: {name_it}"));
+        } else if first == 1 {
+            self.problems.push(format!(
+                "parameters: the array begins at 1 and has fewer tasks than there are rows, and the first row was \
+                 taken for task 0: {name_it}"
+            ));
+        }
+        self
+    }
 }
 
 struct Reading<'c> {
@@ -66,6 +97,7 @@ impl Reading<'_> {
         let wanted: Vec<(usize, &str)> =
             header.iter().enumerate().filter(|(at, name)| Some(*at) != task && self.wants(name)).collect();
         for (number, record) in reader.records().enumerate() {
+            self.read.rows = task.is_none().then(|| u32::try_from(number + 1).unwrap_or(u32::MAX));
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
@@ -85,13 +117,15 @@ impl Reading<'_> {
     }
 
     fn json_lines(&mut self, text: &str) {
-        let mut rows = 0;
+        let (mut rows, mut all_named) = (0, true);
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let Ok(Value::Object(row)) = serde_json::from_str::<Value>(line) else {
                 self.read.problems.push(format!("line {} is no JSON object", number + 1));
                 continue;
             };
-            let index = match row.iter().find(|(name, _)| is_task(name)) {
+            let named = row.iter().find(|(name, _)| is_task(name));
+            all_named &= named.is_some();
+            let index = match named {
                 Some((_, value)) => value.as_u64().and_then(|index| u32::try_from(index).ok()),
                 None => Some(rows),
             };
@@ -103,6 +137,7 @@ impl Reading<'_> {
                 self.set(index, name, &plain(value));
             }
         }
+        self.read.rows = (!all_named).then_some(rows);
     }
 
     fn row(&mut self, index: Option<u32>, line: usize) -> Option<u32> {
@@ -160,6 +195,32 @@ mod tests {
         assert_eq!(of(&read, 1), [("lr", "1e-4"), ("seed", "2")]);
         assert_eq!(of(&read, 2), []);
         assert!(read.problems.is_empty());
+    }
+
+    #[test]
+    fn rows_of_an_array_that_begins_at_one_are_counted_from_one_where_that_alone_fits() {
+        let of_rows = |rows: u32, tasks: &str| {
+            let text = (0..rows).fold("lr\n".to_owned(), |text, row| text + &format!("0.{row}\n"));
+            ParameterFile::read(&text, &[]).fitted(&tasks.parse().unwrap())
+        };
+        let read = of_rows(24, "1-24");
+        assert_eq!(
+            (of(&read, 0), of(&read, 1), of(&read, 24)),
+            (vec![], vec![("lr", "0.0")], vec![("lr", "0.23")])
+        );
+        assert!(read.problems.is_empty());
+        let read = of_rows(24, "0-23");
+        assert_eq!((of(&read, 0), read.problems.len()), (vec![("lr", "0.0")], 0));
+        let read = of_rows(24, "5-8");
+        assert_eq!((of(&read, 5), read.problems.len()), (vec![("lr", "0.5")], 0));
+        let read = of_rows(24, "1-20");
+        assert_eq!((of(&read, 5), read.problems.len()), (vec![("lr", "0.5")], 1));
+        let read = of_rows(24, "1-30");
+        assert!(read.parameters.is_empty() && read.problems[0].contains("not known"));
+        let named = ParameterFile::read("task,lr\n3,0.1\n", &[]).fitted(&"1-3".parse().unwrap());
+        assert_eq!(of(&named, 3), [("lr", "0.1")]);
+        let json = ParameterFile::read("{\"lr\": 1}\n{\"lr\": 2}\n", &[]).fitted(&"1-2".parse().unwrap());
+        assert_eq!(of(&json, 2), [("lr", "2")]);
     }
 
     #[test]

@@ -41,6 +41,16 @@ impl Parameters {
         column.set(row as usize, value);
     }
 
+    /// The same of the tasks with the next numbers.
+    pub(super) fn shifted(self) -> Parameters {
+        let next = |member: u32| member.saturating_add(1);
+        Parameters {
+            columns: self.columns,
+            rows: self.rows.into_iter().map(|(member, row)| (next(member), row)).collect(),
+            members: self.members.into_iter().map(next).collect(),
+        }
+    }
+
     /// True if no parameter of any task is known.
     pub fn is_empty(&self) -> bool {
         self.columns.is_empty()

@@ -141,6 +141,7 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathe
     }
     let ground = &ground.with(&gathered.work_dirs);
     let file = parameters::read(ground.sweeps, &ground.roots);
+    let file = if sweep.array().is_some() { file.fitted(&sweep.look.all()) } else { file };
     gathered.parameters = file.parameters;
     gathered.not_read.extend(file.problems.iter().take(5).cloned());
     let places = Places::look(&ground.roots, &ground.sweeps.runs);

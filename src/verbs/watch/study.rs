@@ -220,6 +220,7 @@ impl Study {
         self.forget_jobs(&gathered.evidence);
         self.give_out(&mut gathered.evidence);
         let file = evidence::parameters(ground.sweeps, &ground.roots);
+        let file = if sweep.array().is_some() { file.fitted(&sweep.look.all()) } else { file };
         gathered.not_read.extend(file.problems);
         let has_file = !file.parameters.is_empty();
         if thorough {
