@@ -55,6 +55,8 @@ impl Request {
 
 /// The fields that are asked of accounting, free text last.
 const FIELDS: &str = "JobID,Partition,NNodes,ReqTRES,AllocTRES,ReqMem,SubmitLine";
+/// Why a call of `sbatch` that accounting has is not known all the same.
+pub const WORDS_UNTOLD: &str = "the words of its call of sbatch cannot be told apart";
 /// So many fields a release may lack.
 const TRIES: usize = 3;
 
@@ -88,9 +90,14 @@ fn row(asker: &Asker, id: u32, problems: &mut Problems) -> Result<Row, Nothing> 
             Ok(finished) => {
                 problems.extend(said.into_vec());
                 let text = finished.text();
-                // A newline in a script's arguments ends what is read of them.
-                let line = text.lines().find(|line| line.contains(sacct::DELIMITER));
-                let values = line.unwrap_or_default().split(sacct::DELIMITER);
+                let mut lines = text.lines().skip_while(|line| !line.contains(sacct::DELIMITER));
+                let mut line = lines.next().unwrap_or_default().to_owned();
+                // A newline in a script's arguments goes on in the next line.
+                for more in lines.take_while(|line| !line.contains(sacct::DELIMITER)) {
+                    line.push('\n');
+                    line.push_str(more);
+                }
+                let values = line.split(sacct::DELIMITER);
                 return Ok(fields
                     .split(',')
                     .zip(values)
@@ -121,7 +128,7 @@ fn read(row: &Row) -> Request {
         None => Known::Unknown("accounting does not say how it was submitted".to_owned()),
         Some(line) => match Submission::read(line) {
             Some(submission) => Known::Known(submission),
-            None => Known::Unknown("the words of its call of sbatch cannot be told apart".to_owned()),
+            None => Known::Unknown(WORDS_UNTOLD.to_owned()),
         },
     };
     let wraps = |line: &str| line.split(' ').any(|word| word == "--wrap" || word.starts_with("--wrap="));

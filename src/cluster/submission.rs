@@ -1,5 +1,7 @@
 //! How a job was submitted: what `sbatch` was called with.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 /// A call of `sbatch`, as accounting remembers it (`SubmitLine`, since 21.08).
@@ -47,6 +49,124 @@ impl ArrayLimits {
     }
 }
 
+/// The long options of `sbatch`: any start of a name that fits one alone is that option.
+const LONG: [&str; 115] = [
+    "--account",
+    "--acctg-freq",
+    "--array",
+    "--batch",
+    "--bb",
+    "--bbf",
+    "--begin",
+    "--chdir",
+    "--cluster-constraint",
+    "--clusters",
+    "--comment",
+    "--consolidate-segments",
+    "--constraint",
+    "--container",
+    "--container-id",
+    "--contiguous",
+    "--core-spec",
+    "--cores-per-socket",
+    "--cpu-freq",
+    "--cpus-per-gpu",
+    "--cpus-per-task",
+    "--deadline",
+    "--delay-boot",
+    "--dependency",
+    "--distribution",
+    "--error",
+    "--exclude",
+    "--exclusive",
+    "--export",
+    "--export-file",
+    "--extra",
+    "--extra-node-info",
+    "--get-user-env",
+    "--gid",
+    "--gpu-bind",
+    "--gpu-freq",
+    "--gpus",
+    "--gpus-per-node",
+    "--gpus-per-socket",
+    "--gpus-per-task",
+    "--gres",
+    "--gres-flags",
+    "--help",
+    "--hint",
+    "--hold",
+    "--ignore-pbs",
+    "--input",
+    "--job-name",
+    "--kill-on-invalid-dep",
+    "--licenses",
+    "--mail-type",
+    "--mail-user",
+    "--mcs-label",
+    "--mem",
+    "--mem-bind",
+    "--mem-per-cpu",
+    "--mem-per-gpu",
+    "--mincpus",
+    "--network",
+    "--nice",
+    "--no-kill",
+    "--no-requeue",
+    "--nodefile",
+    "--nodelist",
+    "--nodes",
+    "--ntasks",
+    "--ntasks-per-core",
+    "--ntasks-per-gpu",
+    "--ntasks-per-node",
+    "--ntasks-per-socket",
+    "--ntasks-per-tres",
+    "--open-mode",
+    "--output",
+    "--overcommit",
+    "--oversubscribe",
+    "--parsable",
+    "--partition",
+    "--power",
+    "--prefer",
+    "--priority",
+    "--profile",
+    "--propagate",
+    "--qos",
+    "--quiet",
+    "--reboot",
+    "--requeue",
+    "--reservation",
+    "--resv-ports",
+    "--segment",
+    "--share",
+    "--signal",
+    "--sockets-per-node",
+    "--spread-job",
+    "--stepmgr",
+    "--switches",
+    "--tasks",
+    "--tasks-per-node",
+    "--test-only",
+    "--thread-spec",
+    "--threads-per-core",
+    "--time",
+    "--time-min",
+    "--tmp",
+    "--tres-bind",
+    "--tres-per-task",
+    "--uid",
+    "--usage",
+    "--use-min-nodes",
+    "--verbose",
+    "--version",
+    "--wait",
+    "--wait-all-nodes",
+    "--wckey",
+    "--workdir",
+    "--wrap",
+];
 /// Options of `sbatch` that take no value, or only one with `=`.
 const BARE: [&str; 22] = [
     "--contiguous",
@@ -103,7 +223,12 @@ impl Submission {
     /// Slurm joins the words by blanks, so a word that had a blank comes back
     /// as two. Whoever uses this looks whether the script is a file.
     pub fn read(line: &str) -> Option<Submission> {
-        let mut words = line.split(' ').filter(|word| !word.is_empty());
+        let line = line.trim();
+        // Two blanks are of an argument that is empty, or has one itself.
+        if line.contains("  ") {
+            return None;
+        }
+        let mut words = line.split(' ');
         let program = words.next()?;
         if program.rsplit('/').next() != Some("sbatch") || line.contains(['"', '\'', '\\', '\n']) {
             return None;
@@ -114,21 +239,26 @@ impl Submission {
             if word == "--" {
                 break words.next()?;
             } else if let Some(name) = word.strip_prefix("--") {
-                if name.starts_with("wrap") || name.starts_with("test-only") {
+                let (name, value) =
+                    name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
+                let name = long(name)?;
+                if matches!(name.as_str(), "--wrap" | "--test-only") {
                     return None;
                 }
-                if word.contains('=') || BARE.contains(&word) {
-                    options.push(word.to_owned());
-                } else {
-                    options.push(format!("{word}={}", words.next()?));
-                }
+                let value = match value {
+                    None if !BARE.contains(&name.as_str()) => Some(words.next()?),
+                    value => value,
+                };
+                options.push(value.map_or_else(|| name.clone(), |value| format!("{name}={value}")));
             } else if let Some(letters) = word.strip_prefix('-') {
-                match letters.as_bytes() {
-                    [letter] if SHORT.contains(letter) => options.push(format!("{word}{}", words.next()?)),
-                    [letter, ..] if SHORT.contains(letter) => options.push(word.to_owned()),
-                    [_, ..] if letters.bytes().all(|letter| BARE_SHORT.contains(&letter)) => {
-                        options.push(word.to_owned());
-                    }
+                // Letters without a value may stand together, and one with a value behind them.
+                let bare = letters.bytes().take_while(|letter| BARE_SHORT.contains(letter)).count();
+                let (bare, last) = letters.split_at_checked(bare)?;
+                options.extend(bare.chars().map(|letter| format!("-{letter}")));
+                match last.as_bytes() {
+                    [] if !bare.is_empty() => {}
+                    [letter] if SHORT.contains(letter) => options.push(format!("-{last}{}", words.next()?)),
+                    [letter, ..] if SHORT.contains(letter) => options.push(format!("-{last}")),
                     _ => return None,
                 }
             } else {
@@ -136,6 +266,36 @@ impl Submission {
             }
         };
         Some(Submission { options, script: script.to_owned(), arguments: words.map(str::to_owned).collect() })
+    }
+
+    /// Two words of its arguments that may have been one, if there are such: an
+    /// option is told from its value, and a value from the next one is not.
+    pub fn doubt(&self) -> Option<String> {
+        let is_value = |word: &String| !word.starts_with('-');
+        let pair = self.arguments.windows(2).find(|pair| pair.iter().all(is_value))?;
+        Some(pair.join(" "))
+    }
+
+    /// It as it is called in the directory in which its jobs work: without
+    /// `--chdir`, which would lead from there to another one, and with the script
+    /// named from where it was. `None` if that cannot be said.
+    pub fn called_in(&self, work_dir: &Path) -> Option<Submission> {
+        let Some(dir) = self.option(Some('D'), "--chdir").map(Path::new) else { return Some(self.clone()) };
+        let script = match (Path::new(&self.script).is_absolute(), dir.is_absolute()) {
+            (true, _) => self.script.clone(),
+            (false, true) => return None,
+            (false, false) => {
+                let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
+                if !dir.components().all(plain) || !work_dir.ends_with(dir) {
+                    return None;
+                }
+                let base = work_dir.ancestors().nth(dir.components().count())?;
+                base.join(&self.script).to_str()?.to_owned()
+            }
+        };
+        let leads = |option: &&String| !option.starts_with("--chdir=") && !option.starts_with("-D");
+        let options = self.options.iter().filter(leads).cloned().collect();
+        Some(Submission { options, script, arguments: self.arguments.clone() })
     }
 
     /// The options that hold for another call too, without those named.
@@ -170,62 +330,72 @@ impl Submission {
         let comments = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
         for directive in comments.filter_map(|line| line.strip_prefix("#SBATCH")) {
             // What stands behind another `#` is a comment.
-            let words = directive.split(" #").next().unwrap_or_default().trim();
-            line.push(' ');
-            line.push_str(&words.replace('"', ""));
+            let words = directive.split(" #").next().unwrap_or_default().replace('"', "");
+            for word in words.split_whitespace() {
+                line.push(' ');
+                line.push_str(word);
+            }
         }
         let own = Submission::read(&format!("{line} -- {}", script.replace([' ', '\'', '"', '\\'], "_")))?;
         Some(Submission { script: script.to_owned(), ..own })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_call_of_sbatch_is_read_as_far_as_its_words_can_be_told_apart() {
-        let read =
-            Submission::read("sbatch -a 0-199%8 --mem 4G -pai --parsable --hold train.sh --lr 0.1").unwrap();
-        assert_eq!(read.options, ["-a0-199%8", "--mem=4G", "-pai", "--parsable", "--hold"]);
-        assert_eq!((read.script.as_str(), read.arguments.join(" ")), ("train.sh", "--lr 0.1".to_owned()));
-        assert_eq!(read.lasting(&["--mem"]).collect::<Vec<_>>(), ["-pai"]);
-        assert_eq!(read.memory(), Some("4G"));
-        let read = Submission::read("/usr/bin/sbatch --array=1-3 -- run.sh").unwrap();
-        assert_eq!((read.script.as_str(), read.lasting(&[]).count()), ("run.sh", 0));
+/// The whole name of a long option, with its dashes: any start of it that fits
+/// no other. A name that fits none is of a plugin; `None` if it fits several.
+fn long(name: &str) -> Option<String> {
+    let whole = format!("--{name}");
+    if LONG.contains(&whole.as_str()) || name.is_empty() {
+        return Some(whole);
     }
-
-    #[test]
-    fn a_call_whose_script_is_not_told_is_not_guessed_at() {
-        for line in [
-            "",
-            "srun train",
-            "sbatch",
-            "sbatch --wrap=x",
-            "sbatch --wrap sleep 3",
-            "sbatch -Z x.sh",
-            "sbatch --comment 'a b' x.sh",
-            "sbatch --array=1",
-            "sbatch -p",
-        ] {
-            assert_eq!(Submission::read(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn the_options_of_a_script_are_those_before_its_first_command() {
-        let text = "#!/bin/bash\n#SBATCH -o logs/%A_%a.out # there\n\n# hm\n#SBATCH --mem 4G\ncd x\n#SBATCH --mem=1G\n";
-        let read = Submission::of_script(text, "my train.sh").unwrap();
-        assert_eq!((read.option(Some('o'), "--output"), read.memory()), (Some("logs/%A_%a.out"), Some("4G")));
-        assert_eq!((read.option(Some('e'), "--error"), read.script.as_str()), (None, "my train.sh"));
-    }
-
-    #[test]
-    fn the_limits_of_arrays_are_read_from_the_clusters_settings() {
-        let text =
-            "MaxArraySize            = 4001\nSchedulerParameters     = bf_interval=2,max_array_tasks=500\n";
-        assert_eq!(ArrayLimits::read(text), Some(ArrayLimits { size: 4001, tasks: 500 }));
-        assert_eq!(ArrayLimits::read("MaxArraySize = 1001\n"), Some(ArrayLimits::default()));
-        assert_eq!(ArrayLimits::read(""), None);
+    let mut fitting = LONG.iter().filter(|option| option.starts_with(&whole));
+    match (fitting.next(), fitting.next()) {
+        (Some(option), None) => Some((*option).to_owned()),
+        (None, _) => Some(whole),
+        _ => None,
     }
 }
+
+/// Where in a command that begins with `sbatch` the value of an option of it
+/// begins, if it has that option before the script; in bytes.
+pub fn value_of_option(command: &str, short: Option<char>, wanted: &str) -> Option<usize> {
+    let places = command.split(' ').scan(0, |at, word| {
+        let start = *at;
+        *at += word.len() + 1;
+        Some((start, word))
+    });
+    let mut words = places.filter(|(_, word)| !word.is_empty());
+    words.find(|(_, word)| word.rsplit('/').next() == Some("sbatch"))?;
+    let mut found = None;
+    while let Some((at, word)) = words.next() {
+        if let Some(name) = word.strip_prefix("--").filter(|name| !name.is_empty()) {
+            let (name, value) = name.split_once('=').map_or((name, false), |(name, _)| (name, true));
+            let full = long(name)?;
+            let begin = match value {
+                true => at + 2 + name.len() + 1,
+                false if BARE.contains(&full.as_str()) => at + word.len(),
+                false => words.next()?.0,
+            };
+            if full == wanted {
+                found = Some(begin);
+            }
+        } else if let Some(letters) = word.strip_prefix('-') {
+            let bare = letters.bytes().take_while(|letter| BARE_SHORT.contains(letter)).count();
+            let mut rest = letters.get(bare..)?.chars();
+            let Some(letter) = rest.next() else { continue };
+            let begin = match rest.next() {
+                Some(_) => at + 1 + bare + 1,
+                None => words.next()?.0,
+            };
+            if Some(letter) == short {
+                found = Some(begin);
+            }
+        } else if !word.starts_with('{') || word.starts_with("{script}") {
+            break;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,12 @@ impl Builder<'_> {
         if let Run::After(what) = run {
             condition = Some(what.clone()).filter(|_| blocked.is_none());
         }
+        // Each of two conditions must hold.
+        let of_lines = made.condition.take().filter(|_| blocked.is_none() && !made.lines.is_empty());
+        condition = match (condition, of_lines) {
+            (Some(one), Some(other)) if one != other => Some(format!("{one}, and {other}")),
+            (one, other) => one.or(other),
+        };
         notes.extend(made.notes);
         let is_told = |one: &&&Subject| {
             self.decision.kind != Kind::Leave

@@ -1,5 +1,7 @@
 //! The lines that do what a plan says, for a shell.
 
+use super::build::is_node_list;
+use super::decide::CHANGE_FIRST;
 use super::template::{Placeholder, Template};
 use super::{Line, Purpose, Setup, Subject, direct};
 use crate::cluster::ArrayLimits;
@@ -22,6 +24,19 @@ pub(super) struct Lines {
     pub lines: Vec<Line>,
     pub notes: Vec<String>,
     pub refused: Option<String>,
+    /// When they may run, if not as they are.
+    pub condition: Option<String>,
+}
+
+impl Extra {
+    /// It with what is excluded anyway, since of several lists Slurm takes the last.
+    fn joined(&self, setup: &Setup) -> Extra {
+        let own = setup.submission.as_ref().and_then(|call| call.option(Some('x'), "--exclude"));
+        let own = own.or(setup.script_excludes.as_deref()).filter(|own| is_node_list(own));
+        let mut all = self.clone();
+        all.exclude.extend(own.filter(|own| !self.exclude.iter().any(|one| one == own)).map(str::to_owned));
+        all
+    }
 }
 
 impl Lines {
@@ -58,6 +73,22 @@ pub(super) fn resume(setup: &Setup, template: &Template, subjects: &[&Subject], 
         return Lines::none("the resume command asks for {script}: name it as `script` below `sweeps`");
     }
     let mut lines = Lines::default();
+    let mut extra = extra.clone();
+    if template.is_sbatch() && extra.memory.is_some() && template.has_memory() {
+        extra.memory = None;
+        lines.condition =
+            Some(format!("{CHANGE_FIRST} in the resume command, which says itself how much memory"));
+    }
+    let mut own = None;
+    if !extra.exclude.is_empty() {
+        let nodes = shell_word(&format!("{},", extra.exclude.join(",")));
+        own = nodes.ok().filter(|_| template.is_sbatch()).and_then(|nodes| template.also_excluding(&nodes));
+        extra = match own {
+            Some(_) => Extra { exclude: Vec::new(), ..extra },
+            None => extra.joined(setup),
+        };
+    }
+    let (template, extra) = (own.as_ref().unwrap_or(template), &extra);
     let mut per_task = template.per_task();
     // The same run goes on: what differs from task to task has a line for each anyway.
     let led = leads_wandb(template).then_some(Placeholder::Wandb);
@@ -110,7 +141,7 @@ pub(super) fn resume(setup: &Setup, template: &Template, subjects: &[&Subject], 
                 Placeholder::Tasks => shell_word(&list(tasks, throttle)),
                 Placeholder::Array => shell_word(&setup.key),
                 Placeholder::Name => shell_word(&setup.name),
-                Placeholder::Script => setup.script.as_deref().map_or_else(|| Ok(String::new()), shell_word),
+                Placeholder::Script => setup.script.as_deref().map_or_else(|| Ok(String::new()), script_word),
                 Placeholder::Exclude => exclude(extra),
                 other => {
                     let at = per_task.iter().position(|one| *one == other);
@@ -177,6 +208,9 @@ pub(super) fn submit(setup: &Setup, tasks: &TaskIds, purpose: Purpose, extra: &E
     let Some(script) = &setup.script else {
         return Lines::none("the batch script is not known: name it as `script` below `sweeps`");
     };
+    let has_own = setup.submission.as_ref().is_some_and(|call| call.option(Some('x'), "--exclude").is_some());
+    let joined = (has_own || !extra.exclude.is_empty()).then(|| extra.joined(setup));
+    let extra = joined.as_ref().unwrap_or(extra);
     let fill = |tasks: &TaskIds, throttle: Option<u32>| -> Result<String, Unquotable> {
         let mut words = vec!["sbatch".to_owned(), format!("--array={}", shell_word(&list(tasks, throttle))?)];
         let options = options(extra, false)?;
@@ -188,19 +222,27 @@ pub(super) fn submit(setup: &Setup, tasks: &TaskIds, purpose: Purpose, extra: &E
                 words.push(shell_word(option)?);
             }
         }
-        words.push(shell_word(script)?);
+        words.push(script_word(script)?);
         for argument in setup.submission.iter().flat_map(|submission| &submission.arguments) {
             words.push(shell_word(argument)?);
         }
         Ok(words.join(" "))
     };
-    let mut lines = Lines::default();
+    let mut lines = Lines { condition: setup.call_doubt.clone(), ..Lines::default() };
     match array_lines(setup, tasks, setup.throttle.filter(|_| tasks.len() > 1), purpose, fill) {
         Ok(made) => lines.lines = made,
         Err(why) => return Lines::none(why),
     }
     note_throttle(setup, false, &mut lines);
     lines
+}
+
+/// A script as sbatch takes it for one, whatever it is called.
+fn script_word(script: &str) -> Result<String, Unquotable> {
+    match script.starts_with('-') {
+        true => shell_word(&format!("./{script}")),
+        false => shell_word(script),
+    }
 }
 
 /// One line for tasks, or several where one would be too long or too many.

@@ -34,7 +34,7 @@ pub enum Per {
 }
 
 impl Per {
-    const ALL: [Per; 3] = [Per::Node, Per::Cpu, Per::Gpu];
+    pub(super) const ALL: [Per; 3] = [Per::Node, Per::Cpu, Per::Gpu];
 
     /// The option of `sbatch`.
     pub fn option(self) -> &'static str {

@@ -187,6 +187,11 @@ pub struct Setup {
     pub script_bytes: Option<Digest>,
     /// How the sweep was submitted, if that could be read and its script is there.
     pub submission: Option<Submission>,
+    /// Why the words of its call are not sure to be those that they were, in words.
+    pub call_doubt: Option<String>,
+    /// The nodes that the script's own `#SBATCH` lines exclude, which an option of
+    /// a line would replace.
+    pub script_excludes: Option<String>,
     /// The directory below which paths are told from there on.
     pub root: PathBuf,
     /// The directory in which the lines are to run: most often the same.
@@ -235,6 +240,8 @@ impl Setup {
             script: None,
             script_bytes: None,
             submission: None,
+            call_doubt: None,
+            script_excludes: None,
             root: PathBuf::new(),
             directory: PathBuf::new(),
             warnings: Vec::new(),

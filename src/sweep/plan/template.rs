@@ -2,6 +2,8 @@
 //! of the shell, wherever it stands.
 
 use super::direct;
+use super::memory::Per;
+use crate::cluster::value_of_option;
 use crate::safety::{self, Unquotable};
 
 /// What a template may hold, with what is filled in.
@@ -170,6 +172,30 @@ impl Template {
             |word: &str| matches!(self.pieces.first(), Some(Piece::Text(text)) if text.starts_with(word));
         self.pieces.iter().all(is_plain)
             && !["cd ", "export ", "exec ", "source ", ". "].into_iter().any(starts_with)
+    }
+
+    /// It with these nodes, a word of the shell that ends in a comma, in front of
+    /// those that it excludes itself; `None` if it excludes none.
+    pub(super) fn also_excluding(&self, nodes: &str) -> Option<Template> {
+        let text = self.text();
+        let at = value_of_option(&text, Some('x'), "--exclude")?;
+        let (before, after) = text.split_at_checked(at)?;
+        Template::read(&format!("{before}{nodes}{after}")).ok()
+    }
+
+    /// True if it says itself how much memory its jobs get.
+    pub(super) fn has_memory(&self) -> bool {
+        let text = self.text();
+        Per::ALL.iter().any(|per| value_of_option(&text, None, per.option()).is_some())
+    }
+
+    /// It as it was read.
+    fn text(&self) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Value(value) => format!("{{{}}}", value.name()),
+        };
+        self.pieces.iter().map(piece).collect()
     }
 
     /// The values that come from outside as they are, if another program than

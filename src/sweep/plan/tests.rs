@@ -1,3 +1,5 @@
+mod again;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -184,6 +184,11 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         elsewhere: elsewhere(snapshot, sweep, work_dir, &known),
         limits,
         template,
+        call_doubt: called::doubt(&request, submission.as_ref()),
+        script_excludes: script_text.as_deref().and_then(|text| {
+            let own = cluster::Submission::of_script(&String::from_utf8_lossy(text), "script")?;
+            own.option(Some('x'), "--exclude").map(str::to_owned)
+        }),
         script_bytes: script_text.as_deref().map(Digest::of),
         script,
         submission,

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use crate::cluster::{Request, Submission};
+use crate::cluster::{Request, Submission, WORDS_UNTOLD};
 use crate::config::Sweeps;
-use crate::safety::one_line;
+use crate::safety::{code_span, one_line};
 use crate::sweep::plan::{Placeholder, Template};
 use crate::terms::Known;
 use crate::verbs::job_paths::without_links;
@@ -36,7 +36,17 @@ pub(super) fn called(
     let named = settings.script.as_deref().and_then(Path::to_str);
     let is_same = |a: &str, b: &str| a == b || without_links(&root.join(a)) == without_links(&root.join(b));
     let recorded = match &request.submission {
-        Known::Known(recorded) => recorded,
+        Known::Known(recorded) => match recorded.called_in(root) {
+            Some(called) => called,
+            None => {
+                let shown = one_line(&recorded.script, 80);
+                let warning = format!(
+                    "it was submitted with {shown} and --chdir, and from where is not known, so neither is the script"
+                );
+                let script = named.map(str::to_owned);
+                return Called { script, warning: Some(warning), ..Called::default() };
+            }
+        },
         _ if request.is_wrapped => {
             let but = named.map(|named| {
                 format!("; {}, which the settings name, is not its script: {OWN}", one_line(named, 80))
@@ -47,6 +57,7 @@ pub(super) fn called(
         }
         _ => return Called { script: named.map(str::to_owned), ..Called::default() },
     };
+    let recorded = &recorded;
     let own = &recorded.script;
     let shown = one_line(own, 80);
     let other = named.filter(|named| !is_same(named, own));
@@ -90,6 +101,20 @@ pub(super) fn called(
         }
     };
     Called { script, submission, warning, held }
+}
+
+/// Why a line that repeats its call may not repeat it, in words.
+pub(super) fn doubt(request: &Request, used: Option<&Submission>) -> Option<String> {
+    let seen =
+        |what: &str| format!("somebody has seen that it has every option and argument of its call: {what}");
+    match (&request.submission, used) {
+        (Known::Unknown(why), _) if why == WORDS_UNTOLD => Some(seen(why)),
+        (_, Some(used)) => {
+            let both = code_span(&used.doubt()?);
+            Some(seen(&format!("Slurm does not tell whether {both} was one argument or two")))
+        }
+        _ => None,
+    }
 }
 
 /// The script that a resume command names without a placeholder, if it can be told.
