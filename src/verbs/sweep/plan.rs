@@ -218,6 +218,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
             not_compared.push(why);
         }
     }
+    continuity::apart(&mut subjects);
     let with_checkpoint = subjects.iter().filter(|one| one.best().is_some()).map(|one| one.member).collect();
     let mut plan = plan::plan(&setup, &subjects);
     plan.notes.extend(strangers);

@@ -1,7 +1,7 @@
 //! Whether a run that would be resumed is the run that is intended: its saved
 //! configuration, and the id under which the tracker knows it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::config::Sweeps;
@@ -9,7 +9,7 @@ use crate::joblog::{Identity, Mention};
 use crate::safety::{clip, escape_path};
 use crate::sweep::plan::Subject;
 use crate::sweep::{Evidence, Sweep};
-use crate::terms::{Part, Time};
+use crate::terms::{Part, TaskIds, Time};
 use crate::tracker::{self, Configurations, Difference, IdSeen, Run, RunIdentity, Saved, Tracker};
 use crate::verbs::evidence::filled;
 
@@ -70,6 +70,27 @@ impl<'i> Intended<'i> {
             subject.differences.push(format!("and {} more", count - MOST));
         }
         None
+    }
+}
+
+/// Blocks tasks that would go on as one and the same W&B run: a folder that was
+/// copied names the run of the task from which it came.
+pub(super) fn apart(subjects: &mut [Subject]) {
+    let mut tasks: BTreeMap<String, TaskIds> = BTreeMap::new();
+    for one in subjects.iter() {
+        if let Some(id) = &one.wandb {
+            tasks.entry(id.clone()).or_default().push(one.member);
+        }
+    }
+    for one in subjects.iter_mut() {
+        let Some(own) = one.wandb.as_ref().and_then(|id| tasks.get(id)).filter(|own| own.len() > 1) else {
+            continue;
+        };
+        let id = one.wandb.take().unwrap_or_default();
+        one.differences.push(format!(
+            "W&B run: the folders of tasks {own} all name {}, so whose it is is not known",
+            clip(&id, 60)
+        ));
     }
 }
 
@@ -158,5 +179,27 @@ fn identity(sweep: &Sweep, one: &Evidence) -> Identity {
         stdout: None,
         node: None,
         is_heterogeneous: matches!(one.id.part, Part::Component(_)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terms::JobId;
+
+    #[test]
+    fn one_wandb_run_is_never_that_of_two_tasks() {
+        let of = |member: u32, id: &str| Subject {
+            wandb: Some(id.to_owned()),
+            ..Subject::of(member, JobId::task(8, member))
+        };
+        let mut subjects = [of(2, "lr3"), of(3, "lr3"), of(4, "lr4")];
+        apart(&mut subjects);
+        assert_eq!(subjects[2].wandb.as_deref(), Some("lr4"));
+        assert!(subjects[2].differences.is_empty());
+        for one in &subjects[..2] {
+            assert_eq!((one.wandb.as_ref(), one.differences.len()), (None, 1));
+            assert!(one.differences[0].contains("tasks 2,3 all name lr3"), "{:?}", one.differences);
+        }
     }
 }
