@@ -71,6 +71,11 @@ fn the_sweep_on_a_real_slurm_is_what_was_planted() {
     the_next_agent_is_told(&planted, &ids, &key);
 }
 
+/// Their newest checkpoint was refused, and holds whole weights of a higher step
+/// all the same: one lies under a temporary name, the other lacks the Trainer's
+/// state alone. A person may still want them.
+const WHOLE_WEIGHTS: [u32; 2] = [30, 155];
+
 /// An hour later, when nobody writes any more: the broken checkpoints that were
 /// planted in the runs of these tasks, and nothing else.
 fn what_could_go(planted: &Planted, which: impl Fn(&BTreeMap<String, String>) -> bool) {
@@ -81,14 +86,19 @@ fn what_could_go(planted: &Planted, which: impl Fn(&BTreeMap<String, String>) ->
     set_now(&["-u", "-d", "1 hour"]);
     let plan = planted.handover(&["sweep", "clean", &planted.array, "--dry-run", "--json"]).expect(0).data();
     set_now(&["-u"]);
+    let task_of = |item: &Value| item["task"].as_u64().unwrap() as u32;
+    let (items, usable) = (plan["items"].as_array().unwrap(), plan["usable"].as_array());
+    let usable: Vec<u32> = usable.into_iter().flatten().map(task_of).collect();
     let mut told: BTreeMap<u32, usize> = BTreeMap::new();
-    for item in plan["items"].as_array().unwrap() {
-        *told.entry(item["task"].as_u64().unwrap() as u32).or_default() += 1;
+    for task in items.iter().map(task_of).chain(usable.iter().copied()) {
+        *told.entry(task).or_default() += 1;
     }
     let broken =
         planted.truth.checkpoints(false).into_iter().map(|(task, (_, refused))| (task, refused.len()));
     let wanted = broken.filter(|(task, count)| *count > 0 && which(&planted.truth.0[*task as usize]));
     assert_eq!((told, &plan["refused"]), (wanted.collect(), &Value::Null), "{plan:#}");
+    let whole = WHOLE_WEIGHTS.into_iter().filter(|task| which(&planted.truth.0[*task as usize]));
+    assert_eq!(usable, whole.collect::<Vec<u32>>(), "{plan:#}");
 }
 
 /// Part 5 has each new id, and a second report has nothing to add.
