@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::planted::Recorded;
 use crate::support::{Sandbox, cluster, schema};
-use crate::watch::{accounting, queue, slurm};
+use crate::sweep_submit::to_be_resumed;
 
 pub fn of_recording(recorded: &Recorded, words: &[&str]) -> crate::support::Answer {
     let state = recorded.sandbox.root().join("cluster_state.txt");
@@ -316,24 +316,7 @@ fn a_printed_line_means_the_same_to_every_shell_whatever_the_folder_is_called() 
 
 #[test]
 fn submit_stops_at_the_line_that_fails_and_what_was_done_is_never_done_again() {
-    let accounts = accounting(&[
-        ("8_0", 9, "COMPLETED", "0:0"),
-        ("8_1", 10, "NODE_FAIL", "0:0"),
-        ("8_2", 11, "NODE_FAIL", "0:0"),
-        ("8_3", 8, "COMPLETED", "0:0"),
-    ]);
-    let (sandbox, ..) = slurm(&[queue(&[])], &[accounts]);
-    let header = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
-    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 16]].concat();
-    for task in [1, 2] {
-        sandbox.write(format!("runs/{task}/checkpoints/step_100.safetensors"), &bytes);
-    }
-    sandbox.write("train.sh", "#!/bin/bash\n");
-    sandbox.write(
-        ".handover.yaml",
-        "sweeps:\n  runs: ['runs/{task}']\n  script: train.sh\n  resume: 'sbatch --array={tasks} {script} --resume {checkpoint}'\n",
-    );
-    sandbox.commit("The sweep");
+    let sandbox = to_be_resumed();
     let sbatch =
         sandbox.fake("sbatch").answers_in_turn(&["Submitted batch job 91\n", "!sbatch: error: limit\n"]);
     let words = ["sweep", "plan", "8", "--cluster", "local", "--json"];

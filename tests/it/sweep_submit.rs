@@ -9,7 +9,7 @@ use crate::support::{Answer, Sandbox};
 use crate::watch::{accounting, queue, slurm};
 
 /// A sweep of four tasks, two of which can be resumed.
-fn to_be_resumed() -> Sandbox {
+pub fn to_be_resumed() -> Sandbox {
     let (sandbox, ..) = slurm(&[queue(&[])], &[ended("COMPLETED", &[])]);
     let header = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
     let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 16]].concat();
