@@ -34,7 +34,7 @@ use crate::config::Source;
 use crate::joblog::Table;
 use crate::sweep::cadence::{FLOOR, Pace};
 use crate::sweep::memory::Memory;
-use crate::sweep::{Decision, Health, Kind};
+use crate::sweep::{Decision, Health};
 use crate::sys::Interrupts;
 use crate::terms::{Seconds, Time};
 
@@ -254,13 +254,5 @@ impl Watch<'_> {
             raised: self.options.every.is_some_and(|every| every < FLOOR),
             asks_slurm: scene.is_live,
         }
-    }
-}
-
-/// The words for what a sweep is.
-pub fn kind_in_words(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Array => "array",
-        Kind::SharedName => "jobs of one name",
     }
 }
