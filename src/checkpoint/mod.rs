@@ -38,5 +38,5 @@ mod tests;
 
 pub use check::{check, check_bytes};
 pub use survey::{runs, survey};
-pub use types::{Checkpoint, Depth, Format, Limits, Survey, Unread, Verdict};
+pub use types::{Checkpoint, Depth, Format, Limits, Survey, Verdict};
 pub use usable::holds_weights;

@@ -1,8 +1,7 @@
+use crate::terms::{Time, Unread};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-use crate::terms::Time;
 
 /// What a checkpoint is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,18 +141,6 @@ pub struct Checkpoint {
     pub being_written: bool,
     /// What the check found.
     pub verdict: Verdict,
-}
-
-/// Something in a folder that was not read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Unread {
-    /// The file or folder.
-    #[serde(serialize_with = "crate::terms::path_text")]
-    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
-    pub path: PathBuf,
-    /// Why, in words.
-    pub why: String,
 }
 
 /// The checkpoints of one run.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::look::{Entry, Folder, Kind, modified};
 use super::source::Fault;
-use super::{Format, Limits, Unread, check, names, sharded};
-use crate::terms::Time;
+use super::{Format, Limits, check, names, sharded};
+use crate::terms::{Time, Unread};
 
 /// Something that is one checkpoint, not looked into yet.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::lines::Lines;
 use super::{Style, View, paint};
-use crate::checkpoint::{Checkpoint, Survey, Unread, Verdict};
+use crate::checkpoint::{Checkpoint, Survey, Verdict};
 use crate::safety::{clip, escape_path, one_line};
-use crate::terms::Bytes;
+use crate::terms::{Bytes, Unread};
 use crate::verbs::sweep::checkpoints::{OfSweep, Outcome};
 
 /// How many runs are shown; JSON has them all.

@@ -12,6 +12,7 @@ mod path_text;
 mod size;
 mod task_ids;
 mod time;
+mod unread;
 
 pub use commit::CommitId;
 pub use digest::{Digest, Hasher};
@@ -22,6 +23,7 @@ pub use path_text::{Paths, path_text};
 pub use size::Bytes;
 pub use task_ids::TaskIds;
 pub use time::{Seconds, Time};
+pub use unread::Unread;
 
 /// Text that was meant to be one of our terms and is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

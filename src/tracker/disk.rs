@@ -6,9 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use crate::terms::Time;
+use crate::terms::{Time, Unread};
 
 /// How much is read at most. What lies beyond is named as unread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,24 +35,6 @@ impl Default for Limits {
             edge: 256 << 10,
             base_url: "https://wandb.ai".to_owned(),
         }
-    }
-}
-
-/// Something that was not read.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Unread {
-    /// The file or folder.
-    #[serde(serialize_with = "crate::terms::path_text")]
-    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
-    pub path: PathBuf,
-    /// Why, in words.
-    pub why: String,
-}
-
-impl Unread {
-    pub(super) fn new(path: &Path, why: impl Into<String>) -> Unread {
-        Unread { path: path.to_owned(), why: why.into() }
     }
 }
 

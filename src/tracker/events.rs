@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Limits;
 use super::crc32c::masked_crc32c;
 use super::disk::{Step, modified, plain, walk};
 use super::wire::{Value, fields};
-use super::{Limits, Unread};
-use crate::terms::{Bytes, Time};
+use crate::terms::{Bytes, Time, Unread};
 
 /// Length and its checksum.
 const HEAD: usize = 12;

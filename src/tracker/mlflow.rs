@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::disk::{Step, modified, plain, small_text, walk};
-use super::{Limits, Run, RunExit, Sign, Tracker, Unread, yaml};
+use super::{Limits, Run, RunExit, Sign, Tracker, yaml};
 use crate::safety::clip;
-use crate::terms::{Seconds, Time};
+use crate::terms::{Seconds, Time, Unread};
 
 /// The largest `meta.yaml`, parameter or tag that is read, in bytes.
 const MOST: usize = 64 * 1024;

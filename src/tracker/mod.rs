@@ -28,7 +28,7 @@ mod yaml;
 
 pub use belongs::{JobSeen, Jobs, Link, has_ids, short};
 pub use compare::{Comparison, Difference, SET_ASIDE, compare};
-pub use disk::{Limits, Unread};
+pub use disk::Limits;
 pub use events::{EventFiles, Events, events};
 pub use identity::{IdSeen, RunIdentity, identity};
 pub use mlflow::{Others, others};

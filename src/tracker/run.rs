@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Unread;
-use crate::terms::{Bytes, Seconds, Time};
+use crate::terms::{Bytes, Seconds, Time, Unread};
 
 /// Whose run it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

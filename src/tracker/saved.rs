@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::disk::{flatten, small_text};
-use super::{Run, Unread, yaml};
+use super::{Run, yaml};
+use crate::terms::Unread;
 
 /// The largest configuration that is read, in bytes.
 const MOST: usize = 256 * 1024;

@@ -7,8 +7,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::super::disk::{flatten, plain, small_text};
-use super::super::{Limits, Run, Unread, yaml};
+use super::super::{Limits, Run, yaml};
 use crate::safety::clip;
+use crate::terms::Unread;
 
 /// The largest such file that is read, in bytes.
 const MOST: usize = 64 * 1024;

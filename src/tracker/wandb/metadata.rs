@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::super::disk::{flatten, small_text};
-use super::super::{Run, SlurmIds, Unread, yaml};
+use super::super::{Run, SlurmIds, yaml};
 use crate::safety::clip;
-use crate::terms::Time;
+use crate::terms::{Time, Unread};
 
 /// The largest such file that is read, in bytes.
 const MOST: usize = 256 * 1024;

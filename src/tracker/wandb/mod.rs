@@ -17,8 +17,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Found, Step, modified, plain, walk};
-use super::{Limits, Run, Runs, Sign, Unread};
-use crate::terms::Bytes;
+use super::{Limits, Run, Runs, Sign};
+use crate::terms::{Bytes, Unread};
 use records::Contents;
 
 /// The files whose times are signs of life.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::examine;
-use crate::checkpoint::{self, Depth, Limits, Survey, Unread};
+use crate::checkpoint::{self, Depth, Limits, Survey};
 use crate::config::{Source, Sweeps};
 use crate::sweep::Members;
 use crate::sys::World;
+use crate::terms::Unread;
 use crate::verbs::shards::{self, Shard};
 use crate::verbs::{Context, Error};
 

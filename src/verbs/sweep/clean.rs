@@ -42,14 +42,14 @@ pub struct Plan {
     /// The jobs' name: text from outside.
     pub name: String,
     /// Files and folders that could go.
-    pub items: Vec<Candidate>,
+    pub items: Vec<Leaving>,
     /// Their sizes together.
     pub bytes: Bytes,
     /// What stays for now, since it may still be written.
     pub fresh: Vec<Fresh>,
     /// What stays although it is damaged, unfinished or of a temporary name: it holds
     /// whole weights, and no sound checkpoint of its run is as far on.
-    pub usable: Vec<Usable>,
+    pub usable: Vec<Leaving>,
     /// Tasks of which everything stays, and why.
     pub kept: Vec<Kept>,
     /// Why nothing may be removed on this evidence; `None` if it may.
@@ -58,10 +58,10 @@ pub struct Plan {
     pub not_read: Vec<String>,
 }
 
-/// Something that could go.
+/// Something that a task left and that is not whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Candidate {
+pub struct Leaving {
     /// The task that left it.
     pub task: u32,
     /// Where it is.
@@ -70,7 +70,7 @@ pub struct Candidate {
     pub path: PathBuf,
     /// Its size; of a folder that of all files in it.
     pub bytes: Bytes,
-    /// Why it is good for nothing.
+    /// What is wrong with it.
     pub why: String,
     /// The folder of the run.
     #[serde(skip)]
@@ -117,22 +117,6 @@ pub struct Refused {
     pub age: Option<Seconds>,
     /// How old it may be.
     pub most: Seconds,
-}
-
-/// Something that is not whole and stays: the last weights of a run that can be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Usable {
-    /// The task that left it.
-    pub task: u32,
-    /// Where it is.
-    #[serde(serialize_with = "crate::terms::path_text")]
-    #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
-    pub path: PathBuf,
-    /// Its size; of a folder that of all files in it.
-    pub bytes: Bytes,
-    /// What is wrong with it.
-    pub why: String,
 }
 
 /// Tasks of which everything stays.
@@ -296,7 +280,7 @@ pub fn execute(context: &Context, source: Option<&Source>, plan: &Plan) -> Resul
     if let Some(refused) = again.refused {
         return Err(old(refused));
     }
-    let is_other = |item: &&Candidate| !again.items.contains(item);
+    let is_other = |item: &&Leaving| !again.items.contains(item);
     let changed: Vec<PathBuf> = plan.items.iter().filter(is_other).map(|item| item.path.clone()).collect();
     if !changed.is_empty() || again.sweep != plan.sweep {
         return Err(Error::Changed { paths: changed, sweep: plan.sweep.clone() });

@@ -12,7 +12,7 @@ use crate::cluster::{Snapshot, State};
 use crate::joblog::Identity;
 use crate::safety;
 use crate::sweep::Evidence;
-use crate::terms::Known;
+use crate::terms::{Known, Unread};
 use crate::tracker::{self, Events, Limits, Run};
 use owners::Owners;
 
@@ -161,14 +161,14 @@ fn give_parameters(gathered: &mut Gathered, runs: &[Run], owners: &Owners) {
 }
 
 impl Gathered {
-    fn note(&mut self, what: &str, count: usize, dir: &Path, unread: &[tracker::Unread]) {
+    fn note(&mut self, what: &str, count: usize, dir: &Path, unread: &[Unread]) {
         if count > 0 {
             self.sources.push(format!("{count} {what} in {}", safety::escape_path(dir)));
         }
         self.note_unread(unread);
     }
 
-    fn note_unread(&mut self, unread: &[tracker::Unread]) {
+    fn note_unread(&mut self, unread: &[Unread]) {
         let told = unread.iter().take(TOLD);
         self.not_read
             .extend(told.map(|unread| format!("{}: {}", safety::escape_path(&unread.path), unread.why)));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::whereabouts::{Homes, Writers};
-use super::{Candidate, FRESH, Fresh, Stamp, Usable};
+use super::{FRESH, Fresh, Leaving, Stamp};
 use crate::checkpoint::{self, Checkpoint, Limits, Survey, Verdict};
 use crate::sweep::Evidence;
 use crate::sys::Glob;
@@ -35,11 +35,11 @@ pub struct Rules {
 #[derive(Default)]
 pub struct Leavings {
     /// What could go.
-    pub items: Vec<Candidate>,
+    pub items: Vec<Leaving>,
     /// What could, were it not so young.
     pub fresh: Vec<Fresh>,
     /// What is not whole and is still the last that can be used.
-    pub usable: Vec<Usable>,
+    pub usable: Vec<Leaving>,
 }
 
 impl Rules {
@@ -91,9 +91,9 @@ impl Rules {
                 None if is_newest(survey, &path, written)
                     && checkpoint::holds_weights(&path, &Limits::default()) =>
                 {
-                    left.usable.push(Usable { task, path, bytes, why });
+                    left.usable.push(Leaving { task, path, bytes, why, run_dir: dir.clone(), stamp });
                 }
-                None => left.items.push(Candidate { task, path, bytes, why, run_dir: dir.clone(), stamp }),
+                None => left.items.push(Leaving { task, path, bytes, why, run_dir: dir.clone(), stamp }),
             }
         }
         left.items.sort_by(|one, other| one.path.cmp(&other.path));
@@ -104,7 +104,7 @@ impl Rules {
         left.usable.sort_by(|one, other| one.path.cmp(&other.path));
         left.usable = outermost(left.usable, |item| &item.path);
         // Nothing goes that lies in what stays, and nothing that holds it.
-        let is_apart = |item: &Candidate| {
+        let is_apart = |item: &Leaving| {
             !left
                 .usable
                 .iter()
