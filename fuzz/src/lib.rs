@@ -389,6 +389,7 @@ fn tell(memory: &Memory, change: handover::sweep::memory::Change) {
         now: Time::from_unix(1_795_232_460).expect("a time"),
         zone: chrono::FixedOffset::east_opt(0).expect("a zone"),
         width: 80,
+        cuts: true,
         dir: PathBuf::from("/"),
         unicode: true,
     });

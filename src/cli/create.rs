@@ -23,11 +23,12 @@ const MOST: u64 = (1 << 20) + 1;
 #[command(after_help = "Examples:
   handover create
   handover create --focus 'warm-up schedule' --status 'watch: two tasks are slow' \\
-      --next 'Run `pytest tests/test_schedule.py`; 12 pass' --dead-end 'cosine: diverges at 2k steps'
+      --next 'Run `pytest tests/test_schedule.py`; 12 pass' \\
+      --dead-end 'cosine: diverges at 2k steps'
   handover create --body notes.md
   handover create --cluster cluster_state.txt --json
 
-Where another session holds the baton of this worktree it refuses (exit code 5) and changes
+Where another session holds the baton of this worktree it refuses (exit code 5) and changes \
 nothing: only the holder makes the next handover. What you have to say goes beside it:
   handover create --side --focus 'a leak in the loader' --hazard 'workers grow by 1 GB per hour'
 

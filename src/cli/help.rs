@@ -1,5 +1,7 @@
 //! What clap's own help leaves out: the verbs that stand below another.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Error};
 
@@ -21,8 +23,12 @@ pub fn inner_verbs(command: &Command) -> String {
 }
 
 /// Adds to what clap suggests for a word that is no verb: the verb below another
-/// that was meant. One of that very name is the only one suggested.
-pub fn suggest_inner(error: &mut Error) {
+/// that was meant. One of that very name is the only one suggested. `typed` is the
+/// whole command line.
+pub fn suggest_inner(error: &mut Error, typed: &[OsString]) {
+    if error.kind() == ErrorKind::ArgumentConflict {
+        return misspelt(error, typed);
+    }
     if error.kind() != ErrorKind::InvalidSubcommand {
         return;
     }
@@ -46,6 +52,39 @@ pub fn suggest_inner(error: &mut Error) {
     };
     suggested.push(full);
     error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(suggested));
+}
+
+/// A verb takes one word or a verb below it, and got two words. Where the first is
+/// nearly a verb below it, that was meant; clap speaks of the second as of a verb.
+fn misspelt(error: &mut Error, typed: &[OsString]) {
+    if error.get(ContextKind::InvalidSubcommand).is_none() {
+        return;
+    }
+    let command = Cli::command();
+    let mut words = typed.iter().skip(1).filter_map(|word| word.to_str());
+    let Some(verb) = words.find_map(|word| command.find_subcommand(word)) else { return };
+    let names: Vec<&str> = verb.get_subcommands().map(Command::get_name).collect();
+    let found = words.filter(|word| !word.starts_with('-')).find_map(|word| {
+        let near = names.iter().min_by_key(|name| distance(word, name))?;
+        let far = distance(word, near);
+        (far <= word.chars().count().min(near.len()) / 3).then_some((word, *near))
+    });
+    let usage = error.get(ContextKind::Usage).cloned();
+    let Some((word, near)) = found else {
+        *error = Error::raw(
+            ErrorKind::TooManyValues,
+            format!("'{}' takes one name or id, and got more\n", verb.get_name()),
+        )
+        .with_cmd(verb);
+        return;
+    };
+    *error = Error::new(ErrorKind::InvalidSubcommand).with_cmd(verb);
+    error.insert(ContextKind::InvalidSubcommand, ContextValue::String(word.to_owned()));
+    let full = format!("{} {near}", verb.get_name());
+    error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![full]));
+    if let Some(usage) = usage {
+        error.insert(ContextKind::Usage, usage);
+    }
 }
 
 /// How many letters one has to add, drop or change to get from one word to the other.
@@ -83,9 +122,10 @@ mod tests {
     use super::*;
 
     fn complaint(words: &[&str]) -> String {
-        let words = std::iter::once("handover").chain(words.iter().copied());
-        let mut error = super::super::command().try_get_matches_from(words).unwrap_err();
-        suggest_inner(&mut error);
+        let words: Vec<OsString> =
+            std::iter::once("handover").chain(words.iter().copied()).map(OsString::from).collect();
+        let mut error = super::super::command().try_get_matches_from(&words).unwrap_err();
+        suggest_inner(&mut error, &words);
         error.to_string()
     }
 
@@ -100,6 +140,95 @@ mod tests {
         assert_eq!(tip("frobnicate"), None);
         assert!(tip("creat").unwrap().contains("'create'"));
         assert!(complaint(&["create", "--no-such-option"]).contains("unexpected argument"));
+    }
+
+    #[test]
+    fn a_misspelt_verb_below_another_is_found_although_a_word_follows() {
+        let said = complaint(&["sweep", "pln", "5"]);
+        assert!(said.contains("unrecognized subcommand 'pln'"), "{said}");
+        assert!(said.contains("'sweep plan'"), "{said}");
+        let said = complaint(&["sweep", "--json", "prefligt", "train.sh"]);
+        assert!(said.contains("'sweep preflight'"), "{said}");
+        let said = complaint(&["sweep", "train_lr", "5"]);
+        assert!(said.contains("one name or id") && !said.contains("subcommand"), "{said}");
+    }
+
+    #[test]
+    fn the_options_of_every_command_stand_behind_its_own() {
+        let mut all = super::super::command();
+        all.build();
+        for (name, command) in commands(&all) {
+            let help = command.clone().render_long_help().to_string();
+            let own = help.find("\nOptions:").unwrap_or_else(|| panic!("{name}: {help}"));
+            let every = help.find("\nOptions of every command:").unwrap_or_else(|| panic!("{name}: {help}"));
+            assert!(own < every, "{name}: {help}");
+            for option in
+                ["-C <DIR>", "    --json", "-q, --quiet", "-v, --verbose", "    --color", "    --yes"]
+            {
+                let at = help.find(&format!("\n  {option}"));
+                assert!(at.is_some_and(|at| at > every), "{name} {option}: {help}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_that_it_understands_and_that_fit_a_terminal() {
+        let mut all = super::super::command();
+        all.build();
+        for (name, command) in commands(&all).into_iter().skip(1) {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let after = after.replace(" \\\n     ", "");
+            let examples: Vec<&str> = after.lines().filter(|line| line.starts_with("  ")).collect();
+            let own = format!("handover {name}");
+            assert!(examples.iter().any(|line| line.contains(&own)), "{name} has no example: {after}");
+            for example in examples {
+                let starts = ["  handover ", "| handover ", "(handover "];
+                let Some(at) = starts.iter().find_map(|start| Some(example.find(start)? + start.len() - 9))
+                else {
+                    continue;
+                };
+                let words = words(&example[at..]);
+                let parsed = super::super::command().try_get_matches_from(&words);
+                assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
+            }
+            let shown = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let widest = shown.lines().filter(|line| line.starts_with("  ")).map(str::len).max();
+            assert!(widest.is_some_and(|widest| widest <= 100), "{name}: {shown}");
+        }
+    }
+
+    /// All commands with their names as they are typed, the program itself first.
+    fn commands(command: &Command) -> Vec<(String, &Command)> {
+        fn add<'c>(all: &mut Vec<(String, &'c Command)>, above: &str, command: &'c Command) {
+            for inner in command.get_subcommands() {
+                let name = format!("{above} {}", inner.get_name()).trim_start().to_owned();
+                all.push((name.clone(), inner));
+                add(all, &name, inner);
+            }
+        }
+        let mut all = vec![(String::new(), command)];
+        add(&mut all, "", command);
+        all
+    }
+
+    /// The words of an example up to where the shell takes over.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for letter in line.chars() {
+            match (quote, letter) {
+                (None, '|' | '>' | '&' | ')') => break,
+                (None, '\'' | '"') => quote = Some(letter),
+                (Some(open), _) if open == letter => quote = None,
+                (None, ' ') => words.push(String::new()),
+                _ => words.last_mut().unwrap().push(letter),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        // What stands beside an example, for people.
+        let comment = line.find("    ").map(|at| line[..at].split_whitespace().count());
+        words.truncate(comment.unwrap_or(words.len()));
+        words
     }
 
     #[test]

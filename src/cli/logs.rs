@@ -32,8 +32,8 @@ use crate::verbs::{Context, snapshot, sweep};
     handover logs --patterns\n  \
     handover logs /scratch/logs --full --sbatch 16 > read.sh\n  \
     handover logs --merge handover-shards/48260/shard-*.jsonl\n\n\
-    Without a path: the files of logs.globs in the settings, by default logs/** and slurm-*.out.\n\
-    One file that is named is answered in JSON as {root: {class, file, line, offset, text, ..} or\n\
+    Without a path: the files of logs.globs in the settings, by default logs/** and slurm-*.out. \
+    One file that is named is answered in JSON as {root: {class, file, line, offset, text, ..} or \
     null, others: [..], ..}; everything else as {groups: [..], logs: [..], unread: [..], ..}.\n\n\
     It ends with one of these exit codes:\n  \
      0  the logs were read, whatever they say\n  \

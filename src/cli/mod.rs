@@ -54,6 +54,7 @@ struct Cli {
 
 /// Options of every verb.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Globals {
     /// Run as if started in this directory
     #[arg(short = 'C', value_name = "DIR", global = true)]
@@ -179,6 +180,7 @@ impl<'w> Session<'w> {
 /// Runs the program with these arguments, the first being its own name.
 pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let typed = arguments.clone();
     let wants_json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let parsed =
         command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
@@ -192,7 +194,7 @@ pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> Exit
         }
         // clap repeats what was typed, and that may hold anything.
         Err(mut e) => {
-            help::suggest_inner(&mut e);
+            help::suggest_inner(&mut e, &typed);
             let said = escape_lines(&e.render().to_string());
             output::complain(&if wants_json { output::error_line(&help::failure(&said)) } else { said });
             return Exit::Usage.into();
@@ -251,7 +253,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
 /// The whole command line, with the exit codes at the end of its help.
 fn command() -> clap::Command {
     let codes: String =
-        Exit::ALL.iter().map(|(exit, meaning)| format!("  {:>2}  {meaning}\n", exit.number())).collect();
+        Exit::ALL.iter().map(|(exit, meaning)| format!("  {:>3}  {meaning}\n", exit.number())).collect();
     let command = Cli::command();
     let inner = help::inner_verbs(&command);
     command.after_help(format!("{inner}Exit codes:\n{codes}"))

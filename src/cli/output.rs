@@ -24,9 +24,9 @@ impl Output {
     /// An output as the options say.
     pub fn new(world: &World, globals: &Globals) -> Output {
         let now = world.clock.now();
-        let width = world.environment.text("COLUMNS").and_then(|text| text.parse().ok());
-        let width =
-            width.or_else(|| io::stdout().is_terminal().then(sys::terminal_width).flatten()).unwrap_or(80);
+        let asked = world.environment.text("COLUMNS").and_then(|text| text.parse().ok());
+        let is_terminal = io::stdout().is_terminal();
+        let width = asked.or_else(|| is_terminal.then(sys::terminal_width).flatten()).unwrap_or(80);
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| {
             world.environment.text(name).map(|text| text.to_ascii_lowercase()).filter(|text| !text.is_empty())
         });
@@ -40,7 +40,8 @@ impl Output {
                 zone: world.clock.zone_at(now),
                 dir: world.environment.current_dir().clone(),
                 width: usize::clamp(width, 40, 400),
-                unicode: is_utf8 && io::stdout().is_terminal(),
+                cuts: is_terminal || asked.is_some(),
+                unicode: is_utf8 && is_terminal,
             },
         }
     }

@@ -19,7 +19,7 @@ use crate::verbs::snapshot;
     handover snapshot\n  \
     handover snapshot --cluster cluster_state.txt --json\n  \
     handover snapshot --script > cluster_snapshot.sh    for the cluster side: bash cluster_snapshot.sh\n\n\
-    The exit code is 7 if the jobs are unknown, because Slurm or the state file gave no answer. It is\n\
+    The exit code is 7 if the jobs are unknown, because Slurm or the state file gave no answer. It is \
     0 where there is neither, and no cluster in the settings: then there is nothing to be known.")]
 pub struct SnapshotArgs {
     #[command(flatten)]

@@ -76,7 +76,10 @@ pub fn listed(view: &View, outcome: &list::Outcome) -> String {
         // Key, age and state take 50 columns; the rest is shared.
         let is_held = |row: &list::Row| row.baton != list::RowBaton::Free;
         let taken = if outcome.handovers.iter().any(is_held) { 61 } else { 52 };
-        let room = view.width.saturating_sub(taken).max(24);
+        let room = view.room_beside(taken, 24);
+        // A short name leaves its room to the focus, a long one takes half of it.
+        let name = |row: &list::Row| one_line(row.worktree.as_deref().unwrap_or("?"), room / 2);
+        let widest = outcome.handovers.iter().map(|row| name(row).chars().count()).max().unwrap_or(0);
         for row in &outcome.handovers {
             let (state, style) = match row.state {
                 list::RowState::Current => ("current", Style::Good),
@@ -92,14 +95,12 @@ pub fn listed(view: &View, outcome: &list::Outcome) -> String {
             };
             let about =
                 row.problem.as_deref().or(row.focus.as_deref()).or(row.branch.as_deref()).unwrap_or_default();
-            let worktree = one_line(row.worktree.as_deref().unwrap_or("?"), room / 3);
-            let left = room.saturating_sub(worktree.chars().count());
             table.row([
                 row.key.to_string(),
                 row.created.map_or("?".to_owned(), |created| created.age(view.now).to_string()),
                 format!("{}{held}", paint(style, state)),
-                worktree,
-                clip(&escape(about), left.max(12)),
+                name(row),
+                clip(&escape(about), room.saturating_sub(widest).max(12)),
             ]);
         }
         out.push_str(&table.render());

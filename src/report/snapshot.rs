@@ -415,7 +415,7 @@ fn rows_of<const N: usize>(
         shown().map(|row| width(&row[column])).chain([columns[column].0.len()]).max().unwrap_or(0)
     };
     let others: usize = (0..N).filter(|column| *column != flexible).map(|column| widest(column) + 2).sum();
-    let room = view.width.saturating_sub(others + 2).max(8);
+    let room = view.room_beside(others + 2, 8);
     let mut table = Table::new(columns);
     for row in shown() {
         let mut row = row.clone();

@@ -16,11 +16,23 @@ pub struct View {
     pub width: usize,
     /// Where the user stands; paths below it are shown from there.
     pub dir: PathBuf,
+    /// True if table cells are cut to that width: on a terminal, or where `COLUMNS`
+    /// asks for it. What goes into a pipe or a file is whole.
+    pub cuts: bool,
     /// True if block characters come through: a terminal with UTF-8.
     pub unicode: bool,
 }
 
+/// So long a cell may be where nothing is cut to the width.
+const LONGEST_CELL: usize = 1000;
+
 impl View {
+    /// Columns that are left for the one cell of a table that gives way, where the
+    /// others take `taken`; at least `least`.
+    pub fn room_beside(&self, taken: usize, least: usize) -> usize {
+        if self.cuts { self.width.saturating_sub(taken).max(least) } else { LONGEST_CELL }
+    }
+
     /// A path for people: from where they stand, if it lies below.
     pub fn path(&self, path: &Path) -> String {
         match path.strip_prefix(&self.dir) {

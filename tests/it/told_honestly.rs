@@ -40,6 +40,19 @@ fn files_that_are_not_committed_are_named_when_a_handover_is_made() {
 }
 
 #[test]
+fn a_table_is_cut_to_the_terminal_and_whole_in_a_pipe() {
+    let sandbox = Sandbox::new();
+    let focus = "a warm-up schedule that is long enough to leave no room beside the key of its handover";
+    sandbox.handover(["create", "--focus", focus]).expect(0);
+    let listed = sandbox.handover(["list"]).expect(0);
+    assert!(!listed.stdout().contains(focus), "{listed}");
+    assert!(listed.stdout().lines().all(|line| line.chars().count() <= 80), "{listed}");
+    sandbox.set("COLUMNS", "");
+    let listed = sandbox.handover(["list"]).expect(0);
+    assert!(listed.stdout().contains(focus), "{listed}");
+}
+
+#[test]
 fn the_document_lists_the_commits_against_the_base() {
     let sandbox = Sandbox::new();
     sandbox.git(["switch", "--quiet", "-c", "lr"]);

@@ -24,8 +24,8 @@ use crate::verbs::sweep::checkpoints::{self, OfSweep, Options, Outcome};
     handover sweep checkpoints runs --json\n  \
     handover sweep checkpoints runs --full --sbatch 16 > check.sh\n  \
     handover sweep checkpoints --merge handover-shards/48251/shard-*.jsonl\n\n\
-    Without a folder: those of sweeps.runs in the settings, else outputs, runs, checkpoints,\n\
-    results, lightning_logs. A word that is no folder is the name or id of a sweep; a folder with\n\
+    Without a folder: those of sweeps.runs in the settings, else outputs, runs, checkpoints, \
+    results, lightning_logs. A word that is no folder is the name or id of a sweep; a folder with \
     such a name is ./NAME. The exit code is 3 if something was refused or could not be read.")]
 pub struct CheckpointsArgs {
     /// Folders of runs; or a sweep, by its id, that of a task or job, or its name

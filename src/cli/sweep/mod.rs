@@ -28,7 +28,7 @@ use crate::verbs::sweep::{self, examine::Place};
     handover sweep train_lr\n  \
     handover sweep 48251 --json\n  \
     sacct -P -D -S now-7days --format=ALL | handover sweep --accounting -\n\n\
-    At least 3 jobs that are no array must share a name to be a sweep. The exit code is 1 if\n\
+    At least 3 jobs that are no array must share a name to be a sweep. The exit code is 1 if \
     somebody must intervene in the sweep that was asked for, 7 if neither the queue nor accounting gave an answer.")]
 pub struct SweepArgs {
     #[command(subcommand)]

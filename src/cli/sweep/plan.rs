@@ -19,8 +19,8 @@ use crate::verbs::sweep::submit;
     handover sweep plan train_lr --json\n  \
     handover sweep plan 48251 --mended missing-module\n  \
     handover sweep plan 48251 --submit 3f9a0c1d2e4b\n\n\
-    The exit code is 0 if no decision is required, 3 if there is something to do, 1 if somebody\n\
-    must intervene. With --submit it is 0 if every line was done, 6 if one failed, 5 if the plan\n\
+    The exit code is 0 if no decision is required, 3 if there is something to do, 1 if somebody \
+    must intervene. With --submit it is 0 if every line was done, 6 if one failed, 5 if the plan \
     is another one now or was submitted before.")]
 pub struct PlanArgs {
     /// An array's id, the id of a task or job, a name, or the start of one

@@ -9,9 +9,9 @@ use crate::verbs::Context;
 use crate::verbs::sweep::page;
 use crate::verbs::sweep::report::{self, Edits, Options};
 
-/// Report on one sweep in eight parts, as Markdown; or keep the page of all live ones
+/// Report on one sweep as Markdown, or keep the page of all live ones
 ///
-/// Scope and ids; timeline; failures and thresholds; decision and rationale; intervention;
+/// Eight parts: scope and ids; timeline; failures and thresholds; decision and rationale; intervention;
 /// completion and artefact integrity; learnings and anomalies; every command and file looked at.
 /// If nothing that matters changed since the last report, only that is said, and a file is left
 /// as it is.
@@ -24,8 +24,8 @@ use crate::verbs::sweep::report::{self, Edits, Options};
     handover sweep report 48251\n  \
     handover sweep report train_lr --output reports/train_lr.md\n  \
     handover sweep report --page\n\n\
-    The exit code is 1 if somebody must intervene, 5 if a file is not ours to write: a link, text\n\
-    of others without a marked place, or a part of ours that somebody has changed. With --page it\n\
+    The exit code is 1 if somebody must intervene, 5 if a file is not ours to write: a link, text \
+    of others without a marked place, or a part of ours that somebody has changed. With --page it \
     is 0 once the page is kept, whatever it says of its sweeps.")]
 pub struct ReportArgs {
     /// An array's id, the id of a task or job, a name, or the start of one

@@ -71,7 +71,7 @@ fn table(view: &View, sweeps: &[Sweep], glances: &[Glance], again: &str) -> Stri
     let widest = |column: usize| {
         cells.iter().map(|row| width(&row[column])).chain([headings[column]]).max().unwrap_or(0)
     };
-    let room = view.width.saturating_sub((0..7).map(widest).sum::<usize>() + 14).max(8);
+    let room = view.room_beside((0..7).map(widest).sum::<usize>() + 14, 8);
     for (sweep, [key, done, failed, run, wait, median, health]) in shown.iter().zip(cells) {
         table.row([key, name(sweep, room), done, failed, run, wait, median, health]);
     }
