@@ -82,6 +82,31 @@ fn a_cause_is_named_with_its_place_and_no_log_is_read_twice() {
     assert_eq!((squeue.calls().len(), sacct.calls().len()), (3, 3));
 }
 
+/// What accounting shows of a kill is a sample, as little as it is: what the job had
+/// asked for tells whether it can have been for memory. `sweep` says the same.
+#[test]
+fn a_kill_far_below_the_memory_that_was_asked_for_is_not_told_as_one_for_memory() {
+    let rows = accounting(&[("8_0", 9, "FAILED", "9:0"), ("8_1", 10, "COMPLETED", "0:0")]);
+    let batch = "8_0.batch|9.batch|||FAILED|9:0||100||||||gpu01|batch\n".replace("||gpu01", "|17408K|gpu01");
+    let rows = rows + &batch.replace('|', handover::cluster::sacct::DELIMITER);
+    let (sandbox, _, sacct) = slurm(&[queue(&[])], &[rows]);
+    let fields = ["8_0", "ai", "1", "mem=600M", "mem=600M", "600M", "sbatch train.sh"];
+    let sacct = sacct.answers_to("*ReqMem*", fields.join(handover::cluster::sacct::DELIMITER) + "\n");
+    let line = "/var/spool/slurm/job9/slurm_script: line 4: 4711 Killed    python3 train.py\n";
+    write_at(&sandbox, "logs/lr_8_0.out", line, 30);
+    let first = told(&sandbox.handover(ONCE).expect(0));
+    let [cause] = of(&first, "cause")[..] else { panic!("{first:#?}") };
+    assert_eq!(cause["cause"]["class"], "killed-unconfirmed", "{cause:#}");
+    assert!(cause["cause"]["sentence"].as_str().unwrap().ends_with("hardly for memory"), "{cause:#}");
+    let sweep = sandbox.handover(["sweep", "8", "--json", "--cluster", "local"]).data();
+    assert_eq!(sweep["examined"]["causes"][0]["class"], "killed-unconfirmed", "{sweep:#}");
+    let asked = || sacct.calls().iter().filter(|call| call.contains("ReqMem")).count();
+    let before = asked();
+    sandbox.advance("1h");
+    assert_eq!(told(&sandbox.handover(ONCE).expect(0)), [], "nothing changed");
+    assert_eq!(asked(), before, "what a job asked for does not change");
+}
+
 #[test]
 fn running_tasks_tell_how_far_they_are_and_what_is_the_matter_once() {
     let running = queue(&[("8_0", 9, "RUNNING", "None"), ("8_1", 10, "RUNNING", "None")]);

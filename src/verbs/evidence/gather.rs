@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::threads::THREADS;
 use super::{
-    Again, Places, Results, asked, identities, parameters, recorded, results, tracked, whereabouts, work_dirs,
+    Again, Asked, Places, Results, add_asked_memory, identities, parameters, recorded, results, tracked,
+    whereabouts, work_dirs,
 };
 use crate::checkpoint;
 use crate::cluster::{self, Look, Snapshot, State};
@@ -153,7 +154,7 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathe
         None => {}
     }
     let known = chosen.iter().copied().zip(&who).collect::<BTreeMap<_, _>>();
-    asked::add(ground, sweep, &mut gathered);
+    gathered.calls += add_asked_memory(ground, sweep, &mut gathered.evidence, &mut Asked::new());
     tracked::add(ground, snapshot, &mut gathered, &known);
     recorded::add(ground, &mut gathered, &known);
     gathered

@@ -16,6 +16,7 @@ mod whereabouts;
 mod work_dirs;
 
 pub use again::Again;
+pub use asked::{Asked, add_asked_memory};
 pub use gather::{Gathered, Ground, Wanted, gather, gather_again, track};
 pub use identities::known as identity;
 pub use parameters::read as parameters;

@@ -13,7 +13,7 @@ use crate::joblog::{Extent, Identity, Progress};
 use crate::sweep::{self, Evidence, Looked, Parameters, Sweep};
 use crate::sys::{FileError, World, read_regular};
 use crate::terms::{JobId, Known, Seconds, TaskIds, Time};
-use crate::verbs::evidence::{self, Again, Ground, Places};
+use crate::verbs::evidence::{self, Again, Asked, Ground, Places};
 
 /// So many tasks that are over are read at one look; the others at the next.
 const MOST_ENDED: usize = 5_000;
@@ -60,6 +60,8 @@ pub(super) struct Study {
     followed: BTreeMap<u32, JobId>,
     /// Work directories of jobs that were seen in the queue: a few of them.
     work_dirs: BTreeSet<PathBuf>,
+    /// What jobs of which tasks were killed had asked for.
+    asked: Asked,
     changed: bool,
 }
 
@@ -90,6 +92,9 @@ struct Stored {
     /// The ids under which tasks go on.
     #[serde(default)]
     followed: BTreeMap<u32, JobId>,
+    /// What jobs of which tasks were killed had asked for, where Slurm knew it.
+    #[serde(default)]
+    asked: Asked,
 }
 
 /// What a look found.
@@ -119,9 +124,9 @@ impl Study {
     pub fn read(path: &Path, key: &str) -> Study {
         let stored = read_regular(path, MOST).ok().flatten().and_then(|bytes| read_bytes(&bytes));
         let stored = stored.filter(|stored| stored.key == key);
-        let Some(Stored { tasks, jobs, followed, .. }) = stored else { return Study::default() };
+        let Some(Stored { tasks, jobs, followed, asked, .. }) = stored else { return Study::default() };
         let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
-        Study { tasks, jobs, followed, ..Study::default() }
+        Study { tasks, jobs, followed, asked, ..Study::default() }
     }
 
     /// Writes what was read of tasks that are over, if anything is new.
@@ -136,6 +141,13 @@ impl Study {
             tasks: over.take(MOST_KEPT).map(|(member, read)| (*member, read.clone())).collect(),
             jobs: self.jobs.values().take(MOST_KEPT).cloned().collect(),
             followed: self.followed.clone(),
+            // Where nobody knew it, the next watch may have more luck.
+            asked: self
+                .asked
+                .iter()
+                .filter(|(_, memory)| memory.is_some())
+                .map(|(id, memory)| (*id, *memory))
+                .collect(),
         };
         if let Some(folder) = path.parent() {
             world.files.ensure_dir(folder)?;
@@ -219,6 +231,9 @@ impl Study {
         self.results(ground, snapshot, sweep, &gathered.evidence, is_last);
         self.forget_jobs(&gathered.evidence);
         self.give_out(&mut gathered.evidence);
+        let known = self.asked.len();
+        gathered.calls += evidence::add_asked_memory(ground, sweep, &mut gathered.evidence, &mut self.asked);
+        self.changed |= self.asked.len() > known;
         let file = evidence::parameters(ground.sweeps, &ground.roots);
         let file = if sweep.array().is_some() { file.fitted(&sweep.look.all()) } else { file };
         gathered.not_read.extend(file.problems);
