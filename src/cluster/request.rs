@@ -174,7 +174,9 @@ pub enum Trial {
 
 /// Asks Slurm whether it would take a script, without submitting it.
 pub(super) fn try_out(asker: &Asker, dir: &Path, words: &[String]) -> Known<Trial> {
-    let spawn = asker.spawn("sbatch").arg("--test-only").args(words).dir(dir);
+    // What it says is for a person, times and all.
+    let spawn = asker.spawn("sbatch").set("SLURM_TIME_FORMAT", "standard");
+    let spawn = spawn.arg("--test-only").args(words).dir(dir);
     let finished = match asker.run(spawn) {
         Ok(finished) => finished,
         Err(nothing) => return nothing.known(),

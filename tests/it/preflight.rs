@@ -1,5 +1,7 @@
 //! `handover sweep preflight`: what is looked at before a sweep is submitted.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::support::{Sandbox, cluster};
 
 const SCRIPT: &str =
@@ -196,6 +198,22 @@ fn what_is_no_script_is_said_for_what_it_is() {
         let answer = sandbox.handover(["sweep", "preflight", name]).expect(2);
         assert!(answer.stderr().contains(words) && answer.stderr().contains("hint:"), "{answer}");
     }
+}
+
+#[test]
+fn what_sbatch_says_of_the_start_has_a_time_that_people_read() {
+    let sandbox = sandbox();
+    let bin = sandbox.root().join("doing");
+    let says = "#!/bin/sh\necho \"sbatch: Job 17 to start at time as $SLURM_TIME_FORMAT\" >&2\n";
+    let path = sandbox.write(bin.join("sbatch"), says);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.prefix_path(&bin);
+    let data = sandbox.handover(["sweep", "preflight", "train.sh", "--json"]).data();
+    let (verdict, text) = verdict(&data, "sbatch --test-only");
+    assert_eq!(
+        (verdict.as_str(), text.as_str()),
+        ("well", "it would be taken: Job 17 to start at time as standard")
+    );
 }
 
 #[test]
