@@ -84,7 +84,8 @@ impl<'j> Group<'j> {
             add(format!("{} tasks", self.tasks.len()));
         }
         if let (Some((least, most)), Times::Told) = (self.elapsed, times) {
-            let span = if least == most { most.to_string() } else { format!("{least} to {most}") };
+            let (least, most) = (least.to_string(), most.to_string());
+            let span = if least == most { most } else { format!("{least} to {most}") };
             add(job.limit.map_or(span.clone(), |limit| format!("{span} of {limit}")));
         }
         if !self.nodes.is_empty() {
@@ -101,5 +102,24 @@ impl<'j> Group<'j> {
             add(format!("works in {}", code_span(&clip(dir, 100))));
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_that_reads_alike_at_both_ends_is_told_as_one_time() {
+        let job = |task: u32, elapsed: u32| -> JobFact {
+            let text = format!(
+                r#"{{"id":"2_{task}","name":"lr","state":"RUNNING","partition":"ai","elapsed":{elapsed},
+                    "limit":7200,"nodes":"gpu01","restarts":0}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        let line = |second: u32| groups(&[job(1, 226), job(2, second)])[0].line(Times::Told);
+        assert_eq!(line(225), "`2_[1,2]` RUNNING `lr`, 2 tasks, 3 min of 2 h, on `gpu01`");
+        assert_eq!(line(300), "`2_[1,2]` RUNNING `lr`, 2 tasks, 3 min to 5 min of 2 h, on `gpu01`");
     }
 }

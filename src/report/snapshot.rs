@@ -140,7 +140,9 @@ fn running_row(label: String, jobs: &[&Job]) -> [String; 7] {
     let first = jobs[0];
     let ran = jobs.iter().filter_map(|job| job.elapsed);
     let ran = match (ran.clone().min(), ran.max()) {
-        (Some(least), Some(most)) if least != most => format!("{} .. {}", least.short(), most.short()),
+        (Some(least), Some(most)) if least.short() != most.short() => {
+            format!("{} .. {}", least.short(), most.short())
+        }
         (Some(only), _) => only.short(),
         _ => "?".to_owned(),
     };
