@@ -93,9 +93,10 @@ fn secrets_in_documented_formats_are_found() {
     for line in text.lines().skip(1) {
         let fields: Vec<&str> = line.split('\t').collect();
         let [id, provider, family, context, secret] = fields[..] else { panic!("{line}") };
-        let context =
-            back(context).replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t").replace('\0', "\\");
-        let secret = back(secret);
+        let plain = |text: &str| {
+            back(text).replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t").replace('\0', "\\")
+        };
+        let (context, secret) = (plain(context), plain(secret));
         assert!(context.contains(&secret), "{id} holds no secret");
         let family = usize::from(family != "ml");
         all[family] += 1;
@@ -105,14 +106,14 @@ fn secrets_in_documented_formats_are_found() {
             found[family] += 1;
         }
     }
-    assert!(all[0] >= 350 && all[1] >= 150, "{all:?}");
+    assert!(all[0] >= 700 && all[1] >= 150, "{all:?}");
     assert!(found[0] * 100 >= all[0] * 98, "{found:?} of {all:?}, missed: {missed:?}");
     assert!(found[1] * 100 >= all[1] * 90, "{found:?} of {all:?}, missed: {missed:?}");
 }
 
 #[test]
 fn ordinary_lines_hold_no_secret() {
-    for (name, least, most) in [("ordinary.txt", 10_000, 1), ("negatives.txt", 2_400, 2)] {
+    for (name, least, most) in [("ordinary.txt", 10_000, 1), ("negatives.txt", 2_580, 2)] {
         let text = fixture(name);
         assert!(text.lines().count() >= least, "{name}");
         let taken: Vec<&str> = text.lines().filter(|line| !secrets_in(line.as_bytes()).is_empty()).collect();

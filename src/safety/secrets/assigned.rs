@@ -10,8 +10,21 @@ pub(super) struct Assigned {
     pub value: Range<usize>,
     /// True if quotes stand around the value.
     pub is_quoted: bool,
-    /// True if nothing but a mark stands between name and value, as in a shell: no prose.
-    pub is_tight: bool,
+    /// How it is given.
+    pub form: Form,
+}
+
+/// How a value is given to its name: the less the form says, the more the value has to prove itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// By a mark with nothing else around it, or as an argument: `NAME=value`, `--name value`.
+    Tight,
+    /// By a mark as prose and tables have it too: `name: value`.
+    Loose,
+    /// By a blank in a line of a configuration, in a command that sets something, or by a comparison.
+    Line,
+    /// By a blank alone, within words.
+    Prose,
 }
 
 /// Longest names and values that are looked at, in bytes.
@@ -19,25 +32,49 @@ const LONGEST_NAME: usize = 80;
 const LONGEST_VALUE: usize = 1500;
 /// Blanks between name, mark and value: tables have many.
 const MOST_BLANKS: usize = 40;
+/// Longest text between a name and its mark: `[None]`, `for 'https://host'`, in bytes.
+const LONGEST_BETWEEN: usize = 60;
 
 /// What is given to the name in which the place stands; `None` if nothing is.
 pub(super) fn assigned(text: &[u8], at: usize) -> Option<Assigned> {
     let name = name_around(text, at)?;
     let is_option = text[..name.start].ends_with(b"-") || text[name.clone()].starts_with(b"-");
     let begin = name.start + text[name.clone()].iter().take_while(|byte| **byte == b'-').count();
-    let takes_blank = is_option || is_set(text, begin, name.end) || is_netrc(text, begin);
+    let is_argument = is_option || is_set(text, begin, name.end) || is_netrc(text, begin);
     let is_tag = text[..begin].ends_with(b"<");
     // A part of a name with colons: `arn:aws:..:secret:NAME`.
     if text[..begin].ends_with(b":") && text.get(name.end) == Some(&b':') {
         return None;
     }
-    let (mark, after) = mark(text, name.end, takes_blank, is_tag)?;
+    let (form, after) = mark(text, name.end, is_tag)?;
     let (value, is_quoted) = value(text, after)?;
+    let form = match form {
+        Form::Prose if is_argument => Form::Tight,
+        Form::Prose if fills_line(text, begin, value.end) || is_of_command(text, begin) => Form::Line,
+        form => form,
+    };
     // `user:<password>@host` has no end of the tag.
     if is_tag && text.get(name.end) == Some(&b'>') && !text[value.end..].starts_with(b"</") {
         return None;
     }
-    Some(Assigned { name: begin..name.end, value, is_quoted, is_tight: mark == Mark::Tight })
+    Some(Assigned { name: begin..name.end, value, is_quoted, form })
+}
+
+/// True if name and value are all that stands in their line.
+fn fills_line(text: &[u8], begin: usize, end: usize) -> bool {
+    let is_quote = |byte: &&u8| matches!(byte, b'"' | b'\'');
+    let before = text[..begin].iter().rev().take(MOST_BLANKS).find(|byte| !matches!(byte, b' ' | b'\t'));
+    let behind = text[end..].iter().find(|byte| !is_quote(byte));
+    matches!(before, None | Some(b'\n')) && matches!(behind, None | Some(b'\n' | b'\r'))
+}
+
+/// True if a command stands before the name that gives it the next word: `config set NAME value`.
+fn is_of_command(text: &[u8], begin: usize) -> bool {
+    let near = &text[begin.saturating_sub(120)..begin];
+    let line = &near[near.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)..];
+    [" set ", " modify ", " config ", " --set ", " configure ", " add-env "]
+        .iter()
+        .any(|word| line.windows(word.len()).any(|part| part == word.as_bytes()))
 }
 
 fn is_name(byte: u8) -> bool {
@@ -59,58 +96,114 @@ fn name_around(text: &[u8], at: usize) -> Option<Range<usize>> {
     (before < LONGEST_NAME && behind < LONGEST_NAME).then_some(start..at + behind)
 }
 
-#[derive(PartialEq, Eq)]
-enum Mark {
-    Tight,
-    Loose,
-}
-
 /// The mark behind a name, and where the value may begin.
-fn mark(text: &[u8], from: usize, takes_blank: bool, is_tag: bool) -> Option<(Mark, usize)> {
+fn mark(text: &[u8], from: usize, is_tag: bool) -> Option<(Form, usize)> {
     let rest = &text[from..];
     let starts = |at: usize, with: &[u8]| rest.get(at..).is_some_and(|rest| rest.starts_with(with));
-    let mut at = 0;
     // What closes the name: quotes, also escaped ones, and brackets.
-    let mut closed = false;
+    let closing = closing(rest)?;
+    let blanks = |at: usize| {
+        rest.get(at..)
+            .map_or(0, |rest| rest.iter().take(MOST_BLANKS).take_while(|b| matches!(b, b' ' | b'\t')).count())
+    };
+    let between = between(&rest[closing..]);
+    let gap = blanks(closing + between);
+    let mark = closing + between + gap;
+    let is_closed = closing > 0;
+    let done = |form: Form, width: usize| {
+        let behind = mark + width + blanks(mark + width);
+        Some((form, from + behind))
+    };
+    if let Some(width) = pair(&rest[closing..]) {
+        return Some((Form::Loose, from + closing + width + blanks(closing + width)));
+    }
+    let width = match rest.get(mark)? {
+        b'=' if starts(mark, b"=>") => 2,
+        // A comparison says what is expected; only between quotes is it a value.
+        b'=' if starts(mark, b"==") => {
+            let behind = mark + 2 + blanks(mark + 2);
+            return matches!(rest.get(behind), Some(b'"' | b'\'')).then_some((Form::Line, from + behind));
+        }
+        b':' if starts(mark, b":=") => 2,
+        b'?' | b'+' if starts(mark + 1, b"=") => 2,
+        // `the password is X`: the value has to prove itself.
+        b'i' if gap > 0 && !is_closed && starts(mark, b"is ") => return done(Form::Loose, 2),
+        b':' if starts(mark, b"::") => return None,
+        b':' => 1 + annotation(&rest[mark + 1..]),
+        b'=' => 1,
+        b'%' if starts(mark, b"%3D") || starts(mark, b"%3d") => 3,
+        b',' if is_closed => 1,
+        b'>' if gap == 0 && !is_closed && is_tag => 1,
+        // A prompt: `secret_access_key> X`.
+        b'>' if gap == 0 && !is_closed && starts(mark, b"> ") => return done(Form::Loose, 1),
+        b')' if starts(mark, b") = ") => 4,
+        _ if gap > 0 && !is_closed => return done(Form::Prose, 0),
+        _ => return None,
+    };
+    let is_loose = gap > 0 || blanks(mark + width) > 0 || rest.get(mark) == Some(&b':');
+    done(if is_loose { Form::Loose } else { Form::Tight }, width)
+}
+
+/// How many bytes close a name: quotes, brackets. `None` if it goes on.
+fn closing(rest: &[u8]) -> Option<usize> {
+    let mut at = 0;
     while let Some(byte) =
-        rest.get(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'*'))
+        rest.get(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b']' | b'}' | b'*'))
     {
         if *byte == b'\\' && !matches!(rest.get(at + 1), Some(b'"' | b'\'' | b'\\')) {
             return None;
         }
-        closed = true;
         at += 1;
         if at > 6 {
             return None;
         }
     }
-    let blanks = |at: usize| {
-        rest.get(at..)
-            .map_or(0, |rest| rest.iter().take(MOST_BLANKS).take_while(|b| matches!(b, b' ' | b'\t')).count())
-    };
-    let gap = blanks(at);
-    let mark = at + gap;
-    let width = match rest.get(mark)? {
-        b'=' if starts(mark, b"=>") => 2,
-        b'=' if starts(mark, b"==") => return None,
-        b':' if starts(mark, b":=") => 2,
-        b'?' | b'+' if starts(mark + 1, b"=") => 2,
-        // `the password is X`: the value has to prove itself.
-        b'i' if gap > 0 && !closed && starts(mark, b"is ") => 2,
-        b':' if starts(mark, b"::") => return None,
-        b'=' | b':' => 1,
-        b'%' if starts(mark, b"%3D") || starts(mark, b"%3d") => 3,
-        b',' if closed => 1,
-        b'>' if gap == 0 && !closed && is_tag => 1,
-        b')' if starts(mark, b") = ") => 4,
-        _ if takes_blank && gap > 0 => 0,
-        _ => return None,
-    };
-    let behind = blanks(mark + width);
-    let is_prose = rest.get(mark) == Some(&b'i');
-    let is_tight =
-        !is_prose && gap == 0 && behind == 0 && width > 0 && rest.get(mark) != Some(&b':') || width == 0;
-    Some((if is_tight { Mark::Tight } else { Mark::Loose }, from + mark + width + behind))
+    Some(at)
+}
+
+/// How many bytes stand between a name and its mark: the default of a prompt
+/// (`Key [None]: X`), a subscript (`api_key['x'] = X`), whose it is (`password for ann: X`).
+fn between(rest: &[u8]) -> usize {
+    let near = &rest[..rest.len().min(LONGEST_BETWEEN)];
+    let near = &near[..near.iter().position(|byte| *byte == b'\n').unwrap_or(near.len())];
+    let blank = usize::from(near.starts_with(b" "));
+    if near[blank..].starts_with(b"[") {
+        let end = near.iter().position(|byte| *byte == b']').map_or(0, |at| at + 1);
+        let next = near[end..].iter().find(|byte| **byte != b' ');
+        return if matches!(next, Some(b'=' | b':')) { end } else { 0 };
+    }
+    if near.starts_with(b" for ") {
+        return near.windows(2).position(|two| two == b": ").unwrap_or(0);
+    }
+    0
+}
+
+/// How many bytes of `name: str = ` stand behind the colon: a type and a mark.
+fn annotation(rest: &[u8]) -> usize {
+    let is_of_type = |byte: &&u8| byte.is_ascii_alphanumeric() || b" _[].|&'<>".contains(byte);
+    let length = rest.iter().take(LONGEST_BETWEEN).take_while(is_of_type).count();
+    let is_type = rest[..length].iter().any(u8::is_ascii_alphabetic) && rest[..length].ends_with(b" ");
+    if is_type && rest.get(length) == Some(&b'=') && rest.get(length + 1) != Some(&b'=') {
+        length + 1
+    } else {
+        0
+    }
+}
+
+/// How many bytes lead from a name to the value of its pair: `name: X\n value: `, `<name>X</name><value>`.
+fn pair(rest: &[u8]) -> Option<usize> {
+    let mut at = rest.iter().take(LONGEST_BETWEEN).take_while(|byte| b" \t\r\n,\"'\\".contains(byte)).count();
+    if let Some(end) = [&b"</name>"[..], b"</key>"].into_iter().find(|end| rest[at..].starts_with(end)) {
+        at += end.len();
+        at += rest[at..].iter().take(LONGEST_BETWEEN).take_while(|byte| b" \t\r\n<".contains(byte)).count();
+    } else if at == 0 {
+        return None;
+    }
+    let word = [&b"value"[..], b"Value", b"string"].into_iter().find(|word| rest[at..].starts_with(word))?;
+    at += word.len();
+    at += rest[at..].iter().take(4).take_while(|byte| b"\"'\\".contains(byte)).count();
+    at += rest[at..].iter().take(4).take_while(|byte| **byte == b' ').count();
+    matches!(rest.get(at), Some(b':' | b'=' | b'>')).then_some(at + 1)
 }
 
 /// True if the name is given its value by a blank: `setenv NAME value`, `bindpw value`.
@@ -121,7 +214,11 @@ fn is_set(text: &[u8], begin: usize, end: usize) -> bool {
         || before.ends_with(b" set ")
         || before.ends_with(b"--local ")
         || text[begin..end].ends_with(b"authtoken")
-        || is_line && matches!(&text[begin..end], b"bindpw" | b"rootpw" | b"password")
+        || is_line
+            && matches!(
+                &text[begin..end],
+                b"bindpw" | b"rootpw" | b"password" | b"requirepass" | b"masterauth"
+            )
 }
 
 /// True if the name stands in a `.netrc`: `machine HOST login NAME password SECRET`, also over lines.
@@ -132,7 +229,7 @@ fn is_netrc(text: &[u8], begin: usize) -> bool {
 }
 
 fn value(text: &[u8], from: usize) -> Option<(Range<usize>, bool)> {
-    let mut at = from;
+    let mut at = from + block_scalar(&text[from..]);
     // Strings of Python, and quotes that are escaped.
     if matches!(text.get(at), Some(b'b' | b'f' | b'r' | b'u'))
         && matches!(text.get(at + 1), Some(b'"' | b'\''))
@@ -169,4 +266,13 @@ fn value(text: &[u8], from: usize) -> Option<(Range<usize>, bool)> {
     };
     let length = rest.iter().position(ends).unwrap_or(rest.len());
     (length > 0).then_some((start..start + length, quote.is_some()))
+}
+
+/// How many bytes lead from `|` behind a name of YAML to the text in the lines below.
+fn block_scalar(rest: &[u8]) -> usize {
+    let head = rest.iter().take(4).take_while(|byte| b"|>-+".contains(byte)).count();
+    if head == 0 || !matches!(rest[0], b'|' | b'>') || !matches!(rest.get(head), Some(b'\n')) {
+        return 0;
+    }
+    head + 1 + rest[head + 1..].iter().take(MOST_BLANKS).take_while(|byte| **byte == b' ').count()
 }

@@ -21,6 +21,8 @@ enum Takes {
     Behind(&'static [&'static str]),
     /// As `NAME:PASSWORD` behind `-u`.
     User,
+    /// As `NAMEsPASSWORD` behind one of these options, with the sign s between.
+    Joined(&'static [&'static str], u8),
     /// As its last word.
     Last,
     /// From an `echo` before it.
@@ -28,7 +30,7 @@ enum Takes {
 }
 
 /// Beginnings of such commands as they stand in text, the rule, and how they take it.
-const TABLE: [(&str, &str, Takes); 21] = [
+const TABLE: [(&str, &str, Takes); 27] = [
     ("wandb login", "wandb-key", Takes::Random),
     ("ctrl+c to quit:", "wandb-key", Takes::Random),
     ("vault login", "vault-token", Takes::Random),
@@ -44,6 +46,12 @@ const TABLE: [(&str, &str, Takes); 21] = [
     ("codecov", "token", Takes::Behind(&["-t"])),
     ("unzip ", "password", Takes::Behind(&["-P"])),
     ("curl ", "password", Takes::User),
+    ("lftp ", "password", Takes::Joined(&["-u"], b',')),
+    ("smbclient ", "password", Takes::Joined(&["-U", "--user"], b'%')),
+    ("rpcclient ", "password", Takes::Joined(&["-U", "--user"], b'%')),
+    ("ipmitool ", "password", Takes::Behind(&["-P"])),
+    ("7z ", "password", Takes::Behind(&["-p="])),
+    ("config http-basic.", "password", Takes::Last),
     ("mc alias set", "secret", Takes::Last),
     ("htpasswd -b", "password", Takes::Last),
     ("| sudo -S", "password", Takes::Echo),
@@ -72,6 +80,7 @@ pub(super) fn secret_of(text: &[u8], at: usize, from: usize) -> Option<Secret> {
         Takes::Random => words.iter().find(is_random)?.clone(),
         Takes::First => words.first()?.clone(),
         Takes::Behind(options) => behind(line, &words, options)?,
+        Takes::Joined(options, sign) => joined(line, &words, options, *sign)?,
         Takes::User => password_of_curl(line, &words)?,
         Takes::Last => words.last().filter(|_| words.len() >= 3)?.clone(),
         Takes::Echo => return None,
@@ -112,6 +121,15 @@ fn behind(line: &[u8], words: &[Range<usize>], options: &[&str]) -> Option<Range
             }
         })
     })
+}
+
+/// What stands behind the sign in the word behind one of the options.
+fn joined(line: &[u8], words: &[Range<usize>], options: &[&str], sign: u8) -> Option<Range<usize>> {
+    let is_option =
+        |word: &Range<usize>| options.iter().any(|option| &line[word.clone()] == option.as_bytes());
+    let word = words.get(words.iter().position(is_option)? + 1)?;
+    let at = line[word.clone()].iter().position(|byte| *byte == sign)?;
+    Some(word.start + at + 1..word.end)
 }
 
 /// `-u NAME:PASSWORD`, `--user NAME:PASSWORD`, `--user=NAME:PASSWORD`, `-uNAME:PASSWORD`.

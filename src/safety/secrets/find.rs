@@ -6,7 +6,7 @@ use std::sync::{LazyLock, OnceLock};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::Regex;
 
-use super::assigned::{Assigned, assigned};
+use super::assigned::{Assigned, Form, assigned};
 use super::block::{BLOCK, key_block, putty_block};
 use super::command::{beginnings, secret_of};
 use super::doubt::{entropy, is_secret, stands_for_one};
@@ -39,7 +39,11 @@ enum Lead {
     Command,
     Kaggle,
     Call,
+    /// A call whose first argument may be a key.
+    First,
     Pgpass,
+    /// `IDENTIFIED BY` of SQL.
+    Identified,
     /// A name whose partner has so many characters.
     Pair(usize),
 }
@@ -88,7 +92,18 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         ("basic ", Lead::Scheme),
         ("\"key\"", Lead::Kaggle),
         ("login(", Lead::Call),
+        (".init(", Lead::First),
+        ("client(", Lead::First),
+        ("experiment(", Lead::First),
+        (".run(", Lead::First),
+        ("auth=(", Lead::Call),
+        ("auth = (", Lead::Call),
+        ("basicauth(", Lead::Call),
         (":5432:", Lead::Pgpass),
+        (":5433:", Lead::Pgpass),
+        (":6432:", Lead::Pgpass),
+        (":*:", Lead::Pgpass),
+        (" identified ", Lead::Identified),
         ("AKIA", Lead::Pair(40)),
         ("\"AC", Lead::Pair(32)),
         ("'AC", Lead::Pair(32)),
@@ -134,7 +149,9 @@ pub fn secrets(text: &[u8]) -> Vec<Secret> {
             Lead::Command => secret_of(text, at, hit.end()),
             Lead::Kaggle => kaggle(text, at, hit.end()),
             Lead::Call => call(text, hit.end()),
+            Lead::First => first(text, hit.end()),
             Lead::Pgpass => pgpass(text, hit.end()),
+            Lead::Identified => identified(text, hit.end()),
             Lead::Pair(_) => None,
         };
         found.extend(secret);
@@ -179,7 +196,12 @@ fn begins(text: &[u8], at: usize) -> bool {
 }
 
 fn token(text: &[u8], at: usize, rule: &Rule, pattern: &Pattern) -> Option<Secret> {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'~' | b'.');
+    // Base64 has signs of its own; a rule that begins with one of them is of base64.
+    let is_base64 = rule.begins.iter().all(|begin| begin.starts_with('+'));
+    let is_part = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || if is_base64 { matches!(byte, b'+' | b'/') } else { matches!(byte, b'_' | b'-' | b'~' | b'.') }
+    };
     let before = text[..at].iter().rev().take(rule.before).take_while(|byte| is_part(byte)).count();
     let is_whole =
         if rule.before == 0 { begins_with_sign(rule) || begins(text, at) } else { before + 2 >= rule.before };
@@ -224,6 +246,9 @@ const SCHEMES: [&str; 7] = ["bearer", "basic", "token", "apikey", "ssws", "bot",
 
 /// What is given to a name that alone says too little: it must have a form of its own.
 fn bare(name: &str, value: &[u8], given: &Assigned) -> Option<Secret> {
+    if matches!(given.form, Form::Line | Form::Prose) {
+        return None;
+    }
     let is_base64 =
         || value.len() == 88 && value.ends_with(b"==") && is_secret(value, Gate::Random, true, true);
     let rule = match name {
@@ -255,13 +280,24 @@ fn key_of_machine(text: &[u8], name: &str, given: &Assigned) -> Option<Secret> {
     let is_option = text[..given.name.start].ends_with(b"-");
     let is_variable = !text[given.name.clone()].iter().any(u8::is_ascii_lowercase);
     let is_key = name.ends_with("_key") && !OPEN_KEYS.iter().any(|open| name.contains(open));
-    (is_key && (is_option || is_variable) && is_secret(&text[given.value.clone()], Gate::Random, true, true))
-        .then(|| Secret { rule: "api-key", range: given.value.clone() })
+    // `Using Key=X` of a log; `cache key=X` is none, nor is what is made of words and a digest.
+    let value = &text[given.value.clone()];
+    let before = &text[given.name.start.saturating_sub(12)..given.name.start];
+    let is_mixed = value.iter().any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit());
+    let is_bare = (name == "key" || name.ends_with("_key") && text[given.name.clone()].contains(&b'.'))
+        && (given.form == Form::Tight || given.is_quoted && is_mixed && value.len() >= 32)
+        && value.len() >= 24
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        && !OPEN_KEYS.iter().any(|open| before.to_ascii_lowercase().ends_with(format!("{open} ").as_bytes()));
+    (given.form != Form::Prose
+        && (is_bare || is_key && (is_option || is_variable))
+        && is_secret(value, Gate::Random, true, true))
+    .then(|| Secret { rule: "api-key", range: given.value.clone() })
 }
 
 /// What a name may have behind its telling end: `SECRET_V2`, `TOKEN_PROD`, `passwordB64`.
-const MORE: [&str; 11] =
-    ["prod", "dev", "test", "staging", "b64", "base64", "value", "old", "new", "main", "plain"];
+const MORE: [&str; 12] =
+    ["prod", "dev", "test", "staging", "b64", "base64", "json", "value", "old", "new", "main", "plain"];
 
 fn named(engine: &Engine, text: &[u8], at: usize) -> Option<Secret> {
     let given = assigned(text, at)?;
@@ -287,13 +323,47 @@ fn named(engine: &Engine, text: &[u8], at: usize) -> Option<Secret> {
     let of = |name: &str| {
         NAMED.iter().enumerate().find(|(_, named)| named.names.iter().any(|end| ends_with(name, end)))
     };
-    let Some((at, named)) = of(name).or_else(|| of(told(name))) else {
+    let Some((at, named)) =
+        of(name).or_else(|| of(told(name))).or_else(|| of(&with_words(text, &given, name)?))
+    else {
         return bare(name, &text[value], &given).or_else(|| key_of_machine(text, name, &given));
     };
     let bytes = &text[value.clone()];
-    let is_assigned = given.is_tight;
-    (engine.values[at].get().is_match(bytes) && is_secret(bytes, named.gate, given.is_quoted, is_assigned))
-        .then_some(Secret { rule: named.id, range: value })
+    // The folder in which a shell stands.
+    if name.ends_with("pwd") && bytes.starts_with(b"/") {
+        return None;
+    }
+    let is_one = match given.form {
+        Form::Tight | Form::Loose => is_secret(bytes, named.gate, given.is_quoted, given.form == Form::Tight),
+        Form::Line => is_secret(bytes, named.gate, false, false),
+        Form::Prose => is_secret(bytes, named.gate, false, false) && proves_itself(bytes, named.gate),
+    };
+    (is_one && engine.values[at].get().is_match(bytes)).then_some(Secret { rule: named.id, range: value })
+}
+
+/// The name with up to two words before it: `API key`, `Secret Access Key`.
+fn with_words(text: &[u8], given: &Assigned, name: &str) -> Option<String> {
+    let near = &text[given.name.start.saturating_sub(24)..given.name.start];
+    let mut words = near.strip_suffix(b" ")?.rsplit(|byte| !byte.is_ascii_alphanumeric()).take(2);
+    let (last, first) = (words.next()?, words.next().unwrap_or_default());
+    let [first, last] = [first, last].map(|word| String::from_utf8_lossy(word).to_ascii_lowercase());
+    (!last.is_empty()).then(|| format!("{first}_{last}_{name}"))
+}
+
+/// Where a blank alone stands between name and value, in the middle of words: nothing that a sentence may hold.
+fn proves_itself(value: &[u8], gate: Gate) -> bool {
+    match gate {
+        Gate::Random => {
+            value.len() >= 20
+                && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-+=".contains(byte))
+        }
+        Gate::Password => {
+            value.len() >= 8
+                && [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit]
+                    .iter()
+                    .all(|is| value.iter().any(is))
+        }
+    }
 }
 
 /// A name without what says which of several it is.
@@ -320,7 +390,7 @@ fn ends_with(name: &str, end: &str) -> bool {
 
 /// Short words that are written together with others: `hfToken`, `appSecret`.
 fn is_camel(end: &str) -> bool {
-    matches!(end, "token" | "secret")
+    matches!(end, "token" | "secret" | "pwd")
 }
 
 fn is_of_token(byte: &u8) -> bool {
@@ -395,13 +465,38 @@ fn call(text: &[u8], from: usize) -> Option<Secret> {
     None
 }
 
-/// `host:5432:database:user:SECRET`.
+/// `Client("SECRET")`: a key as the first argument, if nothing else can look like it.
+fn first(text: &[u8], from: usize) -> Option<Secret> {
+    let rest = &text[from..text.len().min(from + 400)];
+    let sign = rest.first().filter(|byte| matches!(byte, b'"' | b'\''))?;
+    let length = rest[1..].iter().position(|byte| byte == sign)?;
+    let value = &rest[1..1 + length];
+    let is_mixed = value.iter().any(u8::is_ascii_uppercase) || value.iter().all(u8::is_ascii_hexdigit);
+    (length >= 24 && is_mixed && is_secret(value, Gate::Random, true, true))
+        .then(|| Secret { rule: "api-key", range: from + 1..from + 1 + length })
+}
+
+/// `IDENTIFIED BY 'SECRET'`, `IDENTIFIED WITH plugin BY 'SECRET'`.
+fn identified(text: &[u8], from: usize) -> Option<Secret> {
+    let rest = &text[from..text.len().min(from + 400)];
+    let rest = &rest[..rest.iter().position(|byte| matches!(byte, b';' | b'\n')).unwrap_or(rest.len())];
+    let by = rest.windows(3).position(|three| three.eq_ignore_ascii_case(b"by "))?;
+    let quote = by + 3 + rest[by + 3..].iter().take_while(|byte| **byte == b' ').count();
+    let sign = rest.get(quote).filter(|byte| matches!(byte, b'\'' | b'"'))?;
+    let start = quote + 1;
+    let length = rest[start..].iter().position(|byte| byte == sign)?;
+    let value = &rest[start..start + length];
+    (length >= 4 && !stands_for_one(value))
+        .then(|| Secret { rule: "password", range: from + start..from + start + length })
+}
+
+/// `host:5432:database:user:SECRET`, and with `*` for what may be anything.
 fn pgpass(text: &[u8], from: usize) -> Option<Secret> {
     let rest = &text[from..text.len().min(from + 300)];
     let line = rest.split(|byte| byte.is_ascii_whitespace()).next()?;
     let mut colons = line.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
     let start = colons.nth(1)? + 1;
     let value = &line[start..];
-    (value.len() >= 4 && !stands_for_one(value) && !value.contains(&b'/'))
+    (value.len() >= 4 && !stands_for_one(value) && !value.contains(&b'/') && !value.contains(&b':'))
         .then_some(Secret { rule: "password", range: from + start..from + line.len() })
 }
