@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::lookup::Shelf;
-use super::{Context, Error, Identity, cluster_facts, pointer, snapshot};
+use super::{Context, Error, Identity, batons, cluster_facts, pointer, snapshot};
 use crate::baton::Baton;
 use crate::cluster::{Origin, Snapshot};
 use crate::config::Source;
@@ -329,7 +329,9 @@ fn repoint(
         }
         lock.confirm()?;
         let there = Context::open(context.world, top)?;
-        let refreshed = Shelf::open(&there).and_then(|shelf| pointer::refresh(&there, &shelf));
+        // Nobody seals another between the look at the newest and the pointer to it.
+        let refreshed = batons::alone(&there, "point to the newest handover")
+            .and_then(|_lock| pointer::refresh(&there, &Shelf::open(&there)?));
         if let Err(e) = refreshed {
             not_done.push(format!("the context block in {}: {e}", escape_path(top)));
         }

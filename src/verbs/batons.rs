@@ -160,6 +160,10 @@ pub fn take_and_pass_on(
     successor: Key,
 ) -> Result<PassedOn, String> {
     let baton = Baton::of(context.world, &context.home(), &claim.key);
-    baton.take_over(who, &claim.nonce).map_err(|e| format!("the end of the baton of {}: {e}", claim.key))?;
-    pass_on(context, who, &claim.key, successor)
+    match baton.take_over(who, &claim.nonce) {
+        Ok(_) => pass_on(context, who, &claim.key, successor),
+        // Its holder let it go since: that needs no lock.
+        Err(BatonError::Moved { holder: None, .. }) => Ok(PassedOn::WasFree),
+        Err(e) => Err(format!("the end of the baton of {}: {e}", claim.key)),
+    }
 }

@@ -349,6 +349,9 @@ fn pass_on(context: &Context, standing: Standing, plan: &Plan, outcome: &mut Out
     // Only where a person said so are there any.
     for claim in &standing.others {
         match batons::take_and_pass_on(context, &who, claim, successor) {
+            Ok(PassedOn::WasFree) => {
+                outcome.notes.push(format!("the baton of {} was let go a moment ago by {claim}", claim.key));
+            }
             Ok(_) => outcome.notes.push(format!(
                 "the baton of {} was taken over and has ended: this document follows it; it was held by {claim}",
                 claim.key

@@ -37,6 +37,8 @@ pub struct Plan {
     found: Found,
     who: Claimant,
     take_over: bool,
+    /// True if nobody named it: it was the newest of the worktree.
+    is_newest: bool,
 }
 
 /// What `resume` found and would do.
@@ -132,7 +134,8 @@ pub enum Held {
 pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     let key = Shelf::open(context)?.find(options.key.as_ref())?;
     let found = verify::verify(context, &key, options.cluster.as_ref(), true)?;
-    Ok(Plan { key, found, who: batons::claimant(context), take_over: options.take_over })
+    let is_newest = options.key.is_none();
+    Ok(Plan { key, found, who: batons::claimant(context), take_over: options.take_over, is_newest })
 }
 
 /// What [`execute`] would do now.
@@ -195,6 +198,12 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
         outcome.verified.notes.extend(aside);
     }
     let standing = granted(context, &shelf, &plan)?;
+    if plan.is_newest && shelf.find(None)? != plan.key {
+        return Err(Error::Busy {
+            what: "another handover of this worktree was sealed a moment ago".to_owned(),
+            hint: "the same command again takes that one".to_owned(),
+        });
+    }
     let Plan { key, found, who, .. } = &plan;
     let holder = standing.others.iter().find(|claim| claim.key == *key).cloned();
     outcome.baton = match take(context, key, who, holder) {
@@ -204,8 +213,9 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     };
     let rest = standing.mine.iter().chain(&standing.others).filter(|claim| claim.key != *key);
     outcome.not_written.extend(rest.filter_map(|claim| batons::let_go(context, who, claim)));
-    drop(lock);
+    // Nobody seals another between the look at the newest and the pointer to it.
     restore(context, &shelf, key, found, &mut outcome);
+    drop(lock);
     let text = String::from_utf8_lossy(&found.bytes);
     let body = Body::read(document::body_of(&text).as_bytes())?;
     outcome.said = Section::ALL

@@ -4,6 +4,7 @@ mod architecture;
 mod archive;
 mod baton;
 mod chain;
+mod chain_at_once;
 mod checkpoints;
 mod context;
 mod crash;
