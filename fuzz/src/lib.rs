@@ -408,7 +408,7 @@ pub fn plan_record(data: &[u8]) {
 
 /// Other things that are kept: reports, preflights; and a header of tensors.
 pub fn records(data: &[u8]) {
-    let _ = (kept::reported(data), kept::preflights(data), kept::tensors(data));
+    let _ = (kept::reported(data), kept::preflights(data).is_ok(), kept::tensors(data));
     let _ = kept::settled(data).map(|said| said.in_words());
 }
 

@@ -1,7 +1,12 @@
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::{Git, GitError};
-use crate::terms::CommitId;
+use crate::terms::{CommitId, Time};
+
+/// So many of the newest entries of a reflog are read.
+const MOST_OF_REFLOG: &str = "--max-count=10000";
 
 /// Answers questions about history: libgit2 where it can open the repository,
 /// the git program where it cannot (reftable, SHA-256, newer extensions).
@@ -160,6 +165,32 @@ impl<'w> History<'w> {
         let differ = self.git.run(&between)?;
         let differ: std::collections::HashSet<&[u8]> = differ.split(|b| *b == 0).collect();
         Ok(!names.split(|b| *b == 0).any(|name| !name.is_empty() && differ.contains(name)))
+    }
+
+    /// What was checked out at that moment in the worktree in which git is asked, as
+    /// its reflog remembers; `None` if that does not reach so far back.
+    pub fn checked_out(&self, then: Time) -> Result<Option<CommitId>, GitError> {
+        let args = ["log", "-g", "--date=unix", "--format=%H %gd", MOST_OF_REFLOG, "HEAD", "--"];
+        let finished = self.git.try_run(&args)?;
+        if !finished.success() {
+            return Ok(None);
+        }
+        let entry = |line: &str| {
+            let (id, moment) = line.split_once(' ')?;
+            let moment: i64 = moment.strip_prefix("HEAD@{")?.strip_suffix('}')?.parse().ok()?;
+            Some((id.parse().ok()?, moment))
+        };
+        let text = finished.text();
+        let mut entries = text.lines().filter_map(entry);
+        Ok(entries.find(|(_, moment)| *moment <= then.unix()).map(|(id, _)| id))
+    }
+
+    /// The paths at which two commits differ.
+    pub fn differing(&self, one: &CommitId, other: &CommitId) -> Result<Vec<PathBuf>, GitError> {
+        let args = ["diff-tree", "-r", "--name-only", "--no-renames", "-z", one.as_str(), other.as_str()];
+        let names = self.git.run(&args)?;
+        let names = names.split(|b| *b == 0).filter(|name| !name.is_empty());
+        Ok(names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect())
     }
 
     /// The newest `most` commits that `new` has and `old` lacks, newest first.

@@ -1,9 +1,9 @@
 //! What a preflight found.
 
-use super::lines::wrapped;
+use super::lines::{Lines, wrapped};
 use super::{Style, View, paint};
-use crate::safety::escape;
-use crate::verbs::sweep::preflight::{Outcome, Verdict};
+use crate::safety::{clip, escape, one_line};
+use crate::verbs::sweep::preflight::{Outcome, Preflighted, Verdict};
 
 /// As wide as a verdict and the gap behind it.
 const BESIDE: &str = "             ";
@@ -44,4 +44,44 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
         None => out.push_str("no commit yet\n"),
     }
     out
+}
+
+/// What is known of a sweep's preflight later: one line, and one more for each
+/// commit that it did not see.
+pub fn preflighted(lines: &mut Lines, view: &View, seen: &Preflighted) {
+    let ago = match seen.at > view.now {
+        true => view.time(seen.at),
+        false => format!("{} ago", seen.at.age(view.now)),
+    };
+    lines.add("preflight", &seen_in_words(seen, &ago));
+    for departure in &seen.departures {
+        lines.add_painted("look at", Style::Watch, &escape(&clip(&departure.in_words(), 300)));
+    }
+}
+
+/// The one line, with its age or time in words.
+pub fn seen_in_words(seen: &Preflighted, when: &str) -> String {
+    let commit = match &seen.commit {
+        None => format!("before the first commit, {when}"),
+        Some(commit) => {
+            let since = match seen.commits_since {
+                Some(0) => "no commit since".to_owned(),
+                Some(1) => "1 commit since".to_owned(),
+                Some(count) => format!("{count} commits since"),
+                None => "HEAD is not on top of it".to_owned(),
+            };
+            let but = if seen.is_committed { "" } else { " and what was not committed" };
+            format!("at {}{but}, {when}, {since}", commit.short())
+        }
+    };
+    let script = match seen.script_changed {
+        Some(true) => format!("; {} changed since", one_line(&seen.script, 60)),
+        Some(false) | None => String::new(),
+    };
+    let late = if seen.is_late { "; after it was submitted" } else { "" };
+    let failed = match seen.worst {
+        Verdict::WouldFail => "; it said that the jobs would fail",
+        Verdict::Well | Verdict::NotChecked | Verdict::Finding => "",
+    };
+    format!("{commit}{script}{late}{failed}")
 }

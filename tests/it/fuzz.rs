@@ -145,7 +145,7 @@ fn every_sample_of_what_is_kept_is_read_by_its_reader() {
     assert_eq!(readers::queue_answer(&bytes("queue.json")).0, Some(1));
     assert_eq!(readers::plan_record(&bytes("plan.json")).unwrap().ids(), [17]);
     assert!(readers::reported(&bytes("reported.json")).is_some());
-    assert_eq!(readers::preflights(&bytes("preflight.json")).len(), 1);
+    assert_eq!(readers::preflights(&bytes("preflight.json")).unwrap().len(), 1);
     assert_eq!(trash::read_bytes(&bytes("trash.json")).unwrap().place(), Path::new("/home/ann/lr"));
     assert_eq!(put_aside::read_bytes(&bytes("put_aside.json")).unwrap().items.len(), 1);
 }

@@ -25,6 +25,7 @@ mod logs;
 mod logs_recorded;
 mod naughty;
 mod preflight;
+mod preflight_later;
 mod readme;
 mod removal_traps;
 mod remove;

@@ -15,7 +15,8 @@ use crate::verbs::sweep::preflight::{self, Options, Verdict};
 /// a relative path; whether the log folder is there; host memory against what past tasks of the
 /// same name used and what nodes have; how much GPU memory training takes at least; whether one
 /// batch was tried; and whether Slurm would take the script (`sbatch --test-only`). Nothing is
-/// submitted. The commit is recorded.
+/// submitted. The commit is recorded: `sweep`, `sweep plan` and `sweep report` show it later, and
+/// whether the jobs come from another one.
 ///
 /// A test of one batch is seen in the script, its arguments, or the beginning of a log of this
 /// project: fast_dev_run=true, limit_train_batches=1, overfit_batches=1, max_steps=1, or the words

@@ -7,6 +7,7 @@ mod judgement;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lines::{Lines, wrapped};
+use super::preflight::preflighted;
 use super::style::width;
 use super::{Align, Style, Table, View, paint};
 use crate::cluster::{Origin, Outlook, Reason, State};
@@ -173,6 +174,9 @@ fn board(view: &View, sweep: &Sweep, outcome: &Outcome) -> String {
     }
     if let Some(time) = sweep.ended {
         lines.add("last end", &view.time(time));
+    }
+    if let Some(preflight) = judged.and_then(|judged| judged.preflight.as_ref()) {
+        preflighted(&mut lines, view, preflight);
     }
     tasks(&mut lines, sweep);
     heat::heat(&mut lines, sweep, judged.map(|judged| &judged.judgement));

@@ -4,6 +4,7 @@ use super::{Detail, how_to_run, ids, tasks};
 use crate::cluster::Origin;
 use crate::report::View;
 use crate::report::lines::Lines;
+use crate::report::preflight::preflighted;
 use crate::safety::escape;
 use crate::sweep::plan::{Demand, Fit, Kind, Plan};
 use crate::terms::Known;
@@ -16,6 +17,9 @@ pub(super) fn text(view: &View, outcome: &Outcome, detail: Detail, out: &mut Str
     left_alone(&mut lines, detail, plan);
     options(&mut lines, plan);
     fits(&mut lines, &plan.fits, &plan.demand);
+    if let Some(preflight) = &outcome.preflight {
+        preflighted(&mut lines, view, preflight);
+    }
     for note in &plan.notes {
         lines.add("note", &escape(note));
     }

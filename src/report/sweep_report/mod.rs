@@ -14,6 +14,7 @@ use std::fmt::Write;
 use anstream::adapter::strip_str;
 
 use super::View;
+use super::preflight::seen_in_words;
 use super::watch::in_words;
 use crate::cluster::Origin;
 use crate::safety::{code_span, one_line};
@@ -48,6 +49,9 @@ pub fn kept(view: &View, report: &Report) -> String {
 pub fn whole(report: &Report) -> String {
     let mut out = head(report);
     scope(&mut out, &report.scope);
+    if let Some(seen) = &report.preflight {
+        item(&mut out, "preflight", &words(&seen_in_words(seen, &utc(seen.at)), 400));
+    }
     timeline(&mut out, &report.timeline);
     failed::part(&mut out, report);
     decided::part(&mut out, report);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::again::Submitted;
+use super::preflight::{self, Preflighted};
 use super::records::Record;
 use super::settle::{Settled, Statement};
 use super::{Glance, Named, again, find, look, records};
@@ -43,6 +44,8 @@ pub struct Examined {
     pub progress: Vec<TaskProgress>,
     /// Who said that it is dealt with, and why.
     pub settled: Option<Statement>,
+    /// The look before it was submitted, and what changed since; `None` if there was none.
+    pub preflight: Option<Preflighted>,
 }
 
 /// What an answer shows of a sweep that was looked into.
@@ -52,6 +55,9 @@ pub struct Findings {
     /// Who said that it is dealt with, and why: then it asks for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<Statement>,
+    /// The look before it was submitted, and what changed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflighted>,
     /// Causes, health, decision, and what led there.
     pub judgement: Judgement,
     /// The tasks that a plan submitted again, in rising order.
@@ -108,6 +114,7 @@ impl From<Examined> for Findings {
         };
         Findings {
             settled: examined.settled,
+            preflight: examined.preflight,
             submitted_again: examined.again.iter().map(submitted_again).collect(),
             causes: tasks.iter().filter_map(cause).collect(),
             judgement: examined.judgement,
@@ -161,6 +168,7 @@ pub struct Place<'p> {
     roots: Vec<PathBuf>,
     look: Option<crate::cluster::Look>,
     home: Option<PathBuf>,
+    context: Option<&'p Context<'p>>,
     depth: Depth,
     now: Time,
     until: Option<Deadline>,
@@ -176,6 +184,7 @@ impl<'p> Place<'p> {
             roots: context.roots(),
             look: Some(snapshot::here(context)),
             home: Some(context.home()),
+            context: Some(context),
             depth: Depth::Structure,
             now: context.now,
             until: None,
@@ -191,6 +200,7 @@ impl<'p> Place<'p> {
             roots: vec![dir],
             look: None,
             home: None,
+            context: None,
             depth: Depth::Structure,
             now: world.clock.now(),
             until: None,
@@ -219,6 +229,7 @@ impl<'p> Place<'p> {
             now: look.now,
             look: Some(look),
             home: Some(home),
+            context: None,
             depth: Depth::Structure,
             until: Some(until),
             within,
@@ -340,8 +351,10 @@ pub fn into(place: &Place, table: Table, mut snapshot: Snapshot, mut sweep: Swee
     let settled = all.of(&sweep, &gathered.evidence).cloned();
     gathered.not_read.extend(all.unread);
     let settings = place.config.sweeps.of(&sweep.key, &sweep.name).into_owned();
+    let preflight = preflighted(place, &settings, &sweep, &mut gathered);
     Examined {
         settled,
+        preflight,
         settings,
         snapshot,
         sweep,
@@ -372,6 +385,20 @@ pub fn look_into(place: &Place, table: &Table, snapshot: &Snapshot, sweep: &Swee
     looked.settled = settled.of(&sweep, &looked.gathered.evidence).map(Statement::in_words);
     looked.gathered.not_read.extend(settled.unread);
     looked
+}
+
+/// The preflight of a sweep, where there is a repository that remembers it.
+fn preflighted(
+    place: &Place,
+    settings: &Sweeps,
+    sweep: &Sweep,
+    gathered: &mut Gathered,
+) -> Option<Preflighted> {
+    let known = preflight::later(place.context?, settings, sweep, &gathered.evidence, &gathered.work_dirs);
+    known.unwrap_or_else(|error| {
+        gathered.not_read.push(format!("what its preflight saw: {error}"));
+        None
+    })
 }
 
 /// What plans have submitted of a sweep, and what of it is not known, in words.

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::elsewhere::elsewhere;
 use super::examine::{self, Examined};
+use super::preflight::Preflighted;
 use super::records::{self, Progress, Record};
 use crate::checkpoint::Depth;
 use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
@@ -83,6 +84,9 @@ pub struct Outcome {
     /// Why `--submit` would be refused here; then the hash is good for comparing alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_here: Option<String>,
+    /// The look before the sweep was submitted, and what changed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflighted>,
     /// Plans of this sweep that were submitted before, oldest first.
     pub submitted: Vec<Record>,
     /// What was not read, in words.
@@ -265,6 +269,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         directory: place.directory,
         command: command(&sweep.key, &options.words),
         not_here,
+        preflight: examined.preflight.clone(),
         submitted,
         not_read,
         problems,

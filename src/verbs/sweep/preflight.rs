@@ -1,6 +1,8 @@
 //! What to look at before a sweep is submitted.
 
 mod checks;
+mod kept;
+mod later;
 mod named;
 mod script;
 mod submitted;
@@ -9,6 +11,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use checks::parameters_in;
+pub use kept::{Record, records_in};
+pub(super) use later::of as later;
+pub use later::{Departure, Preflighted, Witness};
 use serde::{Deserialize, Serialize};
 
 use self::script::Script;
@@ -16,12 +21,10 @@ use super::super::{Context, Error, snapshot};
 use crate::cluster::Submission;
 use crate::config::Source;
 use crate::sys::{FileError, read_regular};
-use crate::terms::{Bytes, CommitId, Time};
+use crate::terms::{Bytes, CommitId, Digest};
 
 /// The largest batch script.
 const LARGEST_SCRIPT: usize = 4 << 20;
-/// So many preflights are remembered.
-const MOST_RECORDS: usize = 200;
 
 /// What to look at.
 #[derive(Debug, Clone)]
@@ -140,9 +143,22 @@ pub fn run(context: &Context, here: &Path, options: &Options) -> Result<Outcome,
         recorded: None,
     };
     if !options.dry_run {
-        outcome.recorded = Some(record(context, &outcome)?);
+        let real = std::fs::canonicalize(&path).unwrap_or(path);
+        let record = Record {
+            at: context.now,
+            name: job_name(job, &options.script),
+            path: real.to_str().map(str::to_owned),
+            digest: Some(Digest::of(text.as_bytes())),
+            outcome: outcome.clone(),
+        };
+        outcome.recorded = Some(kept::add(context, record)?);
     }
     Ok(outcome)
+}
+
+/// What Slurm calls the jobs of a script: what it says itself, else its file's name.
+fn job_name(said: Option<&str>, script: &Path) -> Option<String> {
+    said.or_else(|| script.file_name()?.to_str()).map(str::to_owned)
 }
 
 /// The text of a batch script.
@@ -173,44 +189,4 @@ fn text(path: &Path) -> Result<String, Error> {
         Some(at) => Err(wrong(format!("is no text: byte {at} of it is NUL"))),
         None => Ok(String::from_utf8_lossy(&bytes).into_owned()),
     }
-}
-
-/// What is remembered of a preflight.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// When it was made.
-    pub at: Time,
-    /// What it found.
-    pub outcome: Outcome,
-}
-
-/// Where preflights are remembered.
-fn file(context: &Context) -> PathBuf {
-    context.home().join("sweeps/preflight.json")
-}
-
-/// The preflights that are remembered, newest last; none if there is no such
-/// file, or it cannot be read.
-pub(super) fn records(context: &Context) -> Vec<Record> {
-    let bytes = read_regular(&file(context), LARGEST_SCRIPT).ok().flatten().unwrap_or_default();
-    records_in(&bytes)
-}
-
-/// The preflights in such a file; none if it cannot be read.
-pub fn records_in(bytes: &[u8]) -> Vec<Record> {
-    serde_json::from_slice(bytes).unwrap_or_default()
-}
-
-fn record(context: &Context, outcome: &Outcome) -> Result<PathBuf, Error> {
-    let path = file(context);
-    let mut all = records(context);
-    all.push(Record { at: context.now, outcome: outcome.clone() });
-    let old = all.len().saturating_sub(MOST_RECORDS);
-    all.drain(..old);
-    let text = serde_json::to_vec_pretty(&all).unwrap_or_default();
-    if let Some(dir) = path.parent() {
-        context.world.files.ensure_dir(dir)?;
-    }
-    context.world.files.write_copy(&path, &text, 0o644)?;
-    Ok(path)
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::examine::Examined;
+use super::super::preflight::Witness;
 use crate::config::Sweeps;
 use crate::joblog::Trouble;
 use crate::safety::one_line;
@@ -128,6 +129,16 @@ pub(super) fn of(settings: &Sweeps, examined: &Examined) -> Vec<Learned> {
             evidence: found.evidence.iter().take(2).cloned().collect(),
         });
     }
+    all.extend(examined.preflight.iter().flat_map(|seen| &seen.departures).map(|departure| Learned {
+        about: Finding::Anomaly,
+        sentence: departure.in_words(),
+        confidence: match departure.by {
+            Witness::Tracker => Confidence::Sure,
+            Witness::Worktree => Confidence::Likely,
+        },
+        tasks: departure.tasks.clone(),
+        evidence: Vec::new(),
+    }));
     all.extend(numbers(&examined.progress));
     all
 }

@@ -62,6 +62,9 @@ pub(super) fn facts(made: &Made, report: &Report) -> String {
     for found in &judgement.contradictions {
         add(format!("{:?} {}", found.kind, found.tasks));
     }
+    for departure in report.preflight.iter().flat_map(|seen| &seen.departures) {
+        add(format!("{:?} {} {}", departure.by, departure.commit, departure.tasks));
+    }
     if let Some(learning) = &judgement.learning {
         add(format!("{} of {}", learning.usable, learning.total));
     }

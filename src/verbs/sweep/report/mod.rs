@@ -27,6 +27,7 @@ pub use timeline::{Entry, Moment, Timeline, Watched};
 
 use super::examine::Examined;
 use super::plan::{self, Made};
+use super::preflight::Preflighted;
 use crate::cluster::Problem;
 use crate::config::{Source, Sweeps};
 use crate::sweep::plan::Choice;
@@ -68,6 +69,9 @@ pub struct Report {
     pub timeline: Timeline,
     /// What failed, and by what it is weighed.
     pub failures: Failures,
+    /// The look before it was submitted, and what changed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflighted>,
     /// What is to be done, and why.
     pub rationale: Rationale,
     /// What was done about it.
@@ -175,6 +179,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Report, Error> {
         scope: scope::of(examined),
         timeline: timeline::of(context, examined, &intervention),
         failures: failures(settings, examined),
+        preflight: examined.preflight.clone(),
         rationale: Rationale {
             health: judgement.health,
             decision: judgement.decision,
