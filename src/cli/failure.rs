@@ -3,6 +3,7 @@
 //! Every kind of error has a hint: each `match` here names all kinds, and a test
 //! looks that none of its arms is without one.
 
+mod sync;
 mod worktree;
 
 use std::error::Error as _;
@@ -116,6 +117,14 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
         Error::Patterns(_) => (Exit::Usage, hint("mend that row of logs.patterns in the settings")),
         Error::Worktree(error) => worktree::judge(error),
+        Error::Sync(error) => sync::judge(error),
+        Error::SessionLogs { .. } => (
+            Exit::Refused,
+            vec![
+                "when whoever writes them has ended: git add FILE && git commit".to_owned(),
+                "to go on as things are: handover sync --anyway".to_owned(),
+            ],
+        ),
         Error::Shards(error) => judge_shards(error),
         Error::StateFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             (Exit::NotFound, hint("--cluster takes auto, local, none, or the path of a state file"))

@@ -23,6 +23,7 @@ mod snapshot;
 mod start;
 mod status;
 mod sweep;
+mod sync;
 mod unlock;
 mod verify;
 mod watch;
@@ -112,6 +113,7 @@ enum Verb {
     Sweep(sweep::SweepArgs),
     Logs(logs::LogsArgs),
     Watch(watch::WatchArgs),
+    Sync(sync::SyncArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     #[command(after_help = "Examples:
@@ -233,6 +235,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Sweep(args) => sweep::run(session, &args),
         Verb::Logs(args) => logs::run(session, &args),
         Verb::Watch(args) => watch::run(session, args),
+        Verb::Sync(args) => sync::run(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

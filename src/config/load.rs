@@ -127,6 +127,7 @@ fn merge(config: &mut Config, file: File) -> Result<(), NotA> {
     span(&mut config.retention.archive_after, file.retention.archive_after)?;
     span(&mut config.retention.trash_after, file.retention.trash_after)?;
     file.logs.merge(&mut config.logs);
+    file.sync.merge(&mut config.sync)?;
     file.sweeps.merge(&mut config.sweeps)
 }
 

@@ -9,7 +9,9 @@
 mod load;
 mod schema;
 mod sweeps;
+mod sync;
 
 pub use load::{ConfigError, load, parse, pattern_classes, pattern_rows};
 pub use schema::{Cluster, Config, Retention, Source, Worktrees};
 pub use sweeps::{Logs, Own, PatternClass, PatternRow, Sweeps};
+pub use sync::{Profile, Sync};

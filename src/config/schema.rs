@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::sweeps::{Logs, LogsFile, Sweeps, SweepsFile};
+use super::sync::{Sync, SyncFile};
 use crate::terms::Seconds;
 
 /// All settings, with every default filled in.
@@ -18,6 +19,8 @@ pub struct Config {
     pub logs: Logs,
     /// How sweeps are judged, and how their tasks are resumed.
     pub sweeps: Sweeps,
+    /// What travels between machines through git.
+    pub sync: Sync,
     /// The files that were read, in the order of reading.
     pub read_from: Vec<PathBuf>,
 }
@@ -139,6 +142,8 @@ pub(super) struct File {
     pub logs: LogsFile,
     #[serde(default)]
     pub sweeps: SweepsFile,
+    #[serde(default)]
+    pub sync: SyncFile,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -24,6 +24,7 @@ pub mod sweep_page;
 pub mod sweep_plan;
 pub mod sweep_report;
 pub mod sweep_settle;
+pub mod sync;
 mod table;
 mod text;
 pub mod unlock;

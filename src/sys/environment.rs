@@ -52,6 +52,17 @@ impl Environment {
         self.value("HOME").map(PathBuf::from)
     }
 
+    /// True if a program of that name can be found.
+    pub fn finds_program(&self, name: &str) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        let is_program = |dir: PathBuf| {
+            dir.join(name)
+                .metadata()
+                .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        };
+        self.value("PATH").is_some_and(|path| std::env::split_paths(path).any(is_program))
+    }
+
     /// The name of this machine.
     pub fn host(&self) -> String {
         if let Some(name) = self.text("HANDOVER_HOST") {

@@ -62,6 +62,15 @@ pub enum Error {
     /// A pattern of the settings cannot be used.
     #[error(transparent)]
     Patterns(#[from] TableError),
+    /// A sync was not done, or not to its end.
+    #[error(transparent)]
+    Sync(#[from] crate::sync::Error),
+    /// Session logs or notes are not committed.
+    #[error("will not commit while session logs or notes are not: {}", which(files))]
+    SessionLogs {
+        /// Which.
+        files: Vec<PathBuf>,
+    },
     /// Something about a worktree was not done.
     #[error(transparent)]
     Worktree(#[from] worktree::Error),

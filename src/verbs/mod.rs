@@ -33,6 +33,7 @@ pub mod start;
 pub mod status;
 pub mod sweep;
 mod sweep_facts;
+pub mod sync;
 pub mod unlock;
 pub mod verify;
 pub mod watch;

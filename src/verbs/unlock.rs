@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::sweep::submit;
-use super::{Context, Error, batons};
+use super::{Context, Error, batons, sync};
 use crate::sys::lock::{self, Holder, LockError};
 
 /// What `unlock` would do.
@@ -44,8 +44,9 @@ pub struct Outcome {
 /// holder that is in the way, but a file of others.
 pub fn plan(context: &Context, id: &str) -> Result<Plan, Error> {
     let mut strange = None;
-    // The lock of what all worktrees share, that of the batons, and those of sweeps.
-    let homes = [context.home(), batons::chain(context)].into_iter().chain(submit::locks(context));
+    // The lock of what all worktrees share, that of the batons, that of syncs, and those of sweeps.
+    let homes = [context.home(), batons::chain(context), sync::lock_home(context)];
+    let homes = homes.into_iter().chain(submit::locks(context));
     for home in homes {
         let (in_the_way, holders) = look(context, &home)?;
         if let Some(holder) = holders.into_iter().find(|holder| holder.id == id) {

@@ -32,5 +32,6 @@ pub mod trash;
 
 pub use block::Block;
 pub use error::Error;
+pub use occupants::inside as processes_inside;
 pub use registry::{Entry, WorktreeId};
 pub use target::{Target, private_dir};

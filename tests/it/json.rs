@@ -141,6 +141,14 @@ fn look_at_every_verb(place: &OsStr) {
     let waive = ["finish", "lr-schedule", "--cluster", "none", "--waive", "ignored", "--yes"];
     tour.visit(project, &waive, 0, "finish");
 
+    sandbox.git_in(project.parent().unwrap(), ["init", "--quiet", "--bare", "origin.git"]);
+    sandbox.git_in(project, ["remote", "add", "origin", "../origin.git"]);
+    std::fs::write(project.join("train.py"), "lr = 0.2\n").unwrap();
+    std::fs::write(project.join("model.pt"), "weights").unwrap();
+    tour.visit(project, &["sync", "--dry-run", "--profile", "local"], 0, "sync-plan");
+    tour.visit(project, &["sync", "--profile", "local"], 3, "sync");
+    tour.refuse(project, &["sync", "--profile", "none-such"], 2);
+
     tour.visit(project, &["start", "idea"], 0, "start");
     tour.visit(project, &["remove", "idea", "--cluster", "none"], 0, "remove");
     let trash = tour.visit(project, &["remove", "--list-trash"], 0, "trash");

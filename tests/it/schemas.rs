@@ -57,6 +57,8 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("sweep-settle", of::<verbs::sweep::settle::Statement>()),
         ("sweep-submit", of::<verbs::sweep::submit::Outcome>()),
         ("sweep-trash", of::<verbs::sweep::clean::Trash>()),
+        ("sync", of::<verbs::sync::Outcome>()),
+        ("sync-plan", of::<verbs::sync::Plan>()),
         ("trash", of::<verbs::remove::Trash>()),
         ("unlock-plan", of::<verbs::unlock::Plan>()),
         ("unlock", of::<verbs::unlock::Outcome>()),

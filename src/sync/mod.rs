@@ -1,0 +1,28 @@
+//! Carries the work of a worktree to the remote and back, and loses nothing on the way.
+//!
+//! - [`stand`]: where we are, and whether that is a place from which one may go on.
+//! - [`choose`]: which changes travel from this machine, and which stay.
+//! - [`guard`]: what no repository should hold, file by file.
+//! - [`record`]: a commit through an index of our own, so that what the user staged stays staged.
+//! - [`remote`]: fetching, and pushing with the value that was seen.
+//! - [`replay`]: our own unpublished commits on top of others', in the object store.
+//! - [`advance`]: the branch and its files move together.
+//! - [`journal`]: what a sync that was killed had begun; [`leftover`]: the locks of git that it left.
+//!
+//! Nothing is ever stashed, no shared branch is forced, and no rebase is left in progress.
+
+pub mod advance;
+pub mod choose;
+mod error;
+pub mod guard;
+pub mod journal;
+pub mod leftover;
+mod message;
+mod objects;
+pub mod record;
+pub mod remote;
+pub mod replay;
+pub mod stand;
+
+pub use error::Error;
+pub use message::message;

@@ -1,0 +1,252 @@
+//! Commit what travels, fetch, fit together, push: one safe cycle under one lock.
+
+mod exchange;
+mod incoming;
+mod rules;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{Context, Error};
+use crate::sync::choose::{self, Chosen, Left};
+use crate::sync::guard::Refused;
+use crate::sync::journal::{self, Journal, Step};
+use crate::sync::record::{self, Entry};
+use crate::sync::remote::{self, Counterpart};
+use crate::sync::stand::{self, Stand};
+use crate::sync::{self, leftover};
+use crate::sys::lock::{self, Holder, Lock};
+use crate::terms::{CommitId, Seconds};
+use crate::worktree;
+
+pub use exchange::{Fit, Sent};
+pub use incoming::{Incoming, Pulled};
+
+/// How long we wait for another sync.
+const PATIENCE: Seconds = Seconds(120);
+
+/// What is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The profile, if it is not that of this machine.
+    pub profile: Option<String>,
+    /// The remote, if it is not that of the branch.
+    pub remote: Option<String>,
+    /// The commit's message.
+    pub message: Option<String>,
+    /// Globs of files that the guard lets through for their kind and size.
+    pub allow: Vec<String>,
+    /// Globs of files that may hold what looks like a secret.
+    pub allow_secrets: Vec<String>,
+    /// Changes of tracked files travel, wherever they are.
+    pub tracked: bool,
+    /// Go on although session logs are not committed.
+    pub anyway: bool,
+}
+
+/// What a sync would do as far as this machine knows.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Plan {
+    /// The profile.
+    pub profile: String,
+    /// The branch.
+    pub branch: String,
+    /// What it is carried to, as in `origin/main`.
+    pub counterpart: String,
+    /// What would be committed, unless its content says no.
+    pub take: Vec<Entry>,
+    /// What the guard keeps back for its name, kind or size.
+    pub refused: Vec<Refused>,
+    /// What does not travel.
+    pub left: Vec<Left>,
+    /// Session logs and notes that are not committed: nothing is, while there are any.
+    #[serde(serialize_with = "crate::terms::path_text", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
+    pub session_logs: Vec<PathBuf>,
+}
+
+/// What a sync did.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Outcome {
+    /// The profile.
+    pub profile: String,
+    /// The branch.
+    pub branch: String,
+    /// What it is carried to, as in `origin/main`.
+    pub counterpart: String,
+    /// An upstream of another name, which was not pushed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_upstream: Option<String>,
+    /// True if a sync that was cut short was ended first.
+    pub ended_earlier: bool,
+    /// Locks that a killed git had left, and that were put aside.
+    #[serde(serialize_with = "crate::terms::path_text", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
+    pub locks_put_aside: Vec<PathBuf>,
+    /// The commit that it made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub committed: Option<Committed>,
+    /// What the guard kept back.
+    pub refused: Vec<Refused>,
+    /// What does not travel.
+    pub left: Vec<Left>,
+    /// What others brought.
+    pub pulled: Pulled,
+    /// How both sides were fitted together.
+    pub fit: Fit,
+    /// What became of our commits.
+    pub sent: Sent,
+    /// Where the branch is now.
+    pub head: CommitId,
+}
+
+/// A commit that was made.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Committed {
+    /// Its id when it was made; a commit that was put on top of others' has another one.
+    pub id: CommitId,
+    /// Its message, the first line.
+    pub subject: String,
+    /// Its paths.
+    pub files: Vec<Entry>,
+}
+
+/// Looks; changes nothing and asks no network.
+///
+/// # Errors
+/// A state from which nobody may go on, or settings that make no sense.
+pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
+    let stand = stand::look(&context.repository)?;
+    let other = counterpart(context, options, &stand)?;
+    let rules = rules::of(context, options)?;
+    let Chosen { take, leave, session_logs } = choose::choose(&stand.status, &rules.travel);
+    let (take, refused) = sync::guard::judge(context.repository.worktree(), take, &rules.limits);
+    Ok(Plan {
+        profile: rules.profile,
+        branch: stand.branch,
+        counterpart: format!("{}/{}", other.remote, other.branch),
+        take: take.into_iter().map(|c| Entry { path: c.path, kind: c.kind }).collect(),
+        refused,
+        left: leave,
+        session_logs: if options.anyway { Vec::new() } else { session_logs },
+    })
+}
+
+/// Does one cycle. `on_wait` hears whom it waits for.
+///
+/// # Errors
+/// Whatever stops it before something of it was done. What stops it later is part of the
+/// outcome, beside what was done.
+pub fn execute(
+    context: &Context,
+    options: &Options,
+    on_wait: &mut dyn FnMut(&Holder),
+) -> Result<Outcome, Error> {
+    let (world, repository) = (context.world, &context.repository);
+    let home = context.home();
+    let lock = lock::acquire(world, &lock_home(context), "sync", PATIENCE, on_wait)?;
+    let (ended_earlier, locks_put_aside) = recover(context, &lock)?;
+    wait_for_git(context)?;
+
+    let stand = stand::look(repository)?;
+    let other = counterpart(context, options, &stand)?;
+    let rules = rules::of(context, options)?;
+    let Chosen { take, leave, session_logs } = choose::choose(&stand.status, &rules.travel);
+    if !options.anyway && !session_logs.is_empty() {
+        return Err(Error::SessionLogs { files: session_logs });
+    }
+    let mut journal = Journal::open(world, &home, repository, &stand.branch)?;
+    let state_file = &context.config.cluster.state_file;
+    let state_of = rules::state_of(repository.worktree(), state_file);
+    let mut subject = String::new();
+    let recorded = record::record(world, repository, &stand.head, take, &rules.limits, |entries| {
+        let made = || sync::message(entries, state_file, state_of);
+        let text = options.message.clone().unwrap_or_else(made);
+        subject = text.lines().next().unwrap_or_default().to_owned();
+        text
+    });
+    let recorded = recorded?;
+    let mut tip = stand.head.clone();
+    let mut committed = None;
+    if let Some(id) = recorded.commit {
+        lock.confirm()?;
+        let step = Step::Commit { old: tip.clone(), new: id.clone() };
+        journal.step(step)?;
+        record::land(world, repository, &stand.branch, &tip, &id)?;
+        journal.step(Step::Begun)?;
+        tip = id.clone();
+        committed = Some(Committed { id, subject, files: recorded.entries });
+    }
+    let exchanged = exchange::run(context, &lock, &mut journal, &stand, &other, tip)?;
+    journal.close()?;
+    Ok(Outcome {
+        profile: rules.profile,
+        branch: stand.branch,
+        counterpart: format!("{}/{}", other.remote, other.branch),
+        other_upstream: other.other_upstream,
+        ended_earlier,
+        locks_put_aside,
+        committed,
+        refused: recorded.refused,
+        left: leave,
+        pulled: exchanged.pulled,
+        fit: exchanged.fit,
+        sent: exchanged.sent,
+        head: exchanged.head,
+    })
+}
+
+/// The lock of syncs: one for all worktrees, and not that of everybody, since an
+/// exchange over a slow link can take minutes.
+pub fn lock_home(context: &Context) -> PathBuf {
+    context.home().join("sync")
+}
+
+fn counterpart(context: &Context, options: &Options, stand: &Stand) -> Result<Counterpart, Error> {
+    let wanted = options.remote.as_deref().or(context.config.sync.remote.as_deref());
+    Ok(remote::counterpart(&context.repository, &stand.branch, wanted)?)
+}
+
+/// Ends what a sync that was killed had begun in this worktree.
+fn recover(context: &Context, lock: &Lock) -> Result<(bool, Vec<PathBuf>), Error> {
+    let (world, repository) = (context.world, &context.repository);
+    let home = context.home();
+    let Some(begun) = journal::left_behind(&home, repository)? else {
+        return Ok((false, Vec::new()));
+    };
+    lock.confirm()?;
+    let aside = if git_works_here(context) {
+        Vec::new()
+    } else {
+        leftover::put_aside(world, &home, repository, &begun)?
+    };
+    wait_for_git(context)?;
+    let ended = journal::recover(world, &home, repository, &begun)?;
+    Ok((ended, aside))
+}
+
+/// True unless it is known that no git process works in this repository.
+fn git_works_here(context: &Context) -> bool {
+    let is_git = |dir: &std::path::Path| {
+        worktree::processes_inside(dir).is_none_or(|(processes, _)| {
+            processes.iter().any(|process| process.name == "git" || process.name.starts_with("git-"))
+        })
+    };
+    is_git(context.repository.worktree()) || is_git(context.repository.common_dir())
+}
+
+/// Waits a while for a lock of git itself, which somebody's `git add` holds for a moment.
+fn wait_for_git(context: &Context) -> Result<(), Error> {
+    let watch = context.world.clock.stopwatch();
+    while let Some(path) = leftover::in_the_way(&context.repository) {
+        if watch.elapsed() >= leftover::PATIENCE {
+            return Err(Error::Sync(sync::Error::GitBusy { path }));
+        }
+        context.world.clock.pause(std::time::Duration::from_millis(100));
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! `handover sync` keeps back what no repository should hold, and takes everything else.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::support::Sandbox;
+
+fn with_remote() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.git_in(sandbox.root(), ["init", "--quiet", "--bare", "origin.git"]);
+    sandbox.git(["remote", "add", "origin", "../origin.git"]);
+    sandbox.git(["push", "--quiet", "--set-upstream", "origin", "main"]);
+    sandbox
+}
+
+fn committed(sandbox: &Sandbox) -> String {
+    sandbox.git(["ls-tree", "-r", "--name-only", "HEAD"]).replace('\n', " ")
+}
+
+#[test]
+fn everything_unwanted_is_kept_back_and_everything_wanted_is_committed() {
+    let sandbox = with_remote();
+    sandbox.write("src/a.py", "print(1)\n");
+    sandbox.write("data/table.csv", "a,b\n1,2\n");
+    sandbox.write("weights.dat", [&b"\x89HDF\r\n\x1a\n"[..], &[0; 100]].concat());
+    sandbox.write("scan", [&[0; 128][..], b"DICM", &[0; 10]].concat());
+    sandbox.write(".env", "A=1\n");
+    let token = ["ghp", "_", "0123456789abcdefABCDEF0123456789abcd"].concat();
+    sandbox.write("conf.yaml", format!("ok: 1\ntoken: {token}\n"));
+    sandbox.write("big.txt", "x\n".repeat(4 << 20));
+    sandbox.write("model.pt", "p");
+    symlink("/etc/passwd", sandbox.project().join("leads-out")).unwrap();
+    symlink("src/a.py", sandbox.project().join("stays-in")).unwrap();
+    sandbox.git(["init", "--quiet", "vault"]);
+    sandbox.write("vault/n.md", "n\n");
+    sandbox.git_in("project/vault", ["add", "."]);
+    sandbox.git_in("project/vault", ["commit", "--quiet", "-m", "v"]);
+    for n in 0..250 {
+        sandbox.write(format!("out/{n}.txt"), "o\n");
+    }
+    pipe(&sandbox);
+    let answer = sandbox.handover(["sync"]).expect(3);
+    assert_eq!(committed(&sandbox), "README.md data/table.csv src/a.py stays-in", "{answer}");
+    for (name, why) in [
+        ("weights.dat", "HDF5"),
+        ("scan", "DICOM"),
+        (".env", "secrets"),
+        ("conf.yaml", "line 2"),
+        ("big.txt", "more than"),
+        ("model.pt", "weights"),
+        ("leads-out", "leads out"),
+        ("vault", "another repository"),
+        ("out", "250 new files"),
+    ] {
+        let line = answer.stdout().lines().find(|line| line.trim_start().starts_with(name));
+        assert!(line.is_some_and(|line| line.contains(why)), "{name}: {why}\n{answer}");
+    }
+    assert!(!answer.stdout().contains(&token) && !answer.stderr().contains(&token));
+
+    // Each refusal comes with the option that lets that one through.
+    let _ = sandbox.handover(["sync", "--allow=model.pt", "--allow-secret=.env"]).expect(3);
+    assert!(committed(&sandbox).contains(".env") && committed(&sandbox).contains("model.pt"));
+}
+
+/// A pipe with a name: git does not list it, and nobody may wait for it.
+fn pipe(sandbox: &Sandbox) {
+    let _ = sandbox.program("mkfifo", ["pipe"]).run().expect(0);
+}
+
+#[test]
+fn a_branch_cannot_bring_the_permission_for_its_own_secrets() {
+    let sandbox = with_remote();
+    sandbox.write(".handover.yaml", "sync:\n  allow: ['*.pt']\n  allow_secrets: ['**']\n");
+    sandbox.write(".env", "A=1\n");
+    sandbox.write("m.pt", "m");
+    let _ = sandbox.handover(["sync"]).expect(3);
+    assert_eq!(committed(&sandbox), ".handover.yaml README.md m.pt");
+    fs::create_dir_all(sandbox.project().join(".git/handover")).unwrap();
+    sandbox.write(".git/handover/config.yaml", "sync: {allow_secrets: ['.env']}\n");
+    let _ = sandbox.handover(["sync"]).expect(0);
+    assert_eq!(committed(&sandbox), ".env .handover.yaml README.md m.pt");
+}
+
+#[test]
+fn many_deletions_at_once_are_taken_for_an_accident() {
+    let sandbox = with_remote();
+    for n in 0..150 {
+        sandbox.write(format!("src/{n}.py"), "x\n");
+    }
+    sandbox.commit("many");
+    fs::remove_dir_all(sandbox.project().join("src")).unwrap();
+    let answer = sandbox.handover(["sync"]).expect(3);
+    assert!(answer.stdout().contains("150 files are gone"), "{answer}");
+    assert!(committed(&sandbox).contains("src/149.py"));
+}
