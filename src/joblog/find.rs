@@ -4,8 +4,10 @@
 //! indexed by the numbers in their names: thousands of files cost thousands of
 //! look-ups, not their square.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -154,12 +156,35 @@ pub fn list(globs: &[Glob], roots: &[PathBuf]) -> Listed {
             listing.walk(glob, root);
         }
     }
-    Listed { files: listing.files.into_iter().collect(), problems: listing.problems }
+    Listed { files: listing.files.into_iter().map(|file| file.0).collect(), problems: listing.problems }
+}
+
+/// A path, in the order of paths, which for most is that of the first bytes in
+/// which they differ: comparing them part by part took longer than listing them.
+#[derive(PartialEq, Eq)]
+struct Listable(PathBuf);
+
+impl Ord for Listable {
+    fn cmp(&self, other: &Listable) -> Ordering {
+        let (one, two) = (self.0.as_os_str().as_bytes(), other.0.as_os_str().as_bytes());
+        let differ = one.iter().zip(two).position(|(one, two)| one != two);
+        match differ.map(|at| (one[at], two[at])) {
+            // Within a name; a dot may be one that paths are read without.
+            Some((one, two)) if ![one, two].iter().any(|byte| matches!(byte, b'/' | b'.')) => one.cmp(&two),
+            _ => self.0.cmp(&other.0),
+        }
+    }
+}
+
+impl PartialOrd for Listable {
+    fn partial_cmp(&self, other: &Listable) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 #[derive(Default)]
 struct Listing {
-    files: BTreeSet<PathBuf>,
+    files: BTreeSet<Listable>,
     problems: Vec<(PathBuf, String)>,
 }
 
@@ -184,7 +209,7 @@ impl Listing {
                 }
                 Ok(entry) if !glob.fits_below(root, entry.path()) => {}
                 Ok(entry) if entry.file_type().is_file() => {
-                    self.files.insert(entry.into_path());
+                    self.files.insert(Listable(entry.into_path()));
                 }
                 Ok(entry) => self.problem(entry.path(), "it is no regular file"),
                 // What is not there has no logs; a link that leads nowhere is none.
@@ -329,6 +354,36 @@ mod tests {
 
     fn task(base: u32, task: u32, raw: Option<u32>) -> Identity {
         Identity { base, task: Some(task), raw, name: "train".into(), ..Identity::default() }
+    }
+
+    #[test]
+    fn paths_that_are_listed_stand_in_the_order_of_paths() {
+        let paths: Vec<PathBuf> = [
+            "/l/a",
+            "/l/a/x",
+            "/l/a.out",
+            "/l/a-b",
+            "/l/a b",
+            "/l/./b",
+            "/l//b",
+            "/l/b",
+            "/l/.b",
+            "/l/B",
+            "/l/é",
+            "/l",
+            "/l/a_1.out",
+            "/l/a_10.out",
+            "/l/a_2.out",
+            "/l/a1/y",
+        ]
+        .map(PathBuf::from)
+        .into();
+        for one in &paths {
+            for other in &paths {
+                let fast = Listable(one.clone()).cmp(&Listable(other.clone()));
+                assert_eq!(fast, one.cmp(other), "{} {}", one.display(), other.display());
+            }
+        }
     }
 
     #[test]

@@ -65,7 +65,15 @@ fn may_begin(line: &[u8]) -> bool {
     let text = line.trim_ascii_start();
     match text.first() {
         Some(b'[' | b'(') => true,
-        Some(b'0'..=b'9' | b'a'..=b'z') => text[..text.len().min(LONGEST)].contains(&b':'),
+        Some(b'0'..=b'9') => text.iter().find(|byte| !byte.is_ascii_digit()) == Some(&b':'),
+        Some(b'r') if text.starts_with(b"rank") => text[..text.len().min(LONGEST)].contains(&b':'),
+        Some(b'a'..=b'z') => {
+            let is_name = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+            let name = text.iter().take(LONGEST).position(|byte| !is_name(byte));
+            name.is_some_and(|end| {
+                text[end..].starts_with(b": ") && text[..end].iter().any(u8::is_ascii_digit)
+            })
+        }
         Some(b'E') => text.starts_with(b"ERROR "),
         _ => false,
     }

@@ -45,8 +45,12 @@ pub(super) fn shows(text: &[u8]) -> bool {
     let mut steps = Steps::default();
     text.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| {
         let line = &line[..line.len().min(LONGEST)];
+        // Neither a step nor a round is told without a number.
+        if !line.iter().any(u8::is_ascii_digit) {
+            return false;
+        }
         // XGBoost and LightGBM number their rounds as launchers number ranks.
-        let line = if ROUND.is_match(line) { line } else { label::message(line) };
+        let line = if line.starts_with(b"[") && ROUND.is_match(line) { line } else { label::message(line) };
         if let Some(place) = progress::sample(line, 0).and_then(|sample| sample.place()) {
             steps.take(place);
             return steps.made >= STEPS;

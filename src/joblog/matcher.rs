@@ -3,7 +3,7 @@
 //! The literals of the patterns, and a few of our own, are looked for in large
 //! blocks; a line that holds one of them is then tried against the patterns
 //! whose literals it holds, in the order of the table. What is noise alone is
-//! worth no look: its literals count only beside others.
+//! worth no look: its literals are looked for only in lines that hold others.
 
 mod index;
 
@@ -82,6 +82,9 @@ pub(super) struct Matcher {
     index: Index,
     /// Per literal of the index.
     meanings: Vec<Meaning>,
+    /// The literals of noise alone, and the rows of each.
+    noise: Index,
+    noise_rows: Vec<Vec<usize>>,
     /// Rows without literals: tried on every line.
     always: Vec<usize>,
 }
@@ -97,10 +100,8 @@ struct Meaning {
 /// What a block holds.
 #[derive(Default)]
 pub(super) struct Held {
-    /// All literals, by where they end.
+    /// The literals that make a line worth a look, by where they end.
     found: Vec<Found>,
-    /// The last bytes of those that are worth a look, in rising order.
-    places: Vec<usize>,
 }
 
 /// What a line holds.
@@ -110,12 +111,14 @@ pub(super) struct Hits {
     pub rows: Vec<usize>,
     /// Our own literals.
     pub marks: Vec<Mark>,
+    /// What noise was found; kept for its memory.
+    noise: Vec<Found>,
 }
 
 impl Held {
     /// The first place from a place on that is worth a look.
     pub fn next_place(&self, at: usize) -> Option<usize> {
-        self.places.get(self.places.partition_point(|place| *place < at)).copied()
+        self.found.get(self.found.partition_point(|found| found.end <= at)).map(|found| found.end - 1)
     }
 }
 
@@ -144,8 +147,15 @@ impl Matcher {
             meaning.marks.push(mark);
             meaning.calls = true;
         }
-        let index = Index::new(meanings.keys().map(|literal| literal.to_vec()).collect());
-        Matcher { index, meanings: meanings.into_values().collect(), always }
+        let (calling, noise): (Vec<_>, Vec<_>) = meanings.into_iter().partition(|(_, meaning)| meaning.calls);
+        let index = |of: &[(&[u8], Meaning)]| Index::new(of.iter().map(|(text, _)| text.to_vec()).collect());
+        Matcher {
+            index: index(&calling),
+            noise: index(&noise),
+            meanings: calling.into_iter().map(|(_, meaning)| meaning).collect(),
+            noise_rows: noise.into_iter().map(|(_, meaning)| meaning.rows).collect(),
+            always,
+        }
     }
 
     /// True if every line must be looked at, because a pattern has no literal.
@@ -156,12 +166,9 @@ impl Matcher {
     /// What a block holds.
     pub fn hold(&self, block: &[u8], held: &mut Held) {
         self.index.find(block, &mut held.found);
-        held.places.clear();
-        let calling = held.found.iter().filter(|found| self.meanings[found.literal].calls);
-        held.places.extend(calling.map(|found| found.end - 1));
     }
 
-    /// What a line of that block holds.
+    /// What a line of that block holds, noise aside.
     pub fn hits(&self, held: &Held, line: Range<usize>, hits: &mut Hits) {
         hits.rows.clear();
         hits.marks.clear();
@@ -178,6 +185,18 @@ impl Matcher {
         hits.rows.sort_unstable();
         hits.rows.dedup();
     }
+
+    /// Adds the rows of the noise that a line holds.
+    pub fn add_noise(&self, line: &[u8], hits: &mut Hits) {
+        self.noise.find(line, &mut hits.noise);
+        if hits.noise.is_empty() {
+            return;
+        }
+        let rows = hits.noise.iter().map(|found| &self.noise_rows[found.literal]);
+        hits.rows.extend(rows.flatten());
+        hits.rows.sort_unstable();
+        hits.rows.dedup();
+    }
 }
 
 #[cfg(test)]
@@ -187,7 +206,7 @@ mod tests {
     fn places(block: &[u8]) -> Vec<usize> {
         let mut held = Held::default();
         Matcher::new(Table::builtin()).hold(block, &mut held);
-        held.places
+        held.found.iter().map(|found| found.end - 1).collect()
     }
 
     #[test]

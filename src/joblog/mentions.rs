@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use memchr::memmem;
 use regex::bytes::Regex;
 
 use super::finding::Mention;
@@ -9,6 +10,8 @@ use super::finding::Mention;
 /// The oldest of each kind that are kept, and the newest.
 const OLDEST: usize = 2;
 const NEWEST: usize = 6;
+/// What is longer, in bytes, is cut. Not by the patterns: they would be compiled for each length.
+const LONGEST: usize = 2001;
 
 /// What was named so far.
 #[derive(Debug, Default)]
@@ -25,32 +28,32 @@ macro_rules! regex {
 impl Mentions {
     /// Reads a line; true if it says that the run goes on from a checkpoint.
     pub fn read(&mut self, line: &[u8], offset: u64) -> bool {
-        static URL: LazyLock<Regex> =
-            regex!(r"(?-u)https?://[\w.:-]{1,200}/[\w.-]{1,200}/[\w.-]{1,200}/runs/([\w-]{1,100})");
-        static DIR: LazyLock<Regex> = regex!(
-            r#"(?-u)(?:saved locally in|wandb sync) +['"]?([^\s'"]{0,2000}run-\d{8}_\d{6}-([\w-]{1,100}))"#
-        );
+        static URL: LazyLock<Regex> = regex!(r"(?-u)https?://[\w.:-]+/[\w.-]+/[\w.-]+/runs/([\w-]{1,100})");
+        static DIR: LazyLock<Regex> =
+            regex!(r#"(?-u)(?:saved locally in|wandb sync) +['"]?([^\s'"]*run-\d{8}_\d{6}-([\w-]{1,100}))"#);
         static RUN: LazyLock<Regex> = regex!(r"(?-u)wandb: setting up run ([\w-]{1,100})");
         static SAVED: LazyLock<Regex> = regex!(
-            r#"(?i-u)\bsav(?:ing|ed|e)\b.{0,60}?\b(?:checkpoint|ckpt|model|state)s?\b.{0,60}?(?:\bto\b|\bat\b|\bin\b|\bas\b|:|=)\s*['"]?([\w./~][^\s'",;()\[\]]{1,2000})"#
+            r#"(?i-u)\bsav(?:ing|ed|e)\b.{0,60}?\b(?:checkpoint|ckpt|model|state)s?\b.{0,60}?(?:\bto\b|\bat\b|\bin\b|\bas\b|:|=)\s*['"]?([\w./~][^\s'",;()\[\]]+)"#
         );
         static RESUMED: LazyLock<Regex> = regex!(
-            r#"(?i-u)\b(?:resum(?:ing|ed|e)|restor(?:ing|ed))\b.{0,80}?(?:\bfrom\b|\bat\b|\bcheckpoint\b|:|=)\s*(?:the )?(?:checkpoint|ckpt)?\s*(?:path)?(?:at)?\s*[:=]?\s*['"]?([\w./~][^\s'",;()\[\]]{1,2000})"#
+            r#"(?i-u)\b(?:resum(?:ing|ed|e)|restor(?:ing|ed))\b.{0,80}?(?:\bfrom\b|\bat\b|\bcheckpoint\b|:|=)\s*(?:the )?(?:checkpoint|ckpt)?\s*(?:path)?(?:at)?\s*[:=]?\s*['"]?([\w./~][^\s'",;()\[\]]+)"#
         );
         let text = |found: &regex::bytes::Captures, at: usize| {
             found.get(at).map_or_else(String::new, |part| {
-                String::from_utf8_lossy(part.as_bytes()).trim_end_matches(['.', ':']).to_owned()
+                let part = &part.as_bytes()[..part.len().min(LONGEST)];
+                String::from_utf8_lossy(part).trim_end_matches(['.', ':']).to_owned()
             })
         };
-        if let Some(found) = URL.captures(line) {
+        let holds = |part: &str| memmem::find(line, part.as_bytes()).is_some();
+        if let Some(found) = holds("/runs/").then(|| URL.captures(line)).flatten() {
             self.push(Mention::WandbUrl { url: text(&found, 0) });
             self.push(Mention::WandbRun { id: text(&found, 1) });
         }
-        if let Some(found) = DIR.captures(line) {
+        if let Some(found) = holds("run-").then(|| DIR.captures(line)).flatten() {
             self.push(Mention::WandbDir { path: text(&found, 1) });
             self.push(Mention::WandbRun { id: text(&found, 2) });
         }
-        if let Some(found) = RUN.captures(line) {
+        if let Some(found) = holds("setting up run").then(|| RUN.captures(line)).flatten() {
             self.push(Mention::WandbRun { id: text(&found, 1) });
         }
         if let Some(found) = RESUMED.captures(line) {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -14,7 +15,7 @@ use super::judge;
 use super::life;
 use super::matcher::Matcher;
 use super::progress;
-use super::scan::Scan;
+use super::scan::{Scan, Tools};
 use super::table::Table;
 use crate::safety;
 use crate::sys::{self, Target};
@@ -80,6 +81,9 @@ pub struct Reader<'t> {
 pub struct Worker<'r> {
     reader: &'r Reader<'r>,
     buffer: Vec<u8>,
+    /// Where in the file the buffer lies.
+    held: Range<u64>,
+    tools: Tools,
 }
 
 /// Where bytes come from.
@@ -105,6 +109,21 @@ impl Source for Begun<'_> {
             0 => self.file.at(buffer, offset),
             length => Ok(length),
         }
+    }
+}
+
+/// A source of which the bytes that were read last are at hand.
+struct Last<'s, S: ?Sized> {
+    source: &'s S,
+    held: Range<u64>,
+    bytes: &'s [u8],
+}
+
+impl<S: Source + ?Sized> Last<'_, S> {
+    /// The bytes between two places, if they are at hand.
+    fn between(&self, from: u64, to: u64) -> Option<&[u8]> {
+        let at = |place: u64| usize::try_from(place.checked_sub(self.held.start)?).ok();
+        (to <= self.held.end).then(|| self.bytes.get(at(from)?..at(to)?)).flatten()
     }
 }
 
@@ -171,7 +190,7 @@ impl<'t> Reader<'t> {
 
     /// What a thread reads with.
     pub fn worker(&self) -> Worker<'_> {
-        Worker { reader: self, buffer: Vec::new() }
+        Worker { reader: self, buffer: Vec::new(), held: 0..0, tools: Tools::default() }
     }
 }
 
@@ -224,12 +243,14 @@ impl Worker<'_> {
     ) -> io::Result<Reading> {
         let parts = extent.parts(size);
         let wanted = job.and_then(Identity::raw_id);
-        let mut scan = Scan::new(self.reader.table, &self.reader.matcher, wanted);
+        let tools = std::mem::take(&mut self.tools);
+        let mut scan = Scan::new(self.reader.table, &self.reader.matcher, wanted, tools);
         if extent == Extent::Glance && parts.len() > 1 {
             scan.glance();
         }
         let mut unread = Vec::new();
         let mut at = 0;
+        self.held = 0..0;
         for (from, to) in parts {
             if from > at {
                 unread.push(Unread { from: at, to: from });
@@ -239,7 +260,9 @@ impl Worker<'_> {
             at = to;
         }
         scan.finish();
-        let lives_on = |offset: u64, to: u64| lives_on(source, offset, to);
+        self.tools = std::mem::take(&mut scan.tools);
+        let last = Last { source, held: self.held.clone(), bytes: &self.buffer };
+        let lives_on = |offset: u64, to: u64| lives_on(&last, offset, to);
         let reading = assembled(self.reader.table, scan, size, unread, wanted, &lives_on);
         let shows_an_end = |role| matches!(role, Role::Cascade | Role::Teardown | Role::Evidence);
         let is_open = reading.root.as_ref().is_none_or(|root| root.role != Role::Root)
@@ -280,6 +303,7 @@ impl Worker<'_> {
             };
             filled += length;
             at += length as u64;
+            self.held = at - filled as u64..at;
             // A file that became shorter ends here.
             let is_end = length == 0 || at >= to;
             let newest = &self.buffer[repeats..filled];
@@ -325,7 +349,7 @@ fn empty(size: u64) -> Reading {
 }
 
 /// True if the program is at work behind the line of a place, up to the end of the attempt.
-fn lives_on<S: Source + ?Sized>(source: &S, offset: u64, to: u64) -> bool {
+fn lives_on<S: Source + ?Sized>(last: &Last<S>, offset: u64, to: u64) -> bool {
     let behind = to.saturating_sub(offset);
     if behind < life::LEAST {
         return false;
@@ -333,10 +357,13 @@ fn lives_on<S: Source + ?Sized>(source: &S, offset: u64, to: u64) -> bool {
     let tail = to.saturating_sub(life::BEHIND).max(offset + life::BEHIND);
     [(offset, to.min(offset + life::BEHIND)), (tail, to)].into_iter().filter(|(from, to)| from < to).any(
         |(from, to)| {
-            let mut text = vec![0; usize::try_from(to - from).unwrap_or(0)];
-            // What cannot be read again shows nothing.
-            let length = source.at(&mut text, from).unwrap_or(0);
-            let text = &text[..length];
+            let mut again = Vec::new();
+            let text = last.between(from, to).unwrap_or_else(|| {
+                again.resize(usize::try_from(to - from).unwrap_or(0), 0);
+                // What cannot be read again shows nothing.
+                let length = last.source.at(&mut again, from).unwrap_or(0);
+                &again[..length]
+            });
             let line_end = memchr2(b'\n', b'\r', text).map_or(text.len(), |end| end + 1);
             life::shows(&text[line_end..])
         },

@@ -1,5 +1,6 @@
 //! Whole logs, read with the built-in table.
 
+mod again;
 mod explained;
 
 use super::*;

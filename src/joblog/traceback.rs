@@ -15,6 +15,10 @@ const STRANGERS: u32 = 40;
 /// A longer path of a file, or name of a function, in bytes, is none or cut.
 const LONGEST_PATH: usize = 4000;
 const LONGEST_FUNCTION: usize = 200;
+/// A class stands in no more modules than these, and neither name is longer, in bytes.
+const MOST_MODULES: usize = 12;
+const LONGEST_MODULE: usize = 81;
+const LONGEST_NAME: usize = 121;
 
 /// How a traceback follows from the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,14 +228,30 @@ fn is_own(path: &str) -> bool {
     !foreign.iter().any(|part| path.contains(part))
 }
 
+/// Modules and the name of a class, alone or before a message: `a.b.Error: text`. By hand, as the frames.
+fn named(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut from = 0;
+    for number in 0..=MOST_MODULES {
+        let part = &body[from..];
+        let is_word = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+        let length = part.iter().take(LONGEST_NAME + 1).take_while(is_word).count();
+        if length == 0 || part[0].is_ascii_digit() {
+            return None;
+        }
+        match &part[length..] {
+            [b'.', ..] if number < MOST_MODULES && length <= LONGEST_MODULE => from += length + 1,
+            [] | [b':'] | [b':', b' ', ..] if length <= LONGEST_NAME => {
+                return Some((&body[..from], &part[..length]));
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// The type in the last line of a traceback, without its module.
 fn exception_of(body: &[u8]) -> Option<String> {
-    static LAST: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?-u)^((?:[A-Za-z_]\w{0,80}\.){0,12})([A-Za-z_]\w{0,120})(?:: .*|:)?$")
-            .expect("a constant")
-    });
-    let found = LAST.captures(body)?;
-    let (module, name) = (found.get(1)?.as_bytes(), found.get(2)?.as_bytes());
+    let (module, name) = named(body)?;
     let name = std::str::from_utf8(name).ok()?;
     let endings = [
         "Error",
@@ -299,6 +319,42 @@ mod tests {
             assert_eq!(frame(line), None, "{line}");
         }
         assert_eq!(frame(&format!("File \"{}\", line 1", "p".repeat(4001))), None);
+    }
+
+    #[test]
+    fn names_of_classes_are_read_as_the_pattern_would() {
+        let pattern =
+            Regex::new(r"(?-u)^((?:[A-Za-z_]\w{0,80}\.){0,12})([A-Za-z_]\w{0,120})(?:: .*|:)?$").unwrap();
+        let (module, name) = (format!("m{}", "o".repeat(80)), format!("N{}", "a".repeat(120)));
+        for text in [
+            "",
+            "KeyError: 'x'",
+            "KeyError",
+            "KeyError:",
+            "KeyError:x",
+            "KeyError : x",
+            "torch.cuda.OutOfMemoryError: CUDA out of memory.",
+            "a..b: x",
+            ".b: x",
+            "a.",
+            "a.1b: x",
+            "_a.B_1: x",
+            "1a: x",
+            "é.b: x",
+            "a.é: x",
+            &format!("{module}.{name}: x"),
+            &format!("{module}o.{name}: x"),
+            &format!("{module}.{name}a: x"),
+            &format!("{}E: x", "a.".repeat(12)),
+            &format!("{}E: x", "a.".repeat(13)),
+        ] {
+            let found = pattern.captures(text.as_bytes());
+            let found = found.map(|found| {
+                let part = |at: usize| found.get(at).unwrap().as_bytes();
+                (part(1), part(2))
+            });
+            assert_eq!(named(text.as_bytes()), found, "{text}");
+        }
     }
 
     #[test]

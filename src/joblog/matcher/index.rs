@@ -64,6 +64,23 @@ struct Place {
     literal: u32,
     /// Bytes of the literal before it.
     before: u32,
+    /// Another gram of the literal, and how far from this one: most places are
+    /// told apart by it.
+    other: u32,
+    distance: i32,
+}
+
+impl Place {
+    /// Of the gram before which so many bytes of the literal stand.
+    fn of(literal: &[u8], number: usize, before: usize) -> Place {
+        let at = if before < GRAM { literal.len() - GRAM } else { 0 };
+        Place {
+            literal: number as u32,
+            before: before as u32,
+            other: gram_at(literal, at).unwrap_or_default(),
+            distance: at as i32 - before as i32,
+        }
+    }
 }
 
 /// Literals that are too short for grams.
@@ -92,7 +109,7 @@ impl Index {
                 // Of equals always the same, so that literals share their grams.
                 let rarest = offsets.min_by_key(|offset| (ordinary.cost(gram(*offset)), hash(gram(*offset))));
                 let before = rarest.unwrap_or(first);
-                grams.push((gram(before), Place { literal: at as u32, before: before as u32 }));
+                grams.push((gram(before), Place::of(literal, at, before)));
             }
         }
         grams.sort_unstable_by_key(|(gram, place)| (*gram, place.literal, place.before));
@@ -170,6 +187,9 @@ impl Index {
             slot = (slot + 1) % self.slots.len();
         };
         for place in places {
+            if gram_at(block, at.wrapping_add_signed(place.distance as isize)) != Some(place.other) {
+                continue;
+            }
             let literal = &self.literals[place.literal as usize];
             let begins = at.checked_sub(place.before as usize);
             if let Some(from) = begins.filter(|from| block[*from..].starts_with(literal)) {

@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
+use memchr::memchr;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Sample, bar};
+use super::{Sample, bar, words};
 use crate::terms::Seconds;
 
 /// A constant pattern, compiled when it is first used.
@@ -29,10 +30,13 @@ pub(in crate::joblog) fn sample(line: &[u8], offset: u64) -> Option<Sample> {
     }
     let text = String::from_utf8_lossy(line);
     let text = text.trim();
-    let sample = json(text)
-        .or_else(|| dict(text))
-        .or_else(|| bar(text))
-        .or_else(|| keras(text))
+    // What a format cannot be without is seen sooner than that it is not there.
+    let has = |sign: u8| memchr(sign, text.as_bytes()).is_some();
+    let is_drawn = !text.is_ascii();
+    let braced = || has(b'{').then(|| json(text).or_else(|| dict(text))).flatten();
+    let sample = braced()
+        .or_else(|| (is_drawn || has(b'%')).then(|| bar(text)).flatten())
+        .or_else(|| (is_drawn || has(b'[') || text.starts_with("Epoch ")).then(|| keras(text)).flatten())
         .or_else(|| plain(text));
     sample.map(|sample| Sample { offset, ..sample })
 }
@@ -67,12 +71,11 @@ fn may_tell(line: &[u8]) -> bool {
 
 /// HF Trainer: `{'loss': 2.3, 'grad_norm': 1.1, 'learning_rate': 5e-05, 'epoch': 0.01}`.
 fn dict(text: &str) -> Option<Sample> {
-    static PAIR: LazyLock<Regex> = regex!(r"'(\w+)': '?(-?[\d.]+(?:[eE][-+]?\d+)?|nan|-?inf)'?");
     let at = text.find("{'")?;
     let mut sample = Sample::of("hf-trainer");
-    for pair in PAIR.captures_iter(&text[at..]) {
-        let value = number(&pair[2]);
-        match &pair[1] {
+    for (name, value) in words::pairs(&text[at..]) {
+        let value = number(value);
+        match name {
             "loss" => sample.set_loss(value),
             "epoch" => sample.epoch = finite(value),
             "step" | "global_step" => sample.step = whole(value),
@@ -165,7 +168,7 @@ fn keras(text: &str) -> Option<Sample> {
     static EPOCH: LazyLock<Regex> = regex!(r"^Epoch (\d+)/(\d+)$");
     static BAR: LazyLock<Regex> =
         regex!(r"(?:^|\s)(\d+)/(\d+) (?:\[[=>.]+\]|[━\s]{4,})(?:.*?(?:ETA:|-) *([\d:]+)s?\b)?");
-    if let Some(found) = EPOCH.captures(text) {
+    if let Some(found) = text.starts_with("Epoch ").then(|| EPOCH.captures(text)).flatten() {
         let mut sample = Sample::of("keras");
         sample.epoch = number(&found[1]);
         sample.epochs = number(&found[2]);
@@ -185,41 +188,37 @@ fn keras(text: &str) -> Option<Sample> {
 /// `epoch=3 step=120/1000 loss=0.3`, `iter 100: loss 2.3, time 12ms`, `Epoch: [3][10/500]  Loss 6.9`,
 /// `iteration  10/ 500 | lm loss: 1.0E+01 |`, `step 1000: train loss 2.1, val loss 2.2`.
 fn plain(text: &str) -> Option<Sample> {
-    static STEP: LazyLock<Regex> = regex!(
-        r"(?i)(?:^|[^a-z])(?:global[_ ]?step|train[_ ]?step|steps?|iter(?:ation)?s?|updates?|num_updates|it)(?:=| ?: ?| +\[?|\[)[ \[]*(\d{1,15})(?: ?(?:/|of) *(\d{1,15}))?(?:[^\d.%]|\.?$|\. )",
-    );
-    static EPOCH: LazyLock<Regex> = regex!(
-        r"(?i)(?:^|[^a-z])(?:epochs?|ep)(?:=| ?: ?| +|\[)[ \[]*(\d{1,9}(?:\.\d+)?)(?: ?(?:/|of) *(\d{1,9}))?\]?(?: *\[ *(\d{1,15}) */ *(\d{1,15}))?",
-    );
     static ETA: LazyLock<Regex> = regex!(r"(?i)\beta[ :=]+((?:\d+ days?, *)?\d[\d:]*)");
-    let lower = text.as_bytes();
-    let has = |word: &[u8]| lower.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-    let (epoch, step) = (has(b"ep"), has(b"step") || has(b"it") || has(b"update"));
-    if !(epoch || step) {
+    let (step, epoch) = (words::step(text), words::epoch(text));
+    if step.is_none() && epoch.is_none() {
         return None;
     }
     let mut sample = Sample::of("plain");
-    if let Some(found) = step.then(|| STEP.captures(text)).flatten() {
-        sample.step = count(&found[1]);
-        sample.steps = found.get(2).and_then(|text| count(text.as_str()));
+    if let Some(found) = step {
+        sample.step = count(found.step);
+        sample.steps = found.steps.and_then(count);
     }
-    if let Some(found) = epoch.then(|| EPOCH.captures(text)).flatten() {
-        sample.epoch = number(&found[1]);
-        sample.epochs = found.get(2).and_then(|text| number(text.as_str()));
-        if let (None, Some(step)) = (sample.step, found.get(3)) {
-            sample.step = count(step.as_str());
-            sample.steps = found.get(4).and_then(|text| count(text.as_str()));
+    if let Some(found) = epoch {
+        sample.epoch = number(found.epoch);
+        sample.epochs = found.epochs.and_then(number);
+        if let (None, Some(step)) = (sample.step, found.step) {
+            sample.step = count(step.step);
+            sample.steps = step.steps.and_then(count);
             sample.within_epoch = true;
         }
     }
     sample.loss_of(text);
-    sample.remaining = ETA.captures(text).and_then(|found| clock(&found[1]));
     // A step or an epoch alone is said in many lines that are no progress.
     let has_place = sample.step.is_some() || sample.epoch.is_some();
     let says_more = sample.loss.is_some()
         || sample.is_nan
         || sample.step.is_some() && (sample.epoch.is_some() || sample.steps.is_some());
-    (has_place && says_more).then_some(sample)
+    if !(has_place && says_more) {
+        return None;
+    }
+    let tells_time = text.as_bytes().windows(3).any(|part| part.eq_ignore_ascii_case(b"eta"));
+    sample.remaining = tells_time.then(|| ETA.captures(text)).flatten().and_then(|found| clock(&found[1]));
+    Some(sample)
 }
 
 impl Sample {
@@ -240,6 +239,11 @@ impl Sample {
         static LOSS: LazyLock<Regex> = regex!(
             r"(?i)(val(?:idation)?|eval|test|best|aux)?[_ /.-]?(?:train(?:ing)?|total|lm|avg|mean|running)?[_ /.-]?loss(?:_step|_epoch)?['\x22]?[ :=]+\(?(-?\d[\d.]*(?:e[-+]?\d+)?|-?nan|-?inf(?:inity)?)\b",
         );
+        match words::loss(text) {
+            words::Loss::None => return,
+            words::Loss::Number(found) => return self.set_loss(number(found)),
+            words::Loss::Odd => {}
+        }
         let Some(at) = text.as_bytes().windows(4).position(|part| part.eq_ignore_ascii_case(b"loss")) else {
             return;
         };

@@ -3,6 +3,7 @@
 mod bar;
 mod curve;
 mod formats;
+mod words;
 
 pub(super) use formats::sample;
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 use self::after::{After, Later};
 use self::block::Block;
 use self::ids::{own_id, own_number};
-use self::message::{Said, Told};
+use self::message::{Memo, Said, Told};
 use self::probe::Probe;
 use self::pytest::Tests;
 use super::attempts::{Attempts, Event};
@@ -28,8 +28,16 @@ use super::traceback::{Aside, Link, Part, Raised, Tracebacks};
 
 /// How much of a line around a literal is looked at, in bytes to each side.
 const AROUND: usize = 2048;
-/// The rows that tell how a task of a step ended.
-const TASK_ENDED: &str = "slurm-srun-task-";
+
+/// What is kept from file to file: memory, and what the last messages were.
+#[derive(Default)]
+pub(super) struct Tools {
+    hits: Hits,
+    /// The literals in the block.
+    held: Held,
+    stripped: Stripped,
+    memo: Memo,
+}
 
 /// What is known of a file while it is read.
 pub(super) struct Scan<'t> {
@@ -41,10 +49,7 @@ pub(super) struct Scan<'t> {
     after: After,
     probe: Probe,
     tests: Tests,
-    hits: Hits,
-    /// The literals in the block.
-    held: Held,
-    stripped: Stripped,
+    pub tools: Tools,
     /// Newlines before the block; `None` where that is not known.
     newlines: Option<u64>,
     /// No event before this offset: a long line is looked at in pieces that overlap.
@@ -52,8 +57,9 @@ pub(super) struct Scan<'t> {
 }
 
 impl<'t> Scan<'t> {
-    /// `wanted` is the raw id of the job whose log it should be.
-    pub fn new(table: &'t Table, matcher: &'t Matcher, wanted: Option<u32>) -> Scan<'t> {
+    /// `wanted` is the raw id of the job whose log it should be; `tools` are those
+    /// of the last file, read with the same table.
+    pub fn new(table: &'t Table, matcher: &'t Matcher, wanted: Option<u32>, tools: Tools) -> Scan<'t> {
         Scan {
             table,
             matcher,
@@ -63,9 +69,7 @@ impl<'t> Scan<'t> {
             after: After::default(),
             probe: Probe::default(),
             tests: Tests::default(),
-            hits: Hits::default(),
-            held: Held::default(),
-            stripped: Stripped::default(),
+            tools,
             newlines: Some(0),
             done: 0,
         }
@@ -88,20 +92,20 @@ impl<'t> Scan<'t> {
     /// Looks at whole lines, or at a piece of a very long one; `repeats` is how
     /// many of its first bytes the last block held, too: no line ends in those.
     pub fn block(&mut self, raw: &[u8], base: u64, repeats: usize) {
-        let mut stripped = std::mem::take(&mut self.stripped);
+        let mut stripped = std::mem::take(&mut self.tools.stripped);
         let has_gaps = stripped.strip(raw);
         let mut block = Block::of(raw, base, has_gaps.then_some(&stripped), self.newlines);
         if base == 0 && repeats == 0 {
             self.after.keep_head(block.bytes);
         }
         self.probe.block(&block);
-        let mut held = std::mem::take(&mut self.held);
+        let mut held = std::mem::take(&mut self.tools.held);
         self.matcher.hold(block.bytes, &mut held);
         self.candidates(&mut block, &held);
-        self.held = held;
+        self.tools.held = held;
         // The newlines of the rest.
         self.newlines = block.number(block.bytes.len());
-        self.stripped = stripped;
+        self.tools.stripped = stripped;
     }
 
     /// The end of the file, or of what is read of it.
@@ -164,7 +168,7 @@ impl<'t> Scan<'t> {
     /// A line, or a window of a long one.
     fn line(&mut self, block: &mut Block, held: &Held, span: Range<usize>) {
         let line = &block.bytes[span.clone()];
-        let mut hits = std::mem::take(&mut self.hits);
+        let mut hits = std::mem::take(&mut self.tools.hits);
         self.matcher.hits(held, span.clone(), &mut hits);
         let message = label::message(line);
         let label = &line[..line.len() - message.len()];
@@ -179,6 +183,8 @@ impl<'t> Scan<'t> {
         if is_inside {
             // Source code inside a traceback says nothing itself.
             hits.rows.clear();
+        } else if raised.is_some() || !hits.rows.is_empty() || self.after.is_on() {
+            self.matcher.add_noise(line, &mut hits);
         }
         let had_events = self.messages(block, span, &hits, raised.as_ref());
         if self.after.is_on() {
@@ -188,7 +194,7 @@ impl<'t> Scan<'t> {
                 self.next_attempt();
             }
         }
-        self.hits = hits;
+        self.tools.hits = hits;
     }
 
     /// What a line says of the job, its attempts and its files.
@@ -264,7 +270,7 @@ impl<'t> Scan<'t> {
             let (from, to) = (span.start + part.start, span.start + part.end);
             // The last line of a traceback is the first message.
             told.raised = raised.filter(|_| part.start == 0);
-            match told.read(block, from..to) {
+            match told.read(block, from..to, &mut self.tools.memo) {
                 Said::Nothing => continue,
                 Said::Event { event, place } if place >= self.done => {
                     self.done = place + 1;
@@ -280,8 +286,7 @@ impl<'t> Scan<'t> {
     /// Puts an event where it belongs; the end of a job begins the watch for the next attempt.
     fn event(&mut self, block: &Block, event: Event, span: Range<usize>) {
         if self.after.is_on() {
-            let row = event.row.and_then(|row| self.table.rows().get(row));
-            if row.is_some_and(|row| row.id.starts_with(TASK_ENDED)) {
+            if event.is(Trait::TaskEnd) {
                 self.after.task_ended();
             }
             if event.raised && event.is(Trait::AtStart) && self.after.awaits_start() {
