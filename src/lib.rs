@@ -4,6 +4,7 @@
 //!
 //! - [`cli`] is the command line, [`report`] turns outcomes into text and JSON.
 //! - [`verbs`] has one file per verb, and is the only place where rooms meet.
+//! - [`document`] is the handover itself: its key, facts and body, where it is kept, what moved since.
 //! - [`baton`] is the claim on a handover.
 //! - [`worktree`] makes and removes worktrees, with the block that agents read.
 //! - [`cluster`] reads Slurm, [`joblog`] reads what jobs write, [`checkpoint`] proves what runs have saved, and

@@ -5,8 +5,10 @@
 //! `tests/it/fuzz.rs` with every test, for a bounded number of inputs.
 
 mod checkpoints;
+mod folders;
 
 pub use checkpoints::*;
+pub use folders::*;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -29,7 +31,7 @@ use handover::{baton, config, document, git, sys, tracker};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 42] = [
+pub const TARGETS: [Target; 48] = [
     ("key", key),
     ("words", words),
     ("task_ids", task_ids),
@@ -72,6 +74,12 @@ pub const TARGETS: [Target; 42] = [
     ("records", records),
     ("trash_notes", trash_notes),
     ("page_markers", page_markers),
+    ("attempts", attempts),
+    ("batch_script", batch_script),
+    ("request", request),
+    ("secrets", secrets),
+    ("run_folder", run_folder),
+    ("log_names", log_names),
 ];
 
 /// Keys and their prefixes, new form and old.
@@ -269,6 +277,17 @@ pub fn progress(data: &[u8]) {
     }
 }
 
+/// Logs of several jobs in one file, read for one of them.
+pub fn attempts(data: &[u8]) {
+    let task = Some(7).filter(|_| data.len().is_multiple_of(2));
+    let who =
+        Identity { base: 482, task, raw: task.map(|_| 489), name: "lr".to_owned(), ..Identity::default() };
+    let reading = log_reader().worker().read_bytes(data, Extent::Full, Some(&who));
+    let newest = reading.attempts.last().map_or(0, |last| last.number);
+    assert!(reading.findings().all(|finding| finding.attempt <= newest), "{:?}", reading.attempts);
+    assert!(reading.attempts.iter().all(|span| span.from <= span.to && span.to <= data.len() as u64));
+}
+
 fn log_reader() -> &'static Reader<'static> {
     static READER: LazyLock<Reader<'static>> = LazyLock::new(|| Reader::new(Table::builtin()));
     &READER
@@ -306,6 +325,29 @@ pub fn submission(data: &[u8]) {
     }
     let _ = ArrayLimits::read(&text);
     let _ = kept::submitted(&text, "sbatch --parsable x");
+}
+
+/// Batch scripts, as a preflight reads them.
+pub fn batch_script(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let lines = text.lines().count();
+    assert!(kept::batch_script(&text).into_iter().all(|line| (1..=lines).contains(&line)));
+}
+
+/// How a job was submitted, as accounting tells it.
+pub fn request(data: &[u8]) {
+    let _ = readers::request(&String::from_utf8_lossy(data));
+}
+
+/// What is secret in a text: each found once, and nothing of it left.
+pub fn secrets(data: &[u8]) {
+    let found = safety::secrets_in(data);
+    assert!(found.windows(2).all(|pair| pair[0].range.end <= pair[1].range.start), "{found:?}");
+    assert!(found.iter().all(|one| one.range.start < one.range.end && one.range.end <= data.len()));
+    let text = String::from_utf8_lossy(data);
+    let once = safety::redact(&text, &mut safety::Redactions::default()).into_owned();
+    let again = safety::redact(&once, &mut safety::Redactions::default()).into_owned();
+    assert_eq!(safety::redact(&again, &mut safety::Redactions::default()), again, "{text:?}");
 }
 
 /// Patterns that users write, and a log read with them.

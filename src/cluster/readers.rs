@@ -2,7 +2,9 @@
 //! recording: nothing is asked, nothing is written.
 
 use super::problems::Problems;
-use super::{Files, Job, Node, Problem, Scope, Snapshot, StateFile, nodes, remembered, squeue};
+use super::{
+    Files, Job, Node, Problem, Request, Scope, Snapshot, StateFile, nodes, remembered, request, squeue,
+};
 
 /// Reads the jobs of `squeue`, printed with our own fields and separators.
 pub fn queue(bytes: &[u8]) -> (Vec<Job>, Vec<Problem>) {
@@ -25,6 +27,11 @@ pub fn files_of_jobs(bytes: &[u8]) -> Vec<Files> {
 /// Reads the same from accounting's rows, printed with our own fields.
 pub fn files_of_rows(bytes: &[u8]) -> Vec<Files> {
     remembered::rows(bytes, remembered::FIELDS)
+}
+
+/// Reads how a job was submitted, from accounting's row of our own fields.
+pub fn request(text: &str) -> Request {
+    request::read_text(text)
 }
 
 /// Reads a state file, whichever form it has.

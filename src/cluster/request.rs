@@ -90,19 +90,7 @@ fn row(asker: &Asker, id: u32, problems: &mut Problems) -> Result<Row, Nothing> 
             Ok(finished) => {
                 problems.extend(said.into_vec());
                 let text = finished.text();
-                let mut lines = text.lines().skip_while(|line| !line.contains(sacct::DELIMITER));
-                let mut line = lines.next().unwrap_or_default().to_owned();
-                // A newline in a script's arguments goes on in the next line.
-                for more in lines.take_while(|line| !line.contains(sacct::DELIMITER)) {
-                    line.push('\n');
-                    line.push_str(more);
-                }
-                let values = line.split(sacct::DELIMITER);
-                return Ok(fields
-                    .split(',')
-                    .zip(values)
-                    .map(|(k, v)| (k.to_owned(), v.to_owned()))
-                    .collect());
+                return Ok(split(&text, &fields));
             }
             Err(Nothing::Unknown(why)) => match sacct::without_unknown(&fields, &why) {
                 Some(fewer) => fields = fewer,
@@ -115,6 +103,24 @@ fn row(asker: &Asker, id: u32, problems: &mut Problems) -> Result<Row, Nothing> 
         }
     }
     Err(Nothing::Unknown("sacct knows too few of the fields".to_owned()))
+}
+
+/// The first row of such an answer.
+fn split(text: &str, fields: &str) -> Row {
+    let mut lines = text.lines().skip_while(|line| !line.contains(sacct::DELIMITER));
+    let mut line = lines.next().unwrap_or_default().to_owned();
+    // A newline in a script's arguments goes on in the next line.
+    for more in lines.take_while(|line| !line.contains(sacct::DELIMITER)) {
+        line.push('\n');
+        line.push_str(more);
+    }
+    let values = line.split(sacct::DELIMITER);
+    fields.split(',').zip(values).map(|(field, value)| (field.to_owned(), value.to_owned())).collect()
+}
+
+/// Reads an answer to which all fields are known.
+pub(super) fn read_text(text: &str) -> Request {
+    read(&split(text, FIELDS))
 }
 
 fn read(row: &Row) -> Request {

@@ -15,7 +15,7 @@ use targets::TARGETS;
 const SAMPLE: usize = 1_500;
 const WHOLE: usize = 150_000;
 /// Readers that take milliseconds for an input get an eighth of that.
-const SLOW: [&str; 2] = ["sacct", "checkpoint_folder"];
+const SLOW: [&str; 5] = ["sacct", "checkpoint_folder", "run_folder", "attempts", "secrets"];
 /// The longest input, in bytes.
 const MOST: usize = 8 * 1024;
 
@@ -69,7 +69,7 @@ const PIECES: [&str; 44] = [
 
 /// The recordings that a reader is for, by parts of their paths: most of its
 /// inputs come from there. What is not listed here takes all alike.
-const OWN: [(&str, &[&str]); 30] = [
+const OWN: [(&str, &[&str]); 35] = [
     ("front_matter", &["documents/", "examples/"]),
     ("squeue", &["squeue-separators"]),
     ("sacct", &["sacct-", "sacct.psv"]),
@@ -99,6 +99,11 @@ const OWN: [(&str, &[&str]); 30] = [
     ("records", &["kept/preflight", "kept/reported", "safetensors"]),
     ("trash_notes", &["kept/trash", "kept/put_aside"]),
     ("owner", &["kept/trash"]),
+    ("attempts", &["joblog/", "job-logs/", "project/logs/", ".out"]),
+    ("batch_script", &["train.sh"]),
+    ("request", &["squeue-separators"]),
+    ("secrets", &["secrets/"]),
+    ("run_folder", &["wandb/", "mlflow/", "tfevents", "config.yaml"]),
     ("git_status", &[]),
 ];
 
@@ -238,6 +243,11 @@ fn seeds() -> Vec<Seed> {
         "sbatch --array=0-199%8 --mem 4G -pai --parsable -o logs/%A_%a.out -- train.sh --lr 0.1",
         "MaxArraySize            = 4001\nSchedulerParameters     = bf_interval=2,max_array_tasks=500\n",
         "Submitted batch job 17\n18;gpu\n",
+        "7\u{1f}gpu,cpu\u{1f}1\u{1f}billing=8,gres/gpu:a100=2\u{1f}cpu=8,mem=32G,node=1\u{1f}4Gc\u{1f}sbatch --array=0-9%2 --mem 4G train.sh --msg 'a b'\n",
+        "#!/bin/bash -l\n#SBATCH -J lr -n 1\n#SBATCH --mem=4G --time=1-00:00:00 --array=0-9%2\n#SBATCH -o 'logs/%A_%a.out'\nset -e\n\
+         cd runs \\\n && source env/bin/activate\ncat <<'END' > x\n./y\nEND\nif [ -f z ]; then ./z; fi\npython train.py --config=conf/a.yaml \"$X\"\n\
+         #SBATCH --mem=8G\n",
+        "logs/lr_482_7.out\nlogs/482/7.err\nslurm-489.out\nlr-482_7-489.log\n482_4294967296.out\n00482_007\n",
         "/s/%4a/%A_%a/%x.%u.%%.%N\\%j",
         "{wandb} sbatch --array={tasks} {exclude} {script} --resume {checkpoint} \"${HOME}\" 'x'",
         "cd runs/{array}_{task}/{name} && make run RUN={run} ID={id} JOB={job}",

@@ -156,6 +156,15 @@ pub fn run(context: &Context, here: &Path, options: &Options) -> Result<Outcome,
     Ok(outcome)
 }
 
+/// The numbers of the lines of a batch script of which a check has something to say.
+pub fn lines_in(text: &str) -> Vec<usize> {
+    let script = Script::read(text);
+    let mut lines: Vec<usize> = script.bad_values().into_iter().map(|(line, _)| line).collect();
+    lines.extend(script.ignored.iter().chain(&script.first_command));
+    lines.extend(named::named(text).into_iter().map(|named| named.line));
+    lines
+}
+
 /// What Slurm calls the jobs of a script: what it says itself, else its file's name.
 fn job_name(said: Option<&str>, script: &Path) -> Option<String> {
     said.or_else(|| script.file_name()?.to_str()).map(str::to_owned)
