@@ -5,6 +5,7 @@
 
 use super::attempts::Event;
 use super::finding::Role;
+use super::names;
 use super::progress::Sample;
 use super::table::Trait;
 use super::traceback::Link;
@@ -229,6 +230,7 @@ fn explained(events: &mut [Event], found: usize) -> usize {
         matches!(event.role, Role::Warning | Role::Root)
             && !event.is(Trait::Witness)
             && events[found].yields_to(event)
+            && !of_another_name(event, &events[found])
     };
     match events[..found].iter().position(explains) {
         Some(earlier) => {
@@ -238,6 +240,13 @@ fn explained(events: &mut [Event], found: usize) -> usize {
         }
         None => found,
     }
+}
+
+/// True if both say what was missing, and it is not the same: a module that was not
+/// there does not explain the library of another.
+fn of_another_name(one: &Event, other: &Event) -> bool {
+    let both = one.is(Trait::NamesIt) && other.is(Trait::NamesIt);
+    both && names::are_unlike(&one.text, &other.text)
 }
 
 /// Some languages say that they end when nobody took an error; one after which

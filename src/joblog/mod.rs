@@ -13,6 +13,7 @@ mod lines;
 mod literal;
 mod matcher;
 mod mentions;
+mod names;
 mod normal;
 mod progress;
 mod read;

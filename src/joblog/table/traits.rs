@@ -42,11 +42,14 @@ pub(crate) enum Trait {
     StepEnd,
     /// Warns of what the next line says.
     WarnsOfNext,
+    /// Names what is missing: of two such lines one explains the other only if
+    /// their names have something in common.
+    NamesIt,
 }
 
 use Trait::*;
 
-const WORDS: [(&str, Trait); 16] = [
+const WORDS: [(&str, Trait); 17] = [
     ("ending", Ending),
     ("comes-back", ComesBack),
     ("lives-on", LivesOn),
@@ -63,6 +66,7 @@ const WORDS: [(&str, Trait); 16] = [
     ("task-end", TaskEnd),
     ("step-end", StepEnd),
     ("warns-of-next", WarnsOfNext),
+    ("names-it", NamesIt),
 ];
 
 /// The properties of a row.

@@ -37,6 +37,10 @@ fn a_module_that_was_not_there_explains_what_is_missing_and_not_a_binary_of_anot
     is(&format!("{lmod}{missing}"), "env-activation", 1);
     let old = missing.replace("ModuleNotFoundError: No module named 'torch'", "SyntaxError: invalid syntax");
     is(&format!("{lmod}{old}"), "env-activation", 1);
+    let library = "./solve: error while loading shared libraries: libcudart.so.12: cannot open shared object file: No such file or directory\n";
+    is(&format!("{lmod}{library}"), "env-activation", 1);
+    // One of another name is missing for another reason.
+    is(&format!("{lmod}{}", library.replace("cudart", "hdf5_parallel")), "missing-lib", 3);
     let format = "slurm_script: line 27: /h/env/bin/python: cannot execute binary file: Exec format error\n";
     is(&format!("{lmod}{format}"), "env-mismatch", 3);
 }
@@ -50,6 +54,19 @@ fn a_package_of_which_r_only_warns_is_not_the_one_that_ended_it() {
     let summary = "Warning message:\nIn library(doMC) : there is no package called 'doMC'\n";
     assert_eq!(root(summary), None);
     is(&format!("{summary}{ended}"), "missing-module", 3);
+}
+
+#[test]
+fn what_r_could_not_load_is_the_cause_if_nothing_says_what_it_missed() {
+    for head in [
+        "Error in dyn.load(file, DLLpath = DLLpath, ...) : ",
+        "Error: package or namespace load failed for 'terra' in dyn.load(file):",
+    ] {
+        let text = format!(
+            "{head}\n unable to load shared object '/h/R/terra.so':\n  file too short\nExecution halted\n"
+        );
+        is(&text, "missing-lib", 2);
+    }
 }
 
 #[test]
