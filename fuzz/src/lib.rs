@@ -423,7 +423,7 @@ pub fn watch_state(data: &[u8]) {
         }
     }
     read.transitions.into_iter().for_each(|one| tell(memory, one.change));
-    let _ = watch::next(&State::of_memory(memory), &config::Sweeps::default());
+    let _ = watch::next(&State::of_memory(memory), &config::Sweeps::default(), "");
 }
 
 fn tell(memory: &Memory, change: handover::sweep::memory::Change) {

@@ -20,6 +20,7 @@ use crate::safety::shell_path;
 use crate::sys::lock::LockError;
 use crate::sys::{FileError, SpawnError};
 use crate::verbs::shards::ShardError;
+use crate::verbs::sweep::plan::with_options;
 use crate::verbs::sweep::submit::Refusal;
 use crate::verbs::{Error, Wanted};
 
@@ -144,6 +145,9 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
             (Exit::Usage, hint("save one: sacct -P -D -S now-7days --format=ALL > FILE"))
         }
         Error::Accounting { path, source } => (Exit::Outside, vec![look_at(path, source)]),
+        Error::NoTask { array, .. } => {
+            (Exit::NotFound, vec![format!("read the logs of all of them: handover logs --job {array}")])
+        }
         Error::NoSweep { .. } => (Exit::NotFound, hint("see which there are: handover sweep")),
         Error::LeftOut { .. } => (
             Exit::NotFound,
@@ -228,7 +232,10 @@ fn judge_held<'c>(wanted: &Wanted, claims: impl Iterator<Item = (String, &'c str
 fn judge_submit(refusal: &Refusal) -> Vec<String> {
     match refusal {
         Refusal::Moved { now: Some(now), command, .. } => {
-            vec![format!("look at it again: {command}"), format!("if it is right: {command} --submit {now}")]
+            vec![
+                format!("look at it again: {command}"),
+                format!("if it is right: {}", with_options(command, &format!("--submit {now}"))),
+            ]
         }
         Refusal::Moved { now: None, command, .. } => {
             vec![format!("there is nothing to run any more; look again: {command}")]

@@ -232,6 +232,18 @@ mod tests {
     }
 
     #[test]
+    fn the_help_of_the_plan_says_what_the_resume_command_may_hold() {
+        let command = super::super::command();
+        let plan = command.find_subcommand("sweep").unwrap().find_subcommand("plan").unwrap();
+        let help = plan.clone().render_long_help().to_string();
+        let said = |text: &str| help.lines().any(|line| line.trim() == text);
+        for (_, name, words) in crate::sweep::plan::PLACEHOLDERS {
+            let name = format!("{{{name}}}");
+            assert!(said(&format!("{name:<13} {words}")), "{name}: {help}");
+        }
+    }
+
+    #[test]
     fn the_distance_counts_letters() {
         for (one, other, far) in
             [("", "plan", 4), ("plan", "plan", 0), ("plna", "plan", 2), ("lan", "plan", 1)]

@@ -83,6 +83,7 @@ pub fn run(session: &Session, args: WatchArgs) -> Result<Exit, Failure> {
         horizon: args.horizon,
         every: args.every,
         once: args.once,
+        words: args.cluster.again(session),
     };
     let mut tell = |event: &Event| {
         // With --once nothing new is no answer; that it looked, and at what, is a remark.

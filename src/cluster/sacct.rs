@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use super::accounting::{Attempt, Places, Stamp, Steps, Text, WaitingTasks};
 use super::{Accounting, State};
 use crate::safety::one_line;
-use crate::terms::{JobId, Part};
+use crate::terms::{JobId, Part, counted};
 
 use self::layout::{Column, Layout, Row};
 use self::values::{Id, RowId};
@@ -441,7 +441,7 @@ impl Said {
         let mut words = Vec::new();
         let mut say = |count: u64, what: &str| {
             if count > 0 {
-                words.push(format!("{count} {}: {what}", if count == 1 { "row" } else { "rows" }));
+                words.push(format!("{}: {what}", counted(count, "row")));
             }
         };
         say(self.ids_cut, "the job id is cut, so that it names no job");
@@ -451,9 +451,9 @@ impl Said {
         say(self.states_unknown, "a state that is cut or not known to this program");
         say(self.times_unknown, "a time in a form that this program does not know");
         if self.not_understood > 0 {
-            let lines = if self.not_understood == 1 { "line" } else { "lines" };
+            let lines = counted(self.not_understood, "line");
             let examples = self.examples.join("\u{201d}, \u{201c}");
-            words.push(format!("{} {lines} not understood: \u{201c}{examples}\u{201d}", self.not_understood));
+            words.push(format!("{lines} not understood: \u{201c}{examples}\u{201d}"));
         }
         if self.times_local && self.times_exact {
             words.push("times with and without a zone are mixed: their order is not certain".into());

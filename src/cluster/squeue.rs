@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::problems::Problems;
 use super::{Job, State, gres};
-use crate::terms::{Bytes, JobId, Part, Seconds, TaskIds, Time};
+use crate::terms::{Bytes, JobId, Part, Seconds, TaskIds, Time, counted};
 
 /// Between records: no name that a person gives holds it.
 pub(super) const RECORD: u8 = 0x1e;
@@ -132,7 +132,7 @@ pub(super) fn read(bytes: &[u8], layout: &[(Field, &str)], about: &str, problems
     }
     if unread > 0 {
         queue.partial = true;
-        problems.say(about, format!("{unread} records were not understood and are left out"));
+        problems.say(about, format!("{} not understood and left out", counted(unread, "record")));
     }
     if queue.jobs.iter().any(|job| job.tasks_cut) {
         problems.say(about, "Slurm cut a list of pending tasks: their count is unknown");
@@ -298,7 +298,7 @@ mod tests {
         let mut problems = Problems::default();
         let queue = read(&bytes, &LONG, "squeue", &mut problems);
         assert!(queue.partial);
-        assert_eq!(problems.into_vec()[0].what, "1 records were not understood and are left out");
+        assert_eq!(problems.into_vec()[0].what, "1 record not understood and left out");
         let [rest, task] = &queue.jobs[..] else { panic!("{queue:?}") };
         assert_eq!(rest.name, "slow|arr\u{1f}\n\"$(x)\"");
         assert_eq!((rest.count(), rest.throttle, rest.gpus), (Some(47), Some(3), Some(2)));

@@ -113,7 +113,8 @@ pub struct Sweeps {
     pub columns: Vec<String>,
     /// The command that resumes tasks, as a template with, besides the above,
     /// `{tasks}` (a compressed list), `{run}`, `{checkpoint}`, `{script}`,
-    /// `{exclude}`, `{wandb}`.
+    /// `{exclude}`, `{wandb}`. One command, placeholders outside of quotes; what reads a
+    /// value a second time is refused: `handover sweep plan --help` has the rule.
     pub resume: Option<String>,
     /// The batch script.
     pub script: Option<PathBuf>,

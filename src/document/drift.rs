@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{FileFact, FilesFact, JobFact};
 use crate::safety::{clip, code_span, escape};
-use crate::terms::{CommitId, JobId, Known, TaskIds, Time};
+use crate::terms::{CommitId, JobId, Known, TaskIds, Time, by_number, counted};
 
 /// Something that moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,7 +80,7 @@ pub fn commits(then: Option<&CommitId>, now: &HeadNow) -> Vec<Moved> {
     let what = match now {
         HeadNow::Same => return Vec::new(),
         HeadNow::Forward { subjects, count } => {
-            let mut text = format!("HEAD moved forward by {}", plural(*count, "commit"));
+            let mut text = format!("HEAD moved forward by {}", counted(*count, "commit"));
             let shown: Vec<String> = subjects
                 .iter()
                 .take(5)
@@ -94,12 +94,12 @@ pub fn commits(then: Option<&CommitId>, now: &HeadNow) -> Vec<Moved> {
             }
             text
         }
-        HeadNow::Back { count } => format!("HEAD moved back by {} from {then}", plural(*count, "commit")),
+        HeadNow::Back { count } => format!("HEAD moved back by {} from {then}", counted(*count, "commit")),
         HeadNow::Rewritten { lost, gained } => {
             format!(
                 "history was rewritten: HEAD lacks {} of {then} and has {} instead",
-                plural(*lost, "commit"),
-                plural(*gained, "other")
+                counted(*lost, "commit"),
+                counted(*gained, "other")
             )
         }
         HeadNow::Missing => format!(
@@ -142,8 +142,9 @@ pub fn files(then: &FilesFact, now: &FilesFact, is_job_output: impl Fn(&str) -> 
     let count = |files: &FilesFact| files.listed.len() + files.omitted as usize;
     if count(now) != count(then) && (then.omitted > 0 || now.omitted > 0) {
         let what = format!(
-            "{} paths differ from HEAD, {} then; not all of them were listed",
-            count(now),
+            "{} {} from HEAD, {} then; not all of them were listed",
+            counted(count(now), "path"),
+            by_number(count(now), "differs", "differ"),
             count(then)
         );
         moved.push(Moved { class: Class::Files, what });
@@ -327,10 +328,6 @@ fn name_ids(ids: &[JobId]) -> String {
         }
         _ => ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", "),
     }
-}
-
-fn plural(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::JobFact;
 use crate::safety::{clip, code_span, one_line};
-use crate::terms::{Part, Seconds, TaskIds};
+use crate::terms::{Part, Seconds, TaskIds, counted};
 
 /// Jobs that differ in nothing but their tasks.
 pub struct Group<'j> {
@@ -81,7 +81,7 @@ impl<'j> Group<'j> {
             format!("`{}` {} {}", self.id(), one_line(&job.state, 30), code_span(&clip(&job.name, 60)));
         let mut add = |part: String| text.push_str(&format!(", {part}"));
         if self.tasks.len() > 1 {
-            add(format!("{} tasks", self.tasks.len()));
+            add(counted(self.tasks.len(), "task"));
         }
         if let (Some((least, most)), Times::Told) = (self.elapsed, times) {
             let (least, most) = (least.to_string(), most.to_string());
@@ -96,7 +96,7 @@ impl<'j> Group<'j> {
             add(format!("waits: {}{never}", one_line(&job.reason, 100)));
         }
         if self.restarts > 0 {
-            add(format!("requeued {} time{}", self.restarts, if self.restarts == 1 { "" } else { "s" }));
+            add(format!("requeued {}", counted(self.restarts, "time")));
         }
         if let Some(dir) = &job.work_dir {
             add(format!("works in {}", code_span(&clip(dir, 100))));

@@ -5,7 +5,7 @@ use super::body::{OWN_BEGIN, OWN_END};
 use super::group::{Times, groups};
 use super::{Body, Facts, Lint, Relation, Section, front, sweep_lines};
 use crate::safety::{clip, code_span, escape, json_line};
-use crate::terms::Seconds;
+use crate::terms::{Seconds, counted};
 
 /// What happened between the parent and this document, as the program saw it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -246,7 +246,7 @@ fn changed(facts: &Facts) -> String {
     if facts.stashes > 0 {
         lines.push(format!(
             "{} in this repository; all worktrees share them",
-            count(facts.stashes.into(), "stash", "stashes")
+            counted(facts.stashes, "stash")
         ));
     }
     bullets(&lines)
@@ -391,9 +391,5 @@ fn bullets(lines: &[String]) -> String {
 }
 
 fn commits(n: u32) -> String {
-    count(n.into(), "commit", "commits")
-}
-
-fn count(n: u64, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
+    counted(n, "commit")
 }

@@ -4,7 +4,7 @@ use super::drift::{Class, Moved};
 use super::sweep_lines::{self, short_list};
 use super::{CauseFact, StandingFact, SweepFact};
 use crate::safety::{clip, code_span, escape};
-use crate::terms::TaskIds;
+use crate::terms::{TaskIds, counted};
 
 /// So many causes are told one by one.
 const MOST: usize = 6;
@@ -58,19 +58,19 @@ fn news(cause: &CauseFact, before: &StandingFact) -> Option<String> {
     let sentence = sweep_lines::prose(&cause.sentence, 160);
     match before.causes.iter().find(|known| is_same(known, cause)) {
         Some(known) if known.count < cause.count => Some(format!(
-            "{class} took {} tasks more, now {}: {tasks}{place}",
-            cause.count - known.count,
+            "{class} took {} more, now {}: {tasks}{place}",
+            counted(cause.count - known.count, "task"),
             cause.count
         )),
         Some(_) => None,
         None if before.causes_omitted == 0 => {
-            let count = if cause.count == 1 { "1 task".to_owned() } else { format!("{} tasks", cause.count) };
+            let count = counted(cause.count, "task");
             Some(format!("a new cause, {class}, {count}: {tasks}: {sentence}{place}"))
         }
         // It may have been among those that the document only counts.
         None if before.causes.iter().all(|known| known.count < cause.count) => Some(format!(
-            "{class} is the largest cause now, {} tasks: {tasks}: {sentence}{place}",
-            cause.count
+            "{class} is the largest cause now, {}: {tasks}: {sentence}{place}",
+            counted(cause.count, "task")
         )),
         None => None,
     }

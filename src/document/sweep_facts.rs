@@ -85,7 +85,7 @@ impl SweepFact {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StandingFact {
-    /// `healthy`, `degraded`, or `systemic`.
+    /// `healthy`, `too few to judge`, `degraded`, or `systemic`.
     pub health: String,
     /// `no intervention`, `watch`, or `intervene`.
     pub decision: String,

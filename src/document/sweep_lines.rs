@@ -3,8 +3,8 @@
 //! A document may come from anybody: what its facts say is escaped again.
 
 use super::{CauseFact, JobFact, RunningFact, StandingFact, SweepFact};
-use crate::safety::{clip, code_span, escape, shell_word};
-use crate::terms::TaskIds;
+use crate::safety::{clip, code_span, escape, shell_last};
+use crate::terms::{TaskIds, by_number, counted};
 
 /// So many causes of a sweep have a row in a document.
 const CAUSES: usize = 8;
@@ -124,7 +124,9 @@ pub fn verdict(standing: &StandingFact) -> String {
     let alone = match (standing.looked_at, standing.cut_short) {
         (0, _) => " (by queue and accounting alone)".to_owned(),
         (_, 0) => String::new(),
-        (_, left) => format!(" (time was up before {left} tasks were read)"),
+        (_, left) => {
+            format!(" (time was up before {} {} read)", counted(left, "task"), by_number(left, "was", "were"))
+        }
     };
     format!("{}, {}{alone}", clip(&escape(&standing.health), 20), clip(&escape(&standing.decision), 30))
 }
@@ -152,7 +154,7 @@ fn finished(sweep: &SweepFact) -> String {
 
 /// The command that says what to do; none where the name was changed by escaping.
 fn plan(sweep: &SweepFact) -> Option<String> {
-    let word = shell_word(&sweep.key).ok().filter(|_| !sweep.key.contains(['\\', '…']))?;
+    let word = shell_last(&sweep.key).ok().filter(|_| !sweep.key.contains(['\\', '…']))?;
     Some(code_span(&format!("handover sweep plan {word}")))
 }
 
@@ -225,10 +227,7 @@ fn further(standing: &StandingFact, shown: usize) -> Option<String> {
     let hidden = standing.causes.get(shown..).unwrap_or_default();
     let causes = hidden.len() as u64 + standing.causes_omitted;
     let tasks = hidden.iter().map(|cause| cause.count).sum::<u64>() + standing.tasks_omitted;
-    (causes > 0).then(|| {
-        let word = if causes == 1 { "cause" } else { "causes" };
-        format!("and {causes} further {word} of {tasks} tasks")
-    })
+    (causes > 0).then(|| format!("and {} of {}", counted(causes, "further cause"), counted(tasks, "task")))
 }
 
 fn running(running: &RunningFact) -> String {
@@ -275,8 +274,7 @@ fn resumable(standing: &StandingFact) -> Option<String> {
 
 fn contradictions_counted(standing: &StandingFact) -> String {
     let kinds = standing.contradictions.len() as u64 + standing.contradictions_omitted;
-    let word = if kinds == 1 { "kind" } else { "kinds" };
-    format!("{kinds} {word} of contradictions between the sources")
+    format!("{} of contradictions between the sources", counted(kinds, "kind"))
 }
 
 fn not_read(standing: &StandingFact) -> Option<String> {

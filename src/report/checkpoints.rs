@@ -8,7 +8,7 @@ use super::lines::Lines;
 use super::{Style, View, paint};
 use crate::checkpoint::{Checkpoint, Survey, Verdict};
 use crate::safety::{clip, escape_path, one_line};
-use crate::terms::{Bytes, Unread};
+use crate::terms::{Bytes, Unread, by_number, counted};
 use crate::verbs::sweep::checkpoints::{OfSweep, Outcome};
 
 /// How many runs are shown; JSON has them all.
@@ -35,7 +35,7 @@ pub fn text(view: &View, outcome: &Outcome, each: bool) -> String {
         of_run(view, run, &mut out);
     }
     if shown.len() > MOST {
-        line(&mut out, &format!("and {} more runs; --json has all", shown.len() - MOST));
+        line(&mut out, &format!("and {}; --json has all", counted(shown.len() - MOST, "more run")));
     }
     if outcome.runs.is_empty() {
         line(&mut out, &nothing(outcome));
@@ -46,21 +46,22 @@ pub fn text(view: &View, outcome: &Outcome, each: bool) -> String {
     if !outcome.missing_shards.is_empty() {
         let missing: Vec<String> = outcome.missing_shards.iter().take(20).map(u32::to_string).collect();
         let all = outcome.missing_shards.len();
-        line(&mut out, &format!("no answer of {all} shards: {}", missing.join(", ")));
+        line(&mut out, &format!("no answer of {}: {}", counted(all, "shard"), missing.join(", ")));
     }
     if outcome.runs.len() > 1 {
         let count = |fits: &dyn Fn(&&Survey) -> bool| outcome.runs.iter().filter(fits).count();
         let (resumable, refused) = (count(&|run| run.best.is_some()), count(&|run| !run.refused.is_empty()));
         let runs = outcome.runs.len();
-        line(
-            &mut out,
-            &format!("{resumable} of {runs} runs can be resumed; of {refused} something newer was refused"),
-        );
+        let newer = match refused {
+            0 => String::new(),
+            refused => format!("; of {refused} something newer was refused"),
+        };
+        line(&mut out, &format!("{resumable} of {runs} runs have something to resume from{newer}"));
     }
     if !outcome.runs.is_empty() && !outcome.empty.is_empty() {
         let count = outcome.empty.len();
-        let folders = if count == 1 { "folder holds" } else { "folders hold" };
-        line(&mut out, &format!("{count} more {folders} no checkpoint"));
+        let hold = by_number(count, "holds", "hold");
+        line(&mut out, &format!("{} {hold} no checkpoint", counted(count, "more folder")));
     }
     if shown.len() < outcome.runs.len() {
         line(&mut out, "every run: the same command with --each; read whole: with --full");
@@ -71,7 +72,10 @@ pub fn text(view: &View, outcome: &Outcome, each: bool) -> String {
 /// Which sweep it is, and of which of its tasks no folder is known.
 fn of_sweep(view: &View, sweep: &OfSweep, out: &mut String) {
     let name = paint(Style::Strong, &one_line(&sweep.name, 60));
-    line(out, &format!("{name}  sweep {}, {} run folders", one_line(&sweep.key, 40), sweep.folders));
+    line(
+        out,
+        &format!("{name}  sweep {}, {}", one_line(&sweep.key, 40), counted(sweep.folders, "run folder")),
+    );
     let mut lines = Lines { out, width: view.width };
     for without in &sweep.without {
         lines.add("no folder", &format!("of {}: {}", without.tasks, one_line(&without.why, LONGEST)));

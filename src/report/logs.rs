@@ -4,7 +4,7 @@ use super::lines::Lines;
 use super::{Align, Style, Table, View, paint};
 use crate::joblog::{Finding, Progress, Role, Trouble};
 use crate::safety::{clip, one_line};
-use crate::terms::Bytes;
+use crate::terms::{Bytes, by_number, counted};
 use crate::verbs::logs::{Group, Log, NotRead, Origin, Outcome, Patterns, Root};
 
 /// How many groups are shown; JSON has them all.
@@ -49,22 +49,32 @@ impl Page<'_> {
         let logs = outcome.logs.len();
         let proven = outcome.groups.iter().filter(|group| group.is_cause);
         let failed: u64 = proven.map(|group| group.logs).sum();
-        self.lines.add("logs", &format!("{logs}, of which {failed} name a cause ({})", outcome.bytes));
+        self.lines.add(
+            "logs",
+            &format!(
+                "{logs}, of which {failed} {} a cause ({})",
+                by_number(failed, "names", "name"),
+                outcome.bytes
+            ),
+        );
         for group in outcome.groups.iter().take(MOST_GROUPS) {
             self.row(group, logs);
         }
         if outcome.groups.len() > MOST_GROUPS {
             let rest: u64 = outcome.groups[MOST_GROUPS..].iter().map(|group| group.logs).sum();
             let more = outcome.groups.len() - MOST_GROUPS;
-            self.lines.add("", &format!("and {more} more causes of {rest} logs; --json has all"));
+            self.lines.add(
+                "",
+                &format!("and {} of {}; --json has all", counted(more, "more cause"), counted(rest, "log")),
+            );
         }
         if outcome.without_cause > 0 {
-            self.lines.add("no cause", &format!("in {} logs", outcome.without_cause));
+            self.lines.add("no cause", &format!("in {}", counted(outcome.without_cause, "log")));
         }
     }
 
     fn row(&mut self, group: &Group, logs: usize) {
-        let share = format!("{} of {logs} logs ({} %)", group.logs, group.share);
+        let share = format!("{} of {} ({} %)", group.logs, counted(logs, "log"), group.share);
         match group.is_cause {
             true => self.cause("cause", Style::Bad, &share, &group.first),
             false => self.cause("not proven", Style::Watch, &share, &group.first),
@@ -186,7 +196,7 @@ impl Page<'_> {
             self.lines.add("", &format!("and {} more; --json has all", outcome.unread.len() - MOST_UNREAD));
         }
         if outcome.no_text > 0 {
-            self.lines.add("left out", &format!("{} files that hold no text", outcome.no_text));
+            self.lines.add("left out", &format!("{} without text", counted(outcome.no_text, "file")));
         }
         if !outcome.missing_shards.is_empty() {
             let missing: Vec<String> = outcome.missing_shards.iter().take(20).map(u32::to_string).collect();

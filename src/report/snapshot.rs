@@ -8,7 +8,7 @@ use super::style::width;
 use super::{Align, Style, Table, View, paint};
 use crate::cluster::{Accounting, Attempt, Job, Origin, Outlook, Scope, Snapshot, State, Whose};
 use crate::safety::{clip, escape, one_line};
-use crate::terms::{JobId, Known, Part, TaskIds};
+use crate::terms::{JobId, Known, Part, TaskIds, counted};
 use crate::verbs::snapshot::{Outcome, Waiting};
 
 /// How many rows of a list are shown; JSON has them all.
@@ -309,8 +309,8 @@ fn gpus(outcome: &Outcome) -> String {
 fn load(snapshot: &Snapshot) -> String {
     let mut out = String::new();
     for load in snapshot.load.iter().filter(|load| load.running > 0).take(MOST) {
-        let users = if load.users == 1 { "1 user".to_owned() } else { format!("{} users", load.users) };
-        out.push_str(&format!("  {}: {} jobs of {users}\n", one_line(&load.partition, 40), load.running));
+        let (jobs, users) = (counted(load.running, "job"), counted(load.users, "user"));
+        out.push_str(&format!("  {}: {jobs} of {users}\n", one_line(&load.partition, 40)));
     }
     titled("Running for everybody", out)
 }

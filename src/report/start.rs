@@ -2,7 +2,7 @@
 
 use super::View;
 use crate::safety::{escape, escape_path};
-use crate::terms::Known;
+use crate::terms::{Known, by_number, counted};
 use crate::verbs::start::Outcome;
 use crate::worktree::create::Plan;
 
@@ -33,9 +33,10 @@ pub fn text(_view: &View, outcome: &Outcome) -> String {
     match &outcome.left_behind {
         Known::Known(0) => {}
         Known::Known(count) => out.push_str(&format!(
-            "note: {count} changed or new {} in {} stay there\n",
-            if *count == 1 { "path" } else { "paths" },
-            escape_path(&outcome.from)
+            "note: {} in {} {} there\n",
+            counted(*count, "changed or new path"),
+            escape_path(&outcome.from),
+            by_number(*count, "stays", "stay")
         )),
         Known::Unknown(why) | Known::NotApplicable(why) => out.push_str(&format!(
             "note: whether {} has uncommitted files is unknown: {}\n",

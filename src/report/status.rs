@@ -3,7 +3,7 @@
 use super::{Align, Style, Table, View, paint};
 use crate::safety::{clip, escape, escape_path, one_line};
 use crate::sweep::Health;
-use crate::terms::Known;
+use crate::terms::{Known, by_number, counted};
 use crate::verbs::status::{Board, Held, Jobs, Line, SweepWord};
 use crate::worktree::board::{AheadBehind, Files, Row};
 use crate::worktree::landing::Landing;
@@ -38,10 +38,7 @@ pub fn text(view: &View, board: &Board) -> String {
         }
     }
     if let Some(count) = board.jobs_elsewhere.filter(|count| *count > 0) {
-        out.push_str(&format!(
-            "{count} live {} of ours in no worktree of this repository\n",
-            if count == 1 { "job" } else { "jobs" }
-        ));
+        out.push_str(&format!("{} of ours in no worktree of this repository\n", counted(count, "live job")));
     }
     if let Some(why) = &board.jobs_unseen {
         out.push_str(&format!("{}: {}\n", paint(Style::Watch, "jobs unknown"), one_line(why, 200)));
@@ -168,7 +165,7 @@ fn sweeps(words: &[SweepWord]) -> Option<String> {
     let told = words.iter().filter_map(|word| {
         let style = match word.health? {
             Health::Healthy => Style::Good,
-            Health::Degraded => Style::Watch,
+            Health::Unjudged | Health::Degraded => Style::Watch,
             Health::Systemic => Style::Bad,
         };
         let health = paint(style, word.health?.name());
@@ -178,7 +175,7 @@ fn sweeps(words: &[SweepWord]) -> Option<String> {
     if told.is_empty() {
         return None;
     }
-    let noun = if told.len() == 1 { "sweep" } else { "sweeps" };
+    let noun = by_number(told.len(), "sweep", "sweeps");
     let more = told.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     let shown = told.get(..SHOWN).unwrap_or(&told).join(", ");

@@ -20,6 +20,7 @@ pub fn plan(view: &View, plan: &Plan, again: &str) -> String {
         0 => {
             format!("nothing of sweep {sweep} could go{}\n", if plan.fresh.is_empty() { "" } else { " yet" })
         }
+        1 => format!("1 file or folder of sweep {sweep} could go, {}:\n", plan.bytes),
         count => format!("{count} files and folders of sweep {sweep} could go, {} together:\n", plan.bytes),
     };
     let mut lines = Lines { out: &mut out, width: view.width };

@@ -57,7 +57,7 @@ pub fn text(page: &Page, root: &std::path::Path) -> String {
         out.push_str("| job | sweep | run | epoch | step | since | on |\n|---|---|---|---:|---:|---|---|\n");
         facts.jobs.iter().for_each(|one| job(&mut out, one));
         if facts.jobs_left_out > 0 {
-            let _ = writeln!(out, "\nand {} more tasks that run", facts.jobs_left_out);
+            let _ = writeln!(out, "\nand {} more that run", counted(facts.jobs_left_out, "task"));
         }
     }
     heading(&mut out, "Sources");

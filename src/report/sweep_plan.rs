@@ -13,7 +13,7 @@ use super::{Style, View, paint};
 use crate::safety::{clip, escape, escape_path, one_line, shell_word};
 use crate::sweep::plan::{Kind, Line, Plan, Purpose, Step};
 use crate::sweep::{Decision, Members};
-use crate::verbs::sweep::plan::Outcome;
+use crate::verbs::sweep::plan::{Outcome, with_options};
 use crate::verbs::sweep::records::{Progress, Record};
 use crate::verbs::sweep::submit;
 
@@ -111,10 +111,6 @@ fn pasteable(line: &Line, must_wait: bool) -> String {
     }
 }
 
-fn tasks(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "task" } else { "tasks" })
-}
-
 /// What was done, line by line.
 pub fn submitted(_view: &View, outcome: &submit::Outcome) -> String {
     let record = &outcome.record;
@@ -144,8 +140,8 @@ pub fn submitted(_view: &View, outcome: &submit::Outcome) -> String {
     if record.is_unclear() {
         out.push_str(&format!(
             "unknown whether that was submitted: the next plan finds its job in squeue or sacct. If there is none: \
-             {command} --not-submitted {}\n",
-            escape(&record.hash)
+             {}\n",
+            with_options(&command, &format!("--not-submitted {}", escape(&record.hash)))
         ));
     }
     if outcome.whole {
@@ -178,7 +174,7 @@ fn how_to_run(lines: &mut Lines, outcome: &Outcome, plan: &Plan, hash: &str) {
                 count => format!("the {count} lines above that wait for nothing"),
             };
             lines.add("plan", &paint(Style::Strong, hash));
-            lines.add("", &format!("runs {what}: {command} --submit {hash}"));
+            lines.add("", &format!("runs {what}: {}", with_options(&command, &format!("--submit {hash}"))));
         }
         Some(why) => lines.add(
             "to run it",

@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use super::View;
 use crate::safety::Redactions;
+use crate::terms::{by_number, counted};
 
 /// An answer that is one text, whatever its form: a script, a page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +23,6 @@ impl Text {
 pub fn redacted(redactions: &Redactions) -> String {
     let count: usize = redactions.values().sum();
     let rules: Vec<&str> = redactions.keys().map(String::as_str).collect();
-    let (secrets, were) = if count == 1 { ("secret", "was") } else { ("secrets", "were") };
-    format!("{count} {secrets} {were} taken out ({})", rules.join(", "))
+    let were = by_number(count, "was", "were");
+    format!("{} {were} taken out ({})", counted(count, "secret"), rules.join(", "))
 }

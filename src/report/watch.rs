@@ -7,7 +7,7 @@ use crate::cluster::Outlook;
 use crate::safety::{escape, one_line};
 use crate::sweep::memory::{Change, Class, Place, Renamed};
 use crate::sweep::{Decision, Health, Kind, TaskProgress};
-use crate::terms::{Seconds, Time};
+use crate::terms::{Seconds, Time, counted};
 use crate::verbs::watch::{Contract, End, Event, NextKind, Scope, State, Told, Until, Why};
 
 /// How many characters of a list of tasks are shown; JSON has them all.
@@ -95,12 +95,12 @@ fn opening(view: &View, contract: &Contract) -> String {
         let label = if number == 0 && !contract.raised { "cadence" } else { "" };
         let calls = cadence.calls_per_hour;
         let when = if same { "whatever goes on" } else { cadence.pace.words() };
-        line(label, &format!("{least} to {most} {when}: at most {calls} calls an hour"));
+        line(label, &format!("{least} to {most} {when}: at most {} an hour", counted(calls, "call")));
     }
     let load = if contract.asks_slurm {
         format!(
-            "at most {} questions to squeue an hour, shared by all watches of yours on this host",
-            contract.calls_per_hour
+            "at most {} to squeue an hour, shared by all watches of yours on this host",
+            counted(contract.calls_per_hour, "question")
         )
     } else {
         "none: a state file is read".to_owned()
@@ -140,8 +140,7 @@ pub fn nothing_new(view: &View, end: &End) -> String {
     };
     match end.sweeps.len() {
         0 => format!("no sweep runs or waits; {queue}"),
-        1 => format!("nothing new of 1 sweep; {queue}"),
-        count => format!("nothing new of {count} sweeps; {queue}"),
+        count => format!("nothing new of {}; {queue}", counted(count, "sweep")),
     }
 }
 
@@ -209,7 +208,7 @@ pub(super) fn in_words(change: &Change) -> String {
         Change::Seen { tasks, states } => {
             let states: Vec<String> =
                 states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-            format!("{}: {}", counted(*tasks), states.join(", "))
+            format!("{}: {}", counted(*tasks, "task"), states.join(", "))
         }
         Change::Tasks { class, outcome, tasks, ids } => {
             let (word, style) = match class {
@@ -226,14 +225,14 @@ pub(super) fn in_words(change: &Change) -> String {
             format!(
                 "{} {}: {}{}{how}{known}",
                 paint(style, word),
-                counted(tasks.len()),
+                counted(tasks.len(), "task"),
                 list(&tasks.to_string()),
                 renamed(ids)
             )
         }
         Change::Resubmitted { tasks, ids } => {
             let word = paint(Style::Strong, "submitted again");
-            format!("{word} {}: {}{}", counted(tasks.len()), list(&tasks.to_string()), renamed(ids))
+            format!("{word} {}: {}{}", counted(tasks.len(), "task"), list(&tasks.to_string()), renamed(ids))
         }
         Change::IdReused => paint(Style::Watch, "the id belongs to another job now"),
         Change::Cause { cause, new, first } => {
@@ -242,12 +241,16 @@ pub(super) fn in_words(change: &Change) -> String {
             let all = cause.tasks.len();
             match first {
                 true => {
-                    format!("cause {class}, {}: {}: {text}", counted(all), list(&cause.tasks.to_string()))
+                    format!(
+                        "cause {class}, {}: {}: {text}",
+                        counted(all, "task"),
+                        list(&cause.tasks.to_string())
+                    )
                 }
                 false => {
                     format!(
                         "cause {class} took {} more: {}; {all} now",
-                        counted(new.len()),
+                        counted(new.len(), "task"),
                         list(&new.to_string())
                     )
                 }
@@ -258,13 +261,17 @@ pub(super) fn in_words(change: &Change) -> String {
             let text = one_line(&finding.sentence, LONGEST_SENTENCE);
             let all = finding.tasks.len();
             let all = if all > new.len() { format!("; {all} in all") } else { String::new() };
-            format!("{class}, {}: {}: {text}{all}", counted(new.len()), list(&new.to_string()))
+            format!("{class}, {}: {}: {text}{all}", counted(new.len(), "task"), list(&new.to_string()))
         }
         Change::Progress { mark, tasks, example } => {
             let example = example.as_ref().map(course).filter(|text| !text.is_empty());
             let example = example.map(|text| format!(" ({text})")).unwrap_or_default();
             let word = paint(Style::Strong, mark.words());
-            format!("{word} reached by {}: {}{example}", counted(tasks.len()), list(&tasks.to_string()))
+            format!(
+                "{word} reached by {}: {}{example}",
+                counted(tasks.len(), "task"),
+                list(&tasks.to_string())
+            )
         }
         Change::Stuck { reason, outlook } => {
             let what = match outlook {
@@ -276,7 +283,7 @@ pub(super) fn in_words(change: &Change) -> String {
         Change::Health { from, to, reason } => {
             let style = match to {
                 Health::Healthy => Style::Good,
-                Health::Degraded => Style::Watch,
+                Health::Unjudged | Health::Degraded => Style::Watch,
                 Health::Systemic => Style::Bad,
             };
             let was = from.map(|from| format!("{} -> ", from.name())).unwrap_or_default();
@@ -308,7 +315,11 @@ pub(super) fn in_words(change: &Change) -> String {
                 (false, more) => format!(": {} and {more} more", named.join(", ")),
             };
             let (lacking, expected) = (results.lacking(), results.expected);
-            format!("{} {lacking} of {expected} expected results{named}", paint(Style::Bad, "missing"))
+            format!(
+                "{} {lacking} of {}{named}",
+                paint(Style::Bad, "missing"),
+                counted(expected, "expected result")
+            )
         }
         Change::Milestone { percent, finished, total } => format!("{percent} %: {finished} of {total} over"),
     }
@@ -323,10 +334,6 @@ fn renamed(ids: &[Renamed]) -> String {
         (false, 0) => format!(" ({})", named.join(", ")),
         (false, more) => format!(" ({} and {more} more)", named.join(", ")),
     }
-}
-
-fn counted(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "task" } else { "tasks" })
 }
 
 fn list(tasks: &str) -> String {
@@ -363,7 +370,11 @@ fn closing(view: &View, end: &End) -> String {
             let class = one_line(&cause.class, 40);
             lines.add(
                 "",
-                &format!("{class}, {}: {}", counted(cause.tasks.len()), list(&cause.tasks.to_string())),
+                &format!(
+                    "{class}, {}: {}",
+                    counted(cause.tasks.len(), "task"),
+                    list(&cause.tasks.to_string())
+                ),
             );
         }
         if let Some(results) = &state.results {
@@ -384,9 +395,8 @@ fn closing(view: &View, end: &End) -> String {
     lines.add(
         "asked",
         &format!(
-            "{} {}: squeue {}, shared {}, sacct {}{files}",
-            end.looks,
-            if end.looks == 1 { "look" } else { "looks" },
+            "{}: squeue {}, shared {}, sacct {}{files}",
+            counted(end.looks, "look"),
             questions.squeue,
             questions.shared,
             questions.sacct

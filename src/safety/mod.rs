@@ -10,7 +10,7 @@ mod secrets;
 mod text;
 
 pub use nesting::{DEEPEST_YAML, too_deep_yaml};
-pub use quote::{Unquotable, shell_path, shell_word};
+pub use quote::{Unquotable, shell_last, shell_path, shell_word};
 pub use secret_files::is_file_of_secrets;
 pub use secrets::{Redactions, Secret, redact, secrets as secrets_in, url_without_credentials};
 pub use text::{

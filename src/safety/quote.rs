@@ -24,12 +24,24 @@ pub fn shell_word(text: &str) -> Result<String, Unquotable> {
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
-/// Quotes a path for a POSIX shell.
+/// Quotes a path for a POSIX shell. One that begins with a dash begins with `./`
+/// instead, so that no program takes it for an option; a dash alone stays standard input.
 ///
 /// # Errors
 /// [`Unquotable`], also for a path that is not UTF-8.
 pub fn shell_path(path: &Path) -> Result<String, Unquotable> {
-    path.to_str().ok_or_else(|| Unquotable(super::escape_path(path))).and_then(shell_word)
+    let text = path.to_str().ok_or_else(|| Unquotable(super::escape_path(path)))?;
+    if text.starts_with('-') && text != "-" { shell_word(&format!("./{text}")) } else { shell_word(text) }
+}
+
+/// Quotes a name that stands last in a command; before one that begins with a dash
+/// stands `--`, which ends the options.
+///
+/// # Errors
+/// [`Unquotable`] for what a prompt would interpret even inside quotes.
+pub fn shell_last(name: &str) -> Result<String, Unquotable> {
+    let word = shell_word(name)?;
+    Ok(if name.starts_with('-') { format!("-- {word}") } else { word })
 }
 
 #[cfg(test)]
@@ -43,6 +55,11 @@ mod tests {
         assert_eq!(shell_word("it's $(x)").unwrap(), r"'it'\''s $(x)'");
         assert_eq!(shell_word("").unwrap(), "''");
         assert_eq!(shell_word("~root").unwrap(), "'~root'");
+        assert_eq!(shell_path(Path::new("-rf x")).unwrap(), "'./-rf x'");
+        assert_eq!(shell_path(Path::new("/-x")).unwrap(), "/-x");
+        assert_eq!(shell_path(Path::new("-")).unwrap(), "-");
+        assert_eq!(shell_last("--json").unwrap(), "-- --json");
+        assert_eq!(shell_last("a-b").unwrap(), "a-b");
         assert!(shell_word("a\nb").is_err());
         assert!(shell_word("a\u{202e}b").is_err());
     }

@@ -255,8 +255,19 @@ impl<'a> Group<'a> {
                 None => cut = true,
             }
             throttle = throttle.or(rest.throttle);
-            submitted = earliest(submitted, accounting.moment(rest.row.submitted));
         }
+        // A task that has left the queue and has no row yet still stands in the rest that
+        // accounting has: without it the sweep would shrink for a moment.
+        let sees_absence = snapshot.jobs.known().is_some() && !snapshot.jobs_partial && !cut;
+        let rests = || own_rests().filter(|rest| !rest.row.state.is_finished());
+        let passing = rests()
+            .filter_map(|rest| rest.tasks.as_ref().filter(|_| sees_absence))
+            .fold(TaskIds::default(), |all, tasks| all.union(tasks));
+        for rest in rests() {
+            submitted = earliest(submitted, moment(rest.row.submitted));
+        }
+        // That rest says what waits, where the queue does not.
+        let waits_by_accounting = rests().next().is_some() && !cut;
         let mut unknown = Vec::new();
         if cut {
             unknown.push("Slurm cut the list of waiting tasks".to_owned());
@@ -266,6 +277,7 @@ impl<'a> Group<'a> {
                 unknown.push("jobs may be missing from the queue as it was read".to_owned());
             }
             Known::Known(_) => {}
+            Known::Unknown(_) | Known::NotApplicable(_) if waits_by_accounting => {}
             Known::Unknown(why) | Known::NotApplicable(why) => {
                 unknown.push(format!("the queue was not read ({why}): what waits may be missing"));
             }
@@ -296,6 +308,7 @@ impl<'a> Group<'a> {
             tasks: overlay(tasks, queued),
             waiting,
             ended_together,
+            passing,
             throttle,
             queue_known: snapshot.jobs.known().is_some() && !snapshot.jobs_partial,
             reasons: reasons(&self.queue),

@@ -220,6 +220,9 @@ pub(super) struct Gathered {
     /// Tasks that ended together before they started, and may have rows of
     /// their own: accounting corrects such a list late.
     pub(super) ended_together: Vec<(Outcome, TaskIds)>,
+    /// Tasks that accounting has among those that wait, and that may be neither there any
+    /// more nor anywhere else yet.
+    pub(super) passing: TaskIds,
     pub(super) throttle: Option<u32>,
     pub(super) queue_known: bool,
     pub(super) reasons: Vec<(String, Option<TaskIds>)>,
@@ -302,6 +305,10 @@ impl Gathered {
         }
         for (outcome, tasks) in &self.ended_together {
             look.add(*outcome, &tasks.difference(&look.all()));
+        }
+        let unseen = self.passing.difference(&look.all());
+        if !unseen.is_empty() {
+            look.add(Outcome { state: State::Unknown, exit: None }, &unseen);
         }
         for task in self.tasks.iter().filter(|task| task.attempts > 1) {
             look.attempts.entry(task.attempts).or_default().0.push(task.member);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Members};
 use crate::safety::clip;
+use crate::terms::counted;
 use crate::tracker::{Recorded, Reproducibility};
 
 /// Runs that could not be made again as they were, or not for sure.
@@ -100,14 +101,17 @@ impl<'r> Tally<'r> {
         let mut gaps = Vec::new();
         let gap = |gap, tasks, sentence| RecordGap { what, gap, sentence, tasks, of };
         if !self.missing.is_empty() {
-            let sentence = format!("no {name} is recorded of {} of {of} runs", self.missing.len());
+            let sentence =
+                format!("no {name} is recorded of {} of {}", self.missing.len(), counted(of, "run"));
             gaps.push(gap(Gap::Missing, self.missing, sentence));
         }
         if !self.unread.is_empty() {
             let count = self.unread.len();
             let why = clip(self.why, 200);
-            let sentence =
-                format!("whether the {name} of {count} of {of} runs is recorded is not known: {why}");
+            let sentence = format!(
+                "whether the {name} of {count} of {} is recorded is not known: {why}",
+                counted(of, "run")
+            );
             gaps.push(gap(Gap::Unread, self.unread, sentence));
         }
         // Seeds and configurations are what a sweep varies.
@@ -117,7 +121,7 @@ impl<'r> Tally<'r> {
             let named: Vec<String> = values
                 .iter()
                 .take(NAMED)
-                .map(|(value, tasks)| format!("{} ({} runs)", clip(value, 40), tasks.len()))
+                .map(|(value, tasks)| format!("{} ({})", clip(value, 40), counted(tasks.len(), "run")))
                 .collect();
             let more = if values.len() > NAMED { ", ..." } else { "" };
             let sentence = format!("the {name} is not the same in all: {}{more}", named.join(", "));
@@ -184,7 +188,7 @@ mod tests {
             [
                 "1: whether the seed of 1 of 3 runs is recorded is not known: config.yaml was not read: it may \
                  not be read",
-                "3: the commit is not the same in all: 41bafeb (2 runs), 9c1d2e3 (1 runs)",
+                "3: the commit is not the same in all: 41bafeb (2 runs), 9c1d2e3 (1 run)",
             ]
         );
     }

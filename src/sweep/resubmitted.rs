@@ -67,12 +67,21 @@ impl Sweep {
     /// Counts those of these tasks as cancelled that nothing else is known of;
     /// which those are.
     pub fn count_cancelled(&mut self, tasks: &TaskIds) -> TaskIds {
-        let unknown = tasks.difference(&self.look.all());
+        let all = self.look.all();
+        let not_seen = Outcome { state: State::Unknown, exit: None };
+        let passing = self.look.tasks.get(&not_seen).map(|passing| passing.0.clone()).unwrap_or_default();
+        let unknown = tasks.difference(&all.difference(&passing));
         if unknown.is_empty() {
             return unknown;
         }
+        if let Some(left) = self.look.tasks.get_mut(&not_seen) {
+            left.0 = left.0.difference(&unknown);
+        }
+        self.look.tasks.retain(|_, members| !members.is_empty());
         self.look.add(Outcome { state: State::Cancelled, exit: None }, &unknown);
-        self.total = self.total.map(|total| total.saturating_add(unknown.len()));
+        let new = unknown.difference(&all).len();
+        self.seen = self.seen.saturating_add(new);
+        self.total = self.total.map(|total| total.saturating_add(new));
         self.recount();
         unknown
     }

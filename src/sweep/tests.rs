@@ -97,6 +97,39 @@ fn one_sweep_has_one_answer_in_every_release_and_every_form() {
 }
 
 #[test]
+fn a_sweep_does_not_shrink_while_its_tasks_pass_from_the_queue_into_accounting() {
+    let rows = [row("8_0", 8, "COMPLETED", "0:0", 100), row("8_[1-5%3]", 9, "PENDING", "0:0", 0)];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let jobs = vec![job(JobId::task(8, 1), State::Running), waiting(8, Some("4-5"))];
+    let sweep = only(sweeps(&snapshot(&accounting(&rows), jobs)));
+    assert_eq!((sweep.total, sweep.seen, sweep.finished), (Some(6), 6, 1));
+    assert_eq!(
+        serde_json::to_string(&sweep.look.tasks).unwrap(),
+        r#"{"COMPLETED 0:0":"0","PENDING":"4,5","RUNNING":"1","UNKNOWN":"2,3"}"#
+    );
+    let mut cancelled = sweep;
+    assert_eq!(cancelled.count_cancelled(&"1,3".parse().unwrap()).to_string(), "3");
+    assert_eq!((cancelled.total, cancelled.seen, cancelled.states[&State::Unknown]), (Some(6), 6, 1));
+}
+
+#[test]
+fn an_array_that_waits_has_one_size_whichever_source_answers() {
+    let rest = [row("8_[0-199%8]", 8, "PENDING", "0:0", 0)];
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    let queued = || Job { submitted: Time::from_unix(1_000_000), ..waiting(8, Some("0-199")) };
+    let both = snapshot(&accounting(&rest), vec![queued()]);
+    let no_rows = snapshot(&accounting(&[]), vec![queued()]);
+    let left_the_queue = snapshot(&accounting(&rest), Vec::new());
+    let no_queue =
+        Snapshot { jobs: Known::Unknown("no squeue".into()), ..snapshot(&accounting(&rest), Vec::new()) };
+    for seen in [both, no_rows, left_the_queue, no_queue] {
+        let sweep = only(sweeps(&seen));
+        assert_eq!((sweep.total, sweep.seen, sweep.finished), (Some(200), 200, 0), "{:?}", sweep.unknown);
+        assert_eq!(sweep.look.all().to_string(), "0-199");
+    }
+}
+
+#[test]
 fn the_queue_knows_what_runs_and_waits_and_accounting_what_ended() {
     let rows = [
         row("8_0", 8, "COMPLETED", "0:0", 100),

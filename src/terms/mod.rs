@@ -4,6 +4,7 @@
 //! Nothing here reads a file, a clock or the environment.
 
 mod commit;
+mod count;
 mod digest;
 mod job_id;
 mod key;
@@ -15,6 +16,7 @@ mod time;
 mod unread;
 
 pub use commit::CommitId;
+pub use count::{by_number, counted};
 pub use digest::{Digest, Hasher};
 pub use job_id::{JobId, Part};
 pub use key::{AnyKey, Key, KeyPrefix, LegacyKey};

@@ -11,7 +11,7 @@ use crate::document::{
     StoreError, lint, placeholder,
 };
 use crate::safety::{Redactions, code_span, redact};
-use crate::terms::{AnyKey, KeyPrefix, Seconds, Time};
+use crate::terms::{AnyKey, KeyPrefix, Seconds, Time, by_number, counted};
 use crate::worktree::registry;
 
 /// What to put together.
@@ -224,9 +224,10 @@ pub(super) fn said_before(shelf: &Shelf, before: &AnyKey, body: &Body, facts: &F
 /// What the next agent sees only in this very worktree.
 fn uncommitted(facts: &Facts) -> Option<String> {
     let count = facts.files.listed.len() + facts.files.omitted as usize;
-    let (files, are, they) = if count == 1 { ("file", "is", "it") } else { ("files", "are", "they") };
+    let (are, them) = by_number(count, ("is", "it"), ("are", "them"));
     (count > 0).then(|| {
-        format!("{count} {files} {are} not committed: in another worktree or clone nobody will see {they}")
+        let files = counted(count, "file");
+        format!("{files} {are} not committed: in another worktree or clone nobody will see {them}")
     })
 }
 
@@ -235,7 +236,7 @@ fn of_others(context: &Context, facts: &Facts) -> Option<String> {
     let settings = &context.config.cluster;
     let foreign = facts.sweeps.iter().flat_map(|sweeps| &sweeps.listed).filter(|sweep| sweep.is_foreign());
     let count = foreign.count();
-    let sweeps = if count == 1 { "1 sweep works".to_owned() } else { format!("{count} sweeps work") };
+    let sweeps = format!("{} {}", counted(count, "sweep"), by_number(count, "works", "work"));
     (count > 0 && settings.names.is_empty() && settings.ids.is_empty()).then(|| {
         format!(
             "{sweeps} in no worktree of this repository; `names` below `cluster` in .handover.yaml says which jobs are this project's"

@@ -9,7 +9,7 @@ use crate::joblog::TableError;
 use crate::safety;
 use crate::sys::FileError;
 use crate::sys::lock::LockError;
-use crate::terms::{AnyKey, Time};
+use crate::terms::{AnyKey, TaskIds, Time};
 use crate::verbs::shards::ShardError;
 use crate::worktree;
 
@@ -89,6 +89,16 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// An array has no task of this index.
+    #[error("array {array} has no task {task}: it has {}", safety::clip(&tasks.to_string(), 200))]
+    NoTask {
+        /// The array's id.
+        array: u32,
+        /// The index.
+        task: u32,
+        /// Those that it has.
+        tasks: Box<TaskIds>,
     },
     /// No sweep has this id or name.
     #[error("no sweep has the id or name {}", safety::one_line(wanted, 80))]

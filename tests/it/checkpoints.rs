@@ -162,7 +162,7 @@ fn the_parts_of_an_array_say_together_what_one_look_says() {
     let merged = checkpoints(&sandbox, &[&["--json", "--merge"], files.as_slice()].concat()).expect(3).data();
     assert_eq!(merged["runs"], whole["runs"]);
     let some = checkpoints(&sandbox, &["--merge", files[0], files[2]]).expect(3);
-    assert!(some.stdout().contains("no answer of 1 shards: 2"), "{}", some.stdout());
+    assert!(some.stdout().contains("no answer of 1 shard: 2"), "{}", some.stdout());
     let twice = checkpoints(&sandbox, &["--merge", files[0], files[0]]).expect(2);
     assert!(twice.stderr().contains("it is part 1/3"), "{}", twice.stderr());
 }

@@ -223,7 +223,7 @@ fn what_was_submitted_again_since_is_told_with_its_new_id() {
     let answer = handover(&recorded, &["verify", &key], &state(&recorded)).expect(3);
     for part in [
         "`2` `lrgrid`: tasks 3,8 were resumed as job 4711 (plan 0123456789ab)",
-        "tasks 15: a line began for them, and nobody saw its end",
+        "task 15: a line began, and nobody saw its end",
     ] {
         assert!(answer.stdout().contains(part), "{answer:?}");
     }

@@ -168,8 +168,8 @@ fn the_script_is_read_as_its_shell_and_sbatch_would_read_it() {
             "would_fail",
             "nowhere is not there",
         ),
-        ("#!/bin/bash\ncd src && python train.py\n", "files", "would_fail", "1 that it names"),
-        ("#!/bin/bash\ngit clone x src\ncd src\n", "files", "finding", "1 that it names"),
+        ("#!/bin/bash\ncd src && python train.py\n", "files", "would_fail", "1 file that it names"),
+        ("#!/bin/bash\ngit clone x src\ncd src\n", "files", "finding", "1 file that it names"),
         ("#!/bin/bash\ncd $HOME\npython nowhere.py\n", "files", "well", "no file is named"),
     ] {
         sandbox.write("train.sh", text);

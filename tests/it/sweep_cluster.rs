@@ -139,8 +139,8 @@ fn the_next_agent_is_told(planted: &Planted, ids: &BTreeMap<String, u64>, key: &
     let briefing = planted.handover(&["resume", key]).expect(0);
     for (task, id) in ids {
         let went = [
-            format!("tasks {task} were resumed as job {id}"),
-            format!("tasks {task} were started anew as job {id}"),
+            format!("task {task} was resumed as job {id}"),
+            format!("task {task} was started anew as job {id}"),
         ];
         assert!(went.iter().any(|went| briefing.stdout().contains(went)), "{task} -> {id} in {briefing}");
     }

@@ -53,6 +53,9 @@ fn a_report_that_would_say_the_same_says_since_when() {
     assert!(!first.contains("no material change"), "{first}");
     recorded.sandbox.advance("3h");
     let second = call(&["sweep", "report", "2"]);
+    // What goes on from it looks at the same state file.
+    let state = recorded.sandbox.root().join("cluster_state.txt");
+    let second = second.replace(state.to_str().unwrap(), "STATE");
     insta::assert_snapshot!(second, @r"
     # Sweep report: `lrgrid`, array 2
 
@@ -60,7 +63,7 @@ fn a_report_that_would_say_the_same_says_since_when() {
 
     *no material change since 2026-11-22 12:00 UTC*
 
-    The eight parts again: `handover sweep report 2 --whole`
+    The eight parts again: `handover sweep report --whole --cluster STATE 2`
     ");
     recorded.sandbox.advance("3h");
     let whole = call(&["sweep", "report", "2", "--whole"]);

@@ -43,7 +43,7 @@ fn files_that_are_not_committed_are_named_when_a_handover_is_made() {
 fn a_table_is_cut_to_the_terminal_and_whole_in_a_pipe() {
     let sandbox = Sandbox::new();
     let focus = "a warm-up schedule that is long enough to leave no room beside the key of its handover";
-    sandbox.handover(["create", "--focus", focus]).expect(0);
+    let _ = sandbox.handover(["create", "--focus", focus]).expect(0);
     let listed = sandbox.handover(["list"]).expect(0);
     assert!(!listed.stdout().contains(focus), "{listed}");
     assert!(listed.stdout().lines().all(|line| line.chars().count() <= 80), "{listed}");
@@ -163,6 +163,14 @@ fn logs_of_a_job_are_found_by_its_id_or_name_in_the_place_of_a_path() {
     }
     let name = asked(&sandbox, &["logs", "lr"]).expect(4);
     assert!(name.stderr().contains("handover logs --job lr"), "{name}");
+    // A task that the array does not have is no question of where its log is.
+    for words in [&["logs", "--job", "8_99"][..], &["logs", "8_99"]] {
+        let none = asked(&sandbox, words).expect(4);
+        assert!(none.stderr().contains("array 8 has no task 99: it has 0-2"), "{none}");
+        assert!(none.stderr().contains("handover logs --job 8") && !none.stderr().contains("DIR"), "{none}");
+    }
+    sandbox.write("logs/lr_8_99.out", "KeyError: 'lr'\n");
+    assert!(asked(&sandbox, &["logs", "8_99"]).expect(0).stdout().contains("KeyError"));
     // What is there is meant before an id.
     sandbox.write("8", "KeyError: 'lr'\n");
     let file = asked(&sandbox, &["logs", "8"]).expect(0);

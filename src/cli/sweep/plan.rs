@@ -19,6 +19,27 @@ use crate::verbs::sweep::submit;
     handover sweep plan train_lr --json\n  \
     handover sweep plan 48251 --mended missing-module\n  \
     handover sweep plan 48251 --submit 3f9a0c1d2e4b\n\n\
+    The resume command, `resume` below `sweeps` in the settings, is one line for a POSIX shell:\n  \
+    sbatch --array={tasks} {exclude} {script} --resume {checkpoint}\n\n\
+    It is best one command, which is sbatch or a script of the project; variables and `cd DIR &&` may stand before \
+    it. Each placeholder stands outside of quotes, and its value becomes one quoted word. Beside a placeholder \
+    $(...), `...`, eval, ssh and a shell with -c are refused, since a shell would read the value a second time. With \
+    a pipe, a group, --wrap, a second interpreter or another program, a line is printed only where its values are \
+    made of letters, digits and _./=:@%+,- alone: what needs more belongs into a script. A secret belongs into a \
+    variable of the environment: a line that holds one is shown without it, and not run. The placeholders:\n\
+    \x20 {tasks}       compressed list of array tasks, with the throttle\n\
+    \x20 {task}        index of the task, or id of the job\n\
+    \x20 {array}       id of the array\n\
+    \x20 {id}          array and index, such as 48251_7\n\
+    \x20 {job}         raw id of the job, as its log has it\n\
+    \x20 {name}        the jobs' name\n\
+    \x20 {run}         run folder\n\
+    \x20 {checkpoint}  newest checkpoint that passed its check\n\
+    \x20 {script}      batch script\n\
+    \x20 {exclude}     --exclude=NODES where nodes are to be avoided, else nothing\n\
+    \x20 {wandb}       WANDB_RUN_ID=... WANDB_RESUME=must where the run is known, else nothing\n\
+    \x20 {wandb_id}    the W&B run id alone\n\
+    \n\
     The exit code is 0 if no decision is required, 3 if there is something to do, 1 if somebody \
     must intervene. With --submit it is 0 if every line was done, 6 if one failed, 5 if the plan \
     is another one now or was submitted before.")]

@@ -62,7 +62,8 @@ pub fn run(session: &Session, args: &ReportArgs) -> Result<Exit, Failure> {
         return keep_page(session, &context, args);
     }
     let wanted = args.wanted.clone().unwrap_or_default();
-    let options = Options { wanted, cluster: args.cluster.source(session) };
+    let words = args.cluster.again(session);
+    let options = Options { wanted, cluster: args.cluster.source(session), words };
     let mut report = {
         let _working = session.working("reading logs and checkpoints");
         report::make(&context, &options)?

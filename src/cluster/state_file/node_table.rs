@@ -2,7 +2,7 @@ use super::super::problems::Problems;
 use super::super::{Gpus, Node, gres, nodes};
 use super::Section;
 use crate::safety;
-use crate::terms::Known;
+use crate::terms::{Known, counted};
 
 /// Where `%12N %.6D %10P %.11T %.4c %.17G %.8m` cuts names, partitions, states
 /// and generic resources.
@@ -28,7 +28,7 @@ pub(super) fn read(section: &Section, problems: &mut Problems) -> Known<Vec<Node
     }
     if let Some(first) = unread.first() {
         let first = safety::one_line(first, 80);
-        problems.say(about, format!("{} rows were not understood; the first: {first}", unread.len()));
+        problems.say(about, format!("{} not understood; the first: {first}", counted(unread.len(), "row")));
     }
     if all.iter().flat_map(|node| &node.gpus).any(|gpus| gpus.used.is_none()) {
         problems.say(about, "sinfo says how many GPUs a node has, not how many are used");
@@ -155,6 +155,6 @@ mod tests {
         assert!(nodes[0].gpus.is_empty());
         assert_eq!(problems.len(), 3, "{problems:?}");
         assert!(problems[0].contains("the GPUs of gpu05 are cut"));
-        assert!(problems[2].contains("1 rows were not understood"));
+        assert!(problems[2].contains("1 row not understood"));
     }
 }

@@ -7,7 +7,7 @@ use super::super::squeue::{self, Queue};
 use super::super::{Job, State};
 use super::Section;
 use crate::safety;
-use crate::terms::{Known, Seconds};
+use crate::terms::{Known, Seconds, counted};
 
 /// Where `%.18i %.9P %.30j %.8u %.8T %.10M %.9l %.6D %R` cuts.
 const WIDTHS: Widths = Widths { partition: 9, name: 30, user: 8, state: 8 };
@@ -66,7 +66,7 @@ pub(super) fn read(section: &Section, problems: &mut Problems) -> Known<Queue> {
     if let Some(first) = unread.first() {
         queue.partial = true;
         let first = safety::one_line(first, 80);
-        problems.say(about, format!("{} rows were not understood; the first: {first}", unread.len()));
+        problems.say(about, format!("{} not understood; the first: {first}", counted(unread.len(), "row")));
     }
     say_what_was_cut(about, &queue, &widths, problems);
     Known::Known(queue)
@@ -133,21 +133,30 @@ fn say_what_was_cut(about: &str, queue: &Queue, widths: &Widths, problems: &mut 
     let count = |what: fn(&Job) -> bool| queue.jobs.iter().filter(|job| what(job)).count();
     let names = count(|job| job.name_cut);
     if names > 0 {
-        problems.say(about, format!("names are cut at {} characters ({names} jobs)", widths.name));
+        problems
+            .say(about, format!("names are cut at {} characters ({})", widths.name, counted(names, "job")));
     }
     let partitions = queue.jobs.iter().filter(|job| job.partition.len() >= widths.partition).count();
     if partitions > 0 {
         let width = widths.partition;
-        problems.say(about, format!("partitions may be cut at {width} characters ({partitions} jobs)"));
+        problems.say(
+            about,
+            format!("partitions may be cut at {width} characters ({})", counted(partitions, "job")),
+        );
     }
     let users = count(|job| job.user_cut);
     if users > 0 {
-        problems.say(about, format!("users may be cut at {} characters ({users} jobs)", widths.user));
+        problems.say(
+            about,
+            format!("users may be cut at {} characters ({})", widths.user, counted(users, "job")),
+        );
     }
     let lists = count(|job| job.tasks_cut);
     if lists > 0 {
-        problems
-            .say(about, format!("lists of pending tasks are cut ({lists} arrays): their count is unknown"));
+        problems.say(
+            about,
+            format!("lists of pending tasks are cut ({}): their count is unknown", counted(lists, "array")),
+        );
     }
 }
 
@@ -199,9 +208,9 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "2 rows were not understood; the first: 66       all                            new",
-                "names are cut at 30 characters (1 jobs)",
-                "lists of pending tasks are cut (1 arrays): their count is unknown",
+                "2 rows not understood; the first: 66       all                            new",
+                "names are cut at 30 characters (1 job)",
+                "lists of pending tasks are cut (1 array): their count is unknown",
             ]
         );
     }

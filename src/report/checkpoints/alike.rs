@@ -8,7 +8,7 @@ use crate::checkpoint::Survey;
 use crate::report::lines::Lines;
 use crate::report::{Style, View, paint};
 use crate::safety::one_line;
-use crate::terms::TaskIds;
+use crate::terms::{TaskIds, by_number};
 
 /// So many names are shown of runs whose names are no numbers.
 const MOST_NAMES: usize = 8;
@@ -42,7 +42,7 @@ pub fn groups<'s>(view: &View, runs: &'s [Survey], out: &mut String) -> Vec<&'s 
             }
             Like::Nothing(words) => format!("{}: {words}", paint(Style::Bad, "nothing to resume from")),
         };
-        let count = format!("{:>4} {}", runs.len(), if runs.len() == 1 { "run" } else { "runs" });
+        let count = format!("{:>4} {}", runs.len(), by_number(runs.len(), "run", "runs"));
         let mut lines = Lines { out: &mut *out, width: view.width };
         lines.add(&count, &what);
         for (parent, names) in by_parent(&runs) {

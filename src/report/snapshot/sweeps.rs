@@ -5,7 +5,8 @@ use crate::document::sweep_lines::short_list;
 use crate::document::{RunningFact, StandingFact, SweepFact, SweepsFact};
 use crate::report::lines::wrapped;
 use crate::report::{Align, Style, View, paint};
-use crate::safety::{one_line, shell_word};
+use crate::safety::{one_line, shell_last};
+use crate::terms::{by_number, counted};
 
 /// So many sweeps are shown.
 const MOST: usize = 8;
@@ -78,7 +79,7 @@ fn of(view: &View, sweep: &SweepFact) -> String {
     if more > 0 {
         out.push_str(&lines(view, &format!("not read: {more} more")));
     }
-    if let Some(word) = shell_word(&sweep.key).ok().filter(|_| standing.asks()) {
+    if let Some(word) = shell_last(&sweep.key).ok().filter(|_| standing.asks()) {
         out.push_str(&lines(view, &format!("what to do: handover sweep plan {word}")));
     }
     out
@@ -87,13 +88,15 @@ fn of(view: &View, sweep: &SweepFact) -> String {
 fn verdict(standing: &StandingFact) -> String {
     let style = match standing.health.as_str() {
         "healthy" => Style::Good,
-        "degraded" => Style::Watch,
+        "degraded" | "too few to judge" => Style::Watch,
         _ => Style::Bad,
     };
     let alone = match (standing.looked_at, standing.cut_short) {
         (0, _) => " (by queue and accounting alone)".to_owned(),
         (_, 0) => String::new(),
-        (_, left) => format!(" (time was up before {left} tasks were read)"),
+        (_, left) => {
+            format!(" (time was up before {} {} read)", counted(left, "task"), by_number(left, "was", "were"))
+        }
     };
     let decision = one_line(&standing.decision, 30);
     format!("{}, {decision}{alone}", paint(style, &one_line(&standing.health, 20)))
@@ -127,8 +130,8 @@ fn causes(view: &View, standing: &StandingFact) -> String {
     let further = hidden.len() as u64 + standing.causes_omitted;
     if further > 0 {
         let tasks = hidden.iter().map(|cause| cause.count).sum::<u64>() + standing.tasks_omitted;
-        let word = if further == 1 { "cause" } else { "causes" };
-        out.push_str(&format!("{DEEP}and {further} further {word} of {tasks} tasks\n"));
+        let causes = counted(further, "further cause");
+        out.push_str(&format!("{DEEP}and {causes} of {}\n", counted(tasks, "task")));
     }
     out
 }

@@ -15,6 +15,8 @@ const LETTERS: [char; 26] = [
     'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U',
     'V', 'W', 'X', 'Y', 'Z',
 ];
+/// The kind of a cell without a task.
+const GAP: usize = usize::MAX;
 /// The sign of causes that have no letter left.
 const OTHER: char = '#';
 
@@ -46,7 +48,11 @@ pub fn heat(lines: &mut Lines<'_>, sweep: &Sweep, judgement: Option<&Judgement>)
     let room = lines.room().saturating_sub(last + 2);
     let per_row = (room / 10 * 10).max(10);
     let each = total.div_ceil((per_row * MOST_ROWS) as u64).max(1);
-    for (number, row) in cells(&runs, each).chunks(per_row).enumerate() {
+    let mut cells = cells(&runs, each);
+    if each == 1 && sweep.kind == crate::sweep::Kind::Array {
+        cells = with_gaps(cells);
+    }
+    for (number, row) in cells.chunks(per_row).enumerate() {
         let label = if number == 0 { "tasks" } else { "" };
         let first = row.first().map_or(0, |cell| cell.0);
         lines.whole(label, &format!("{first:>last$}  {}", painted(row, &kinds)));
@@ -95,11 +101,32 @@ fn cells(runs: &[(u32, u32, usize)], each: u64) -> Vec<(u32, usize)> {
     cells
 }
 
+/// The same with empty cells for what is missing between, so that a task that is not seen
+/// for a moment moves no other; not for arrays that are gaps for a good part.
+fn with_gaps(cells: Vec<(u32, usize)>) -> Vec<(u32, usize)> {
+    let (Some(first), Some(last)) = (cells.first(), cells.last()) else { return cells };
+    let missing = (u64::from(last.0 - first.0) + 1).saturating_sub(cells.len() as u64);
+    if missing * 2 > cells.len() as u64 {
+        return cells;
+    }
+    let mut all = Vec::with_capacity(cells.len() + missing as usize);
+    let mut next = first.0;
+    for (task, kind) in cells {
+        all.extend((next..task).map(|gap| (gap, GAP)));
+        all.push((task, kind));
+        next = task.saturating_add(1);
+    }
+    all
+}
+
 /// Neighbours of one kind are painted together.
 fn painted(row: &[(u32, usize)], kinds: &[Kind]) -> String {
     let mut out = String::new();
     for run in row.chunk_by(|one, other| one.1 == other.1) {
-        let Some(kind) = run.first().and_then(|cell| kinds.get(cell.1)) else { continue };
+        let Some(kind) = run.first().and_then(|cell| kinds.get(cell.1)) else {
+            out.extend(std::iter::repeat_n(' ', run.len()));
+            continue;
+        };
         let text: String = std::iter::repeat_n(kind.sign, run.len()).collect();
         out.push_str(&kind.style.map_or_else(|| text.clone(), |style| paint(style, &text)));
     }
@@ -158,5 +185,17 @@ mod tests {
         assert_eq!(cells(&runs, 10), [(0, 5), (10, 0), (20, 5)]);
         assert_eq!(cells(&[(u32::MAX, u32::MAX, 1)], 1), [(u32::MAX, 1)]);
         assert_eq!(cells(&[(3, 4, 2), (9, 9, 1)], 2), [(3, 2), (9, 1)]);
+    }
+
+    #[test]
+    fn a_task_that_is_missing_leaves_the_others_in_their_places() {
+        let of = |runs: &[(u32, u32, usize)]| {
+            with_gaps(cells(runs, 1)).iter().map(|cell| cell.0).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[(0, 3, 1), (6, 7, 1)]), (0..8).collect::<Vec<_>>());
+        assert_eq!(with_gaps(vec![(1, 0), (2, 0), (4, 0)]), [(1, 0), (2, 0), (3, GAP), (4, 0)]);
+        assert_eq!(of(&[(0, 0, 1), (100, 100, 1)]), [0, 100]);
+        assert_eq!(of(&[(0, 0, 1), (2, 2, 1), (4, 4, 1)]), [0, 2, 4]);
+        assert_eq!(of(&[]), [0; 0]);
     }
 }

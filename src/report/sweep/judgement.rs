@@ -7,6 +7,7 @@ use crate::report::lines::Lines;
 use crate::report::{Style, View, paint};
 use crate::safety::{clip, escape, one_line};
 use crate::sweep::{self, CauseGroup, Contradiction, Decision, Health, Judgement, Learning, Line, RecordGap};
+use crate::terms::counted;
 
 /// So many causes are shown; JSON has them all.
 const MOST_CAUSES: usize = 12;
@@ -19,7 +20,7 @@ const LONGEST: usize = 160;
 pub fn style(health: Health) -> Style {
     match health {
         Health::Healthy => Style::Good,
-        Health::Degraded => Style::Watch,
+        Health::Unjudged | Health::Degraded => Style::Watch,
         Health::Systemic => Style::Bad,
     }
 }
@@ -44,19 +45,22 @@ pub fn health(lines: &mut Lines<'_>, view: &View, judgement: &Judgement) {
 
 /// The causes of what failed, with one line of evidence each.
 pub fn causes(lines: &mut Lines<'_>, view: &View, judgement: &Judgement) {
-    let (failed, counted) = (judgement.failed, judgement.counted);
+    let (failed, of) = (judgement.failed, judgement.counted);
     if failed == 0 {
         lines.add("causes", "no task failed");
     }
     for (place, group) in judgement.groups.iter().take(MOST_CAUSES).enumerate() {
         let label = if place == 0 { "causes" } else { "" };
-        let head = format!("{} {}", paint(Style::Bad, &letter(place).to_string()), head(group, counted));
+        let head = format!("{} {}", paint(Style::Bad, &letter(place).to_string()), head(group, of));
         cause(lines, view, label, &head, group);
     }
     if judgement.groups.len() > MOST_CAUSES {
         let rest: usize = judgement.groups[MOST_CAUSES..].iter().map(|group| group.count).sum();
         let causes = judgement.groups.len() - MOST_CAUSES;
-        lines.add("", &format!("and {causes} more causes of {rest} tasks; --json has all"));
+        lines.add(
+            "",
+            &format!("and {} of {}; --json has all", counted(causes, "more cause"), counted(rest, "task")),
+        );
     }
     for (place, group) in judgement.aside.iter().take(MOST).enumerate() {
         let label = if place == 0 { "aside" } else { "" };
@@ -128,12 +132,16 @@ pub fn lost(lines: &mut Lines<'_>, learning: Option<&Learning>) {
         let to_come = if lost.to_come > 0 { format!(", {} to come", lost.to_come) } else { String::new() };
         lines.add(
             label,
-            &format!("{}: no result of {} tasks{to_come}", sweep::corner(&lost.conditions), lost.ended),
+            &format!(
+                "{}: no result of {}{to_come}",
+                sweep::corner(&lost.conditions),
+                counted(lost.ended, "task")
+            ),
         );
     }
     let more = learning.lost_left_out + learning.lost.len().saturating_sub(MOST);
     if more > 0 {
-        lines.add("", &format!("and {more} more values; --json has most"));
+        lines.add("", &format!("and {}; --json has most", counted(more, "more value")));
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Align, Style, Table, View, paint};
 use crate::cluster::{Origin, Outlook, Reason, State};
 use crate::safety::{clip, escape, one_line};
 use crate::sweep::{Elapsed, Kind, Members, SHARED_NAME_AT_LEAST, Sweep};
-use crate::terms::Seconds;
+use crate::terms::{Seconds, by_number, counted};
 use crate::verbs::sweep::examine::Findings;
 use crate::verbs::sweep::which::Asked;
 use crate::verbs::sweep::{Glance, Outcome};
@@ -78,7 +78,7 @@ fn table(view: &View, sweeps: &[Sweep], glances: &[Glance], again: &str) -> Stri
     }
     let mut out = table.render();
     if sweeps.len() > MOST {
-        out.push_str(&format!("and {} older sweeps; --json has all\n", sweeps.len() - MOST));
+        out.push_str(&format!("and {}; --json has all\n", counted(sweeps.len() - MOST, "older sweep")));
     }
     if shown.iter().any(|sweep| sweep.kind == Kind::SharedName) {
         let note = format!("jobs: {SHARED_NAME_AT_LEAST} or more jobs that share this name");
@@ -151,7 +151,7 @@ fn board(view: &View, sweep: &Sweep, outcome: &Outcome) -> String {
     let judged = outcome.examined.as_ref();
     let what = match sweep.kind {
         Kind::Array => format!("array job {}", sweep.key),
-        Kind::SharedName => format!("{} jobs that share this name", sweep.seen),
+        Kind::SharedName => format!("{} of this name", counted(sweep.seen, "job")),
     };
     let user = sweep.user.as_deref().map(|user| format!(", user {}", one_line(user, 40))).unwrap_or_default();
     let mut out = format!("{}  {what}{user}\n", paint(Style::Strong, &name(sweep, view.width / 2)));
@@ -208,7 +208,7 @@ fn board(view: &View, sweep: &Sweep, outcome: &Outcome) -> String {
         }
     }
     if let Some(throttle) = sweep.throttle {
-        lines.add("limit", &format!("{throttle} tasks at once, by the array's own setting"));
+        lines.add("limit", &format!("{} at once, by the array's own setting", counted(throttle, "task")));
     }
     for (attempts, tasks) in &sweep.look.attempts {
         let what = format!("{} in {attempts} attempts: {}", tasks_of(sweep, tasks), list(tasks));
@@ -216,6 +216,11 @@ fn board(view: &View, sweep: &Sweep, outcome: &Outcome) -> String {
     }
     for (label, what) in judged.map(again).unwrap_or_default() {
         lines.add(label, &what);
+    }
+    let unknown = crate::sweep::Outcome { state: State::Unknown, exit: None };
+    if let Some(tasks) = sweep.look.tasks.get(&unknown) {
+        let what = "neither queue nor accounting says how they are now; they count all the same";
+        lines.add("not seen", &format!("{}: {what}", list(tasks)));
     }
     match judged {
         Some(judged) => {
@@ -366,8 +371,8 @@ fn foot(view: &View, outcome: &Outcome) -> String {
     let taken = was_taken.map(|time| format!(", taken {}", view.time(time))).unwrap_or_default();
     lines.add("source", &format!("{source}{taken}"));
     if outcome.single_jobs > 0 {
-        let jobs = if outcome.single_jobs == 1 { "job belongs" } else { "jobs belong" };
-        lines.add("others", &format!("{} {jobs} to no sweep", outcome.single_jobs));
+        let belong = by_number(outcome.single_jobs, "belongs", "belong");
+        lines.add("others", &format!("{} {belong} to no sweep", counted(outcome.single_jobs, "job")));
     }
     for problem in &outcome.problems {
         lines.add("not seen", &format!("{}: {}", escape(&problem.about), escape(&problem.what)));
@@ -394,11 +399,11 @@ fn list(tasks: &Members) -> String {
 }
 
 fn tasks_of(sweep: &Sweep, tasks: &Members) -> String {
-    let (one, more) = match sweep.kind {
-        Kind::Array => ("task", "tasks"),
-        Kind::SharedName => ("job", "jobs"),
+    let one = match sweep.kind {
+        Kind::Array => "task",
+        Kind::SharedName => "job",
     };
-    format!("{} {}", tasks.len(), if tasks.len() == 1 { one } else { more })
+    counted(tasks.len(), one)
 }
 
 fn count(sweep: &Sweep, wanted: fn(State) -> bool) -> usize {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Detail, pasteable, tasks};
+use super::{Detail, pasteable};
 use crate::report::lines::Lines;
 use crate::report::{Style, View, paint};
 use crate::safety::{clip, escape, shell_word};
 use crate::sweep::Members;
 use crate::sweep::plan::{Kind, Remedy, Step, TaskPlan};
+use crate::terms::{by_number, counted};
+use crate::verbs::sweep::plan::with_options;
 
 /// So many differences of a step are told, and so many doubts.
 const MOST_TOLD: usize = 8;
@@ -27,7 +29,7 @@ pub(super) fn text(view: &View, detail: Detail, (steps, command): (&[&Step], &st
     let all = steps.iter().fold(Members::default(), |all, step| Members(all.0.union(&step.tasks.0)));
     let class = first.class.as_ref().map(|class| format!("{}, ", escape(class))).unwrap_or_default();
     let mut lines = Lines { out, width: view.width };
-    let head = format!("{class}{}: {}", tasks(all.len()), detail.list(&all));
+    let head = format!("{class}{}: {}", counted(all.len(), "task"), detail.list(&all));
     // What has its change in the line is ready.
     let is_ready = first.kind == Kind::FixFirst && steps.iter().all(|step| step.is_runnable());
     let word = if is_ready { "run again" } else { first.kind.word() };
@@ -40,7 +42,7 @@ pub(super) fn text(view: &View, detail: Detail, (steps, command): (&[&Step], &st
         let most = if waits && !detail.all { MOST_WAITING } else { usize::MAX };
         if let Some(class) = step.class.as_ref().filter(|_| step.waits_for_mending) {
             let class = shell_word(class).unwrap_or_else(|_| "CLASS".to_owned());
-            let said = format!("{} --mended {}", escape(command), escape(&class));
+            let said = with_options(&escape(command), &format!("--mended {}", escape(&class)));
             lines.add("then", &format!("when that is mended, ask for the lines: {said}"));
         }
         for line in step.lines.iter().take(most) {
@@ -120,8 +122,8 @@ fn what(step: &Step, is_part: bool, detail: Detail) -> String {
     parts.extend(from(step, detail));
     let refused: usize = step.per_task.iter().map(|task| task.refused.len()).sum();
     if refused > 0 && !detail.all {
-        let what = if refused == 1 { "newer one was" } else { "newer ones were" };
-        parts.push(format!("{refused} {what} refused (--details says why)"));
+        let was = by_number(refused, "was", "were");
+        parts.push(format!("{} {was} refused (--details says why)", counted(refused, "newer one")));
     }
     let bare: Vec<u32> =
         step.per_task.iter().filter(|task| task.weights_only).map(|task| task.task).collect();
@@ -149,11 +151,13 @@ fn from(step: &Step, detail: Detail) -> Option<String> {
     } else {
         String::new()
     };
-    let lost = lost.map(|lost| format!(", {lost} steps lost{whose}")).unwrap_or_default();
+    let steps = |lost: &str| by_number(u8::from(lost != "1") + 1, "step", "steps");
+    let lost = lost.map(|lost| format!(", {lost} {} lost{whose}", steps(&lost))).unwrap_or_default();
     match at {
         Some(at) => Some(format!("from step {at}{lost}")),
         None if step.per_task.iter().any(|task| task.checkpoint.is_some()) => {
-            Some(format!("from their checkpoints{lost}"))
+            let whose = by_number(step.tasks.len(), "its checkpoint", "their checkpoints");
+            Some(format!("from {whose}{lost}"))
         }
         None => None,
     }
@@ -170,7 +174,7 @@ pub(super) fn task(task: &TaskPlan) -> String {
         text.push_str(" (weights alone)");
     }
     if let Some(lost) = task.lost_steps.filter(|lost| *lost > 0) {
-        text.push_str(&format!(", {lost} steps lost"));
+        text.push_str(&format!(", {} lost", counted(lost, "step")));
     }
     for refused in &task.refused {
         text.push_str(&format!("; not {}", clip(&escape(refused), 160)));

@@ -1,13 +1,13 @@
 //! What is left alone, what there is to choose between, and what to know.
 
-use super::{Detail, how_to_run, ids, tasks};
+use super::{Detail, how_to_run, ids};
 use crate::cluster::Origin;
 use crate::report::View;
 use crate::report::lines::Lines;
 use crate::report::preflight::preflighted;
 use crate::safety::escape;
 use crate::sweep::plan::{Demand, Fit, Kind, Plan};
-use crate::terms::Known;
+use crate::terms::{Known, counted};
 use crate::verbs::sweep::plan::Outcome;
 
 /// Everything behind the groups.
@@ -56,7 +56,10 @@ fn left_alone(lines: &mut Lines, detail: Detail, plan: &Plan) {
             action => format!(" ({})", escape(action)),
         };
         let list = detail.list(&step.tasks);
-        lines.add(label, &format!("{}, {}: {list}{action}", escape(&step.why), tasks(step.tasks.len())));
+        lines.add(
+            label,
+            &format!("{}, {}: {list}{action}", escape(&step.why), counted(step.tasks.len(), "task")),
+        );
     }
 }
 
@@ -96,6 +99,6 @@ fn fits(lines: &mut Lines, fits: &Known<Vec<Fit>>, demand: &Demand) {
 fn fit(row: &Fit) -> String {
     let kind = if row.kind.is_empty() { "GPU" } else { &row.kind };
     let free = row.free.map_or_else(|| "unknown".to_owned(), |free| free.to_string());
-    let tasks = row.tasks.map(|tasks| format!(", room for {tasks} tasks")).unwrap_or_default();
+    let tasks = row.tasks.map(|tasks| format!(", room for {}", counted(tasks, "task"))).unwrap_or_default();
     format!("{} {free} free{tasks}", escape(kind))
 }

@@ -136,7 +136,11 @@ pub fn completion(out: &mut String, report: &Report) {
     checkpoints(out, &done.checkpoints, &report.directory);
     results(out, done, &report.directory);
     if !done.suspects.is_empty() {
-        let text = format!("{} whose results need a look: {}", done.suspects.len(), list(&done.suspects));
+        let text = format!(
+            "{} whose result needs a look: {}",
+            counted(done.suspects.len(), "task"),
+            list(&done.suspects)
+        );
         item(out, "suspicious", &text);
     }
     for next in &done.next {

@@ -17,7 +17,7 @@ use super::View;
 use super::preflight::seen_in_words;
 use super::watch::in_words;
 use crate::cluster::Origin;
-use crate::safety::{code_span, one_line};
+use crate::safety::code_span;
 use crate::sweep::Kind;
 use crate::verbs::sweep::report::{Entry, Moment, Report, Scope, Timeline};
 use words::{cell, counted, evidence, link, list, name, path, utc, words};
@@ -63,9 +63,12 @@ pub fn whole(report: &Report) -> String {
 }
 
 fn short(report: &Report) -> String {
-    let key = one_line(&report.scope.key, 60);
     let mut out = head(report);
-    let _ = writeln!(out, "\nThe eight parts again: `handover sweep report {key} --whole`");
+    let again = report.runbook.again.iter().find_map(|line| line.strip_prefix("handover sweep report "));
+    if let Some(again) = again {
+        let again = code_span(&format!("handover sweep report --whole {again}"));
+        let _ = writeln!(out, "\nThe eight parts again: {again}");
+    }
     out
 }
 
@@ -113,7 +116,7 @@ fn scope(out: &mut String, scope: &Scope) {
     let states: Vec<String> = scope.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
     item(out, "states", &words(&states.join(", "), 400));
     if let Some(throttle) = scope.throttle {
-        item(out, "limit", &format!("{throttle} tasks at once"));
+        item(out, "limit", &format!("{} at once", counted(throttle, "task")));
     }
     let origin = match &scope.origin {
         Origin::Nothing => "nothing was asked".to_owned(),

@@ -26,10 +26,7 @@ pub fn name(text: &str) -> String {
     code_span(&clip(text.trim(), 80))
 }
 
-/// `12 tasks`.
-pub fn counted(count: usize, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
-}
+pub use crate::terms::counted;
 
 /// A compressed list of tasks as code.
 pub fn list(tasks: &Members) -> String {

@@ -12,7 +12,7 @@ use super::measure::fast_below;
 use super::{Evidence, Line, Members, Source, Sweep};
 use crate::cluster::{ExitCode, State};
 use crate::joblog::{Finding, Reading, Role, Trouble};
-use crate::terms::Seconds;
+use crate::terms::{Seconds, by_number, counted};
 use tracked::tracked;
 
 /// Of so many tasks at least the steps must be known before their lack says something.
@@ -178,10 +178,12 @@ fn completed(task: &Evidence, siblings: &Siblings, found: &mut Found) {
     let Some(looked) = task.looked.as_deref() else { return };
     if let Some(path) = looked.missing.first() {
         found.add(CompletedWithoutResults, task.member, || {
-            let text = match looked.missing.len() {
-                1 => "1 file that the setting `results` expects is missing".to_owned(),
-                count => format!("{count} files that the setting `results` expects are missing"),
-            };
+            let count = looked.missing.len();
+            let text = format!(
+                "{} that the setting `results` expects {} missing",
+                counted(count, "file"),
+                by_number(count, "is", "are")
+            );
             Some(Line { file: Some(path.clone()), ..Line::said(Source::Files, text) })
         });
     }

@@ -6,6 +6,7 @@ use crate::cluster::{Outlook, State};
 use crate::joblog::Retry;
 use crate::sweep::contradiction::Contradiction;
 use crate::sweep::{Line, Members, Sweep};
+use crate::terms::{self, by_number};
 
 /// Mistakes of environment, paths or request.
 const CONFIGURATION: [&str; 10] = [
@@ -53,6 +54,10 @@ fn reason(health: Health, decision: Decision, text: String, evidence: Vec<Line>)
     Reason { health, decision, text, evidence }
 }
 
+fn finished_tasks(count: usize) -> String {
+    terms::counted(count, "finished task")
+}
+
 /// The shares of similar failures against the bands.
 fn bands(sweep: &Sweep, judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason> {
     let settings = rules.settings;
@@ -67,13 +72,18 @@ fn bands(sweep: &Sweep, judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason>
         return vec![reason(Health::Healthy, Decision::NoIntervention, text, Vec::new())];
     }
     let Some(largest) = judgement.groups.first() else {
-        let text = format!("none of {counted} finished tasks failed{aside}");
+        let text = match counted {
+            1 => format!("the one finished task did not fail{aside}"),
+            _ => format!("none of {} failed{aside}", finished_tasks(counted)),
+        };
         return vec![reason(Health::Healthy, Decision::NoIntervention, text, Vec::new())];
     };
     let alike = |group: &CauseGroup| {
         let CauseGroup { count, percent, .. } = group;
         format!(
-            "{count} of {counted} finished tasks ({percent} %{aside}) failed alike, {}",
+            "{count} of {} ({percent} %{aside}) {}, {}",
+            finished_tasks(counted),
+            by_number(*count, "failed", "failed alike"),
             group.cause.class
         )
     };
@@ -81,8 +91,8 @@ fn bands(sweep: &Sweep, judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason>
     if counted < settings.least_finished {
         let is_over = sweep.total.is_some_and(|total| sweep.finished >= total);
         let early = match is_over {
-            true => "so there are too few to judge by them",
-            false => "so this is too early to judge",
+            true => "so they are too few to judge by",
+            false => "so it is too early to judge",
         };
         let text = format!(
             "{}; the bands apply from {} finished tasks on, {early}",
@@ -96,6 +106,8 @@ fn bands(sweep: &Sweep, judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason>
             (true, _) if largest.count >= STOP_AT_LEAST => (Health::Degraded, Decision::Watch),
             (_, true) if is_over => (Health::Degraded, Decision::Watch),
             (_, true) => (Health::Degraded, Decision::NoIntervention),
+            // As few as they are, it is more than would do of many: no word of health.
+            (_, false) if failed * 100 > watch * counted => (Health::Unjudged, Decision::NoIntervention),
             (_, false) => (Health::Healthy, Decision::NoIntervention),
         };
         return vec![reason(health, decision, text, lines(largest))];
@@ -134,16 +146,22 @@ fn bands(sweep: &Sweep, judgement: &Judgement, rules: &Rules<'_>) -> Vec<Reason>
     classes.retain(|(_, count)| count * 100 >= intervene * counted);
     for (class, count) in classes {
         let text = format!(
-            "{count} of {counted} finished tasks ({} %{aside}) failed with {class}, in different ways",
+            "{count} of {} ({} %{aside}) failed with {class}, in different ways",
+            finished_tasks(counted),
             percent(count, counted)
         );
         reasons.push(reason(Health::Degraded, Decision::Watch, text, lines(largest)));
     }
     if reasons.is_empty() && failed * 100 >= intervene * counted {
         let text = format!(
-            "{failed} of {counted} finished tasks ({} %{aside}) failed, of {} causes; the largest has {} ({} %)",
+            "{failed} of {} ({} %{aside}) failed, of {}; the largest has {} ({} %)",
+            finished_tasks(counted),
             percent(failed, counted),
-            judgement.groups.len(),
+            by_number(
+                judgement.groups.len(),
+                "one cause".to_owned(),
+                format!("{} causes", judgement.groups.len())
+            ),
             largest.count,
             largest.percent
         );
@@ -168,8 +186,9 @@ fn hard_stops(judgement: &Judgement, rules: &Rules<'_>) -> Vec<HardStop> {
     let (tasks, classes) = gather(judgement.groups.iter().filter(is_configuration));
     if most(tasks.len()) {
         let text = format!(
-            "a configuration error in most: {} of {counted} finished tasks ({} %), {classes}",
+            "a configuration error in most: {} of {} ({} %), {classes}",
             tasks.len(),
+            finished_tasks(counted),
             percent(tasks.len(), counted)
         );
         stops.push(HardStop { rule: StopRule::ConfigurationError, text, tasks });
@@ -187,8 +206,10 @@ fn hard_stops(judgement: &Judgement, rules: &Rules<'_>) -> Vec<HardStop> {
                 repeated => format!(", {repeated} of them in an earlier attempt too"),
             };
             let text = format!(
-                "a deterministic crash: {} of {counted} finished tasks ({} %) with one fingerprint{again}",
-                group.count, group.percent
+                "a deterministic crash: {} of {} ({} %) with one fingerprint{again}",
+                group.count,
+                finished_tasks(counted),
+                group.percent
             );
             stops.push(HardStop { rule: StopRule::DeterministicCrash, text, tasks: group.tasks.clone() });
         }
@@ -198,8 +219,9 @@ fn hard_stops(judgement: &Judgement, rules: &Rules<'_>) -> Vec<HardStop> {
         && counted >= rules.settings.least_finished;
     if invalid.len() >= STOP_AT_LEAST && (band || most(invalid.len())) {
         let text = format!(
-            "invalid outputs: {} of {counted} finished tasks ({} %) completed, and what was read contradicts it",
+            "invalid outputs: {} of {} ({} %) completed, and what was read contradicts it",
             invalid.len(),
+            finished_tasks(counted),
             percent(invalid.len(), counted)
         );
         stops.push(HardStop { rule: StopRule::InvalidOutputs, text, tasks: invalid });
@@ -254,13 +276,12 @@ fn suspects(judgement: &Judgement, rules: &Rules<'_>) -> Option<Reason> {
     let many = suspects.len() * 100 > usize::from(rules.settings.watch_percent) * judgement.counted
         && judgement.counted >= rules.settings.least_finished;
     let text = format!(
-        "{} completed {} {} contradicted by what was read beside {} state ({} % of {} finished tasks)",
-        suspects.len(),
-        if suspects.len() == 1 { "task" } else { "tasks" },
-        if suspects.len() == 1 { "is" } else { "are" },
-        if suspects.len() == 1 { "its" } else { "their" },
+        "{} {} contradicted by what was read beside {} state ({} % of {})",
+        terms::counted(suspects.len(), "completed task"),
+        by_number(suspects.len(), "is", "are"),
+        by_number(suspects.len(), "its", "their"),
         percent(suspects.len(), judgement.counted),
-        judgement.counted
+        finished_tasks(judgement.counted)
     );
     let (health, decision) = match many {
         true => (Health::Degraded, Decision::Watch),
@@ -273,8 +294,7 @@ fn suspects(judgement: &Judgement, rules: &Rules<'_>) -> Option<Reason> {
 fn wasted(judgement: &Judgement) -> Vec<Reason> {
     let wasted = judgement.contradictions.iter().filter(|found| found.kind.wastes());
     let said = |found: &Contradiction| {
-        let tasks = if found.tasks.len() == 1 { "task" } else { "tasks" };
-        let text = format!("{} {tasks}: {}", found.tasks.len(), found.sentence);
+        let text = format!("{}: {}", terms::counted(found.tasks.len(), "task"), found.sentence);
         reason(Health::Degraded, Decision::Watch, text, found.evidence.iter().take(LINES).cloned().collect())
     };
     wasted.map(said).collect()
@@ -307,7 +327,8 @@ fn waiting(sweep: &Sweep) -> Vec<Reason> {
                 reasons.push(reason(Health::Degraded, Decision::Watch, text, Vec::new()));
             }
             (Outlook::Never, Some(tasks)) if !tasks.is_empty() => {
-                let text = format!("{} tasks can never start: {}", tasks.len(), waiting.reason);
+                let text =
+                    format!("{} can never start: {}", terms::counted(tasks.len(), "task"), waiting.reason);
                 reasons.push(reason(Health::Degraded, Decision::Watch, text, Vec::new()));
             }
             _ => {}

@@ -9,7 +9,7 @@ use crate::cluster::{Outlook, Reason, State};
 use crate::joblog::Retry;
 use crate::sweep::cause::{Confidence, Key, Why, newest, why};
 use crate::sweep::{Cause, Evidence, Line, Members, Source, Sweep};
-use crate::terms::{JobId, Known, TaskIds};
+use crate::terms::{JobId, Known, TaskIds, counted};
 
 /// The class of tasks that can never start as they are.
 const NEVER: &str = "never-starts";
@@ -291,13 +291,10 @@ pub fn not_read(order: &[&Evidence]) -> Vec<String> {
     let mut lines: Vec<String> = list
         .iter()
         .take(NOT_READ)
-        .map(|((what, why), count)| {
-            let tasks = if *count == 1 { "task" } else { "tasks" };
-            format!("the {what} of {count} failed {tasks}: {why}")
-        })
+        .map(|((what, why), count)| format!("the {what} of {}: {why}", counted(*count, "failed task")))
         .collect();
     if left > 0 {
-        lines.push(format!("and {left} further reasons for which logs were not read"));
+        lines.push(format!("and {} for which logs were not read", counted(left, "further reason")));
     }
     lines
 }

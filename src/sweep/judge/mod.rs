@@ -48,6 +48,8 @@ pub struct Rules<'a> {
 pub enum Health {
     /// No more failures than are to be expected.
     Healthy,
+    /// Some failed, and too few are finished to say whether that is more.
+    Unjudged,
     /// More than that, or something that needs a look.
     Degraded,
     /// One cause takes too much of it.
@@ -233,6 +235,7 @@ impl Health {
     pub fn name(self) -> &'static str {
         match self {
             Health::Healthy => "healthy",
+            Health::Unjudged => "too few to judge",
             Health::Degraded => "degraded",
             Health::Systemic => "systemic",
         }

@@ -226,7 +226,7 @@ fn failures_that_are_not_alike_are_not_similar() {
 fn under_ten_finished_tasks_no_band_applies() {
     let tasks = [failed(0..3, "gpu-oom", "cuda-oom", OOM), made(3..9, "COMPLETED", "0:0")].concat();
     let judgement = judged(&tasks);
-    assert_eq!(verdict(&judgement), (Health::Healthy, Decision::NoIntervention));
+    assert_eq!(verdict(&judgement), (Health::Unjudged, Decision::NoIntervention));
     assert!(judgement.reasons[0].text.contains("from 10 finished tasks on"), "{:?}", judgement.reasons);
 }
 
@@ -242,7 +242,17 @@ fn few_tasks_of_which_most_failed_are_not_well() {
     }
     let mut two = made(0..2, "COMPLETED", "0:0");
     two.extend(made(2..3, "FAILED", "1:0"));
-    assert_eq!(verdict(&judged(&two)), (Health::Healthy, Decision::NoIntervention), "1 of 3");
+    let judgement = judged(&two);
+    assert_eq!(verdict(&judgement), (Health::Unjudged, Decision::NoIntervention), "1 of 3");
+    assert_eq!(judgement.health.to_string(), "too few to judge");
+    assert!(
+        judgement.reasons[0].text.starts_with("1 of 3 finished tasks (33.3 %) failed, "),
+        "{judgement:?}"
+    );
+    two.extend(made(3..9, "COMPLETED", "0:0"));
+    assert_eq!(verdict(&judged(&two)).0, Health::Unjudged, "1 of 9 is over 10 %");
+    two.extend(made(9..10, "COMPLETED", "0:0"));
+    assert_eq!(verdict(&judged(&two)).0, Health::Healthy, "1 of 10");
 }
 
 #[test]

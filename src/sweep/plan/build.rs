@@ -7,6 +7,7 @@ use super::lines::{self, Extra, Lines};
 use super::remedy::{self, Remedy};
 use super::template::Placeholder;
 use super::{Kind, Purpose, Setup, Step, Subject, TaskPlan};
+use crate::safety;
 use crate::sweep::Members;
 use crate::terms::{Known, TaskIds};
 
@@ -17,6 +18,15 @@ pub(super) struct Builder<'p> {
     pub setup: &'p Setup,
     pub decision: Decision,
     pub tasks: Vec<&'p Subject>,
+}
+
+/// What must be done about a line whose text holds a secret.
+fn without_secret(rule: &str) -> String {
+    format!(
+        "the secret ({rule}) is out of the line: it is shown as [redacted ...], so what is printed is not the line \
+         to paste, and --submit leaves it alone. Put the secret into a variable of the environment, and let the \
+         call or the resume command name the variable alone"
+    )
 }
 
 impl Builder<'_> {
@@ -48,6 +58,14 @@ impl Builder<'_> {
         }
         if let Run::After(what) = run {
             condition = Some(what.clone()).filter(|_| blocked.is_none());
+        }
+        let secret = made.lines.iter().find_map(|line| {
+            safety::secrets_in(line.text.as_bytes()).first().map(|secret| secret.rule.to_owned())
+        });
+        // What is never shown is no line that somebody has seen, and none to paste.
+        if let Some(rule) = secret.filter(|_| blocked.is_none()) {
+            let own = made.condition.take().map(|own| format!("{own}, and ")).unwrap_or_default();
+            made.condition = Some(format!("{own}{}", without_secret(&rule)));
         }
         // Each of two conditions must hold.
         let of_lines = made.condition.take().filter(|_| blocked.is_none() && !made.lines.is_empty());

@@ -141,7 +141,7 @@ fn held(setup: &Setup, subject: &Subject, decision: Decision) -> Decision {
 /// A task that the plan cancels, and how it comes back.
 fn cancelled(setup: &Setup, subject: &Subject, doomed: &Doomed) -> Decision {
     let number = doomed.cause.or(subject.cause);
-    let why = "cancelled above: it would fail as the others did";
+    let why = "cancelled above: sure to fail as the others did";
     let back = comes_back(setup, subject, number, why, "and they are cancelled");
     held(setup, subject, Decision { elsewhere: doomed.on_nodes, ..back })
 }

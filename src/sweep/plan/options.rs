@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Setup, Step, Subject, cancel};
 use crate::cluster::State;
-use crate::terms::{Seconds, TaskIds};
+use crate::terms::{Seconds, TaskIds, by_number, counted};
 
 /// One way to go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub(super) fn options(setup: &Setup, subjects: &[Subject], steps: &[Step]) -> (V
     if fixes + canaries > 0 {
         options.push(choice(
             match fixes + canaries {
-                1 => "mend first, then go on with the 1 task".to_owned(),
+                1 => "mend first, then go on with that task".to_owned(),
                 count => format!("mend first, try one task, then go on with all {}", tasks(count)),
             },
             "no compute is spent on what fails again",
@@ -76,7 +76,11 @@ pub(super) fn options(setup: &Setup, subjects: &[Subject], steps: &[Step]) -> (V
     }
     if cancelled > 0 {
         options.push(choice(
-            format!("leave {} that somebody cancelled as they are", tasks(cancelled)),
+            format!(
+                "leave {} that somebody cancelled as {}",
+                tasks(cancelled),
+                by_number(cancelled, "it is", "they are")
+            ),
             "there was a reason, which only that person knows",
             "their results are missing",
         ));
@@ -112,20 +116,23 @@ fn intervene(setup: &Setup, subjects: &[Subject], stop: &str) -> (Vec<Choice>, O
     }
     if setup.keep_running {
         let only = choice(
-            format!("let the {all} run that are alive, as asked, and mend meanwhile"),
+            format!("let the {all} run that {} alive, as asked, and mend meanwhile", are(alive.len())),
             "tasks that escape the cause still give a result",
             "those that do not hold GPUs for nothing",
         );
         return (vec![only], Some("mend the cause meanwhile, and start nothing of it before".to_owned()));
     }
     let everything = choice(
-        format!("cancel all {all} that are alive"),
+        match alive.len() {
+            1 => "cancel the 1 task that is alive".to_owned(),
+            _ => format!("cancel all {all} that are alive"),
+        },
         "no more compute goes where results may be lost",
         what_is_lost(setup, subjects, alive),
     );
     if doomed.is_empty() {
         let leave = choice(
-            format!("let the {all} run that are alive, and mend meanwhile"),
+            format!("let the {all} run that {} alive, and mend meanwhile", are(alive.len())),
             format!("none of them is known to fail; {stop}"),
             "some of them may fail alike",
         );
@@ -148,13 +155,21 @@ fn intervene(setup: &Setup, subjects: &[Subject], stop: &str) -> (Vec<Choice>, O
     let mut what = format!("cancel {} ({those}): {} as the others did", short(&doomed), fail(doomed.len()));
     if doomed.len() < alive.len() {
         options.push(everything);
-        what.push_str(&format!("; leave the other {} that are alive alone", alive.len() - doomed.len()));
+        let others = match alive.len() - doomed.len() {
+            1 => "the other one that is alive".to_owned(),
+            count => format!("the other {count} that are alive"),
+        };
+        what.push_str(&format!("; leave {others} alone"));
     }
     (options, Some(what))
 }
 
 fn fail(count: usize) -> &'static str {
-    if count == 1 { "it will fail" } else { "they will fail" }
+    by_number(count, "it will fail", "they will fail")
+}
+
+fn are(count: usize) -> &'static str {
+    by_number(count, "is", "are")
 }
 
 /// A list of tasks that stands in a sentence.
@@ -172,7 +187,7 @@ pub(super) fn what_is_lost(setup: &Setup, subjects: &[Subject], alive: &TaskIds)
         subjects.iter().filter(|one| alive.contains(one.member) && one.state.is_running()).collect();
     let waiting = alive.len().saturating_sub(running.len());
     if running.is_empty() {
-        let verb = if waiting == 1 { "waits" } else { "wait" };
+        let verb = by_number(waiting, "waits", "wait");
         return format!("nothing is lost: {} {verb}", tasks(waiting));
     }
     let spent: u64 = running.iter().filter_map(|one| one.elapsed).map(u64::from).sum();
@@ -193,7 +208,7 @@ pub(super) fn what_is_lost(setup: &Setup, subjects: &[Subject], alive: &TaskIds)
         1 => format!("1 of them has a checkpoint{at}, and loses what came after it"),
         kept => format!("{kept} of them have a checkpoint{at}, and lose what came after it"),
     };
-    let verb = if running.len() == 1 { "has" } else { "have" };
+    let verb = by_number(running.len(), "has", "have");
     let waiting = match waiting {
         0 => String::new(),
         1 => "; 1 that waits loses nothing".to_owned(),
@@ -211,7 +226,7 @@ fn is_to_ask(setup: &Setup, subject: &Subject) -> bool {
 }
 
 pub(super) fn tasks(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "task" } else { "tasks" })
+    counted(count, "task")
 }
 
 #[cfg(test)]
@@ -266,7 +281,7 @@ mod tests {
             )
         );
         let (what, recommended) = said(&[resume, changed, waits]);
-        assert_eq!(what[1], "mend first, then go on with the 1 task");
+        assert_eq!(what[1], "mend first, then go on with that task");
         assert!(recommended.starts_with("resume what is ready now, and mend the rest"), "{recommended}");
     }
 }

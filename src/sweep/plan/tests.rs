@@ -240,6 +240,22 @@ fn a_job_that_ran_out_of_memory_is_not_run_with_the_same_memory_again() {
 }
 
 #[test]
+fn a_line_that_holds_a_secret_waits_until_it_is_out_of_it() {
+    let causes = vec![seen("time-limit", Where::Everywhere)];
+    let key = ["WANDB_API_KEY=9f86d081884c7d65", "9a2feaa0c55ad015a3bf4f1b"].concat();
+    let template = format!("sbatch --array={{tasks}} --export=ALL,{key} {{script}} --resume {{checkpoint}}");
+    let setup = Setup { causes, template: Some(Template::read(&template).unwrap()), ..setup() };
+    let made = plan(&setup, &[with_checkpoint(Subject { state: State::Timeout, ..failed(7, 0) }, 400)]);
+    assert_eq!(made.runnable().count(), 0);
+    assert_eq!(made.hash, None);
+    let step = made.steps.iter().find(|step| !step.lines.is_empty()).unwrap();
+    assert!(step.lines[0].text.contains(&key), "the true line is kept, and never shown");
+    let condition = step.condition.as_deref().unwrap();
+    assert!(condition.contains("not the line to paste") && condition.contains("variable"), "{condition}");
+    assert!(!condition.contains(&key));
+}
+
+#[test]
 fn a_run_that_is_not_what_was_intended_is_not_resumed() {
     let causes = vec![seen("preempted", Where::Scattered)];
     let template = Some(Template::read("./run RUN={run}").unwrap());

@@ -16,7 +16,7 @@ use crate::joblog::{self, Extent, Identity, Reading, Table, Worker};
 use crate::safety;
 use crate::sweep::{self, Evidence, LogSeen, Parameters, Sweep};
 use crate::sys::{Deadline, World};
-use crate::terms::{JobId, Known, TaskIds, Time};
+use crate::terms::{JobId, Known, TaskIds, Time, counted};
 use crate::verbs::job_paths::without_links;
 
 /// What is needed to look around.
@@ -268,8 +268,10 @@ impl Gathered {
         let left = jobs.len().saturating_sub(read.len());
         if left > 0 {
             self.cut_short += left;
-            self.not_read
-                .push(format!("logs and run folders of {left} of {} tasks: time was up", jobs.len()));
+            self.not_read.push(format!(
+                "logs and run folders of {left} of {}: time was up",
+                counted(jobs.len(), "task")
+            ));
         }
         let (mut logs, mut here) = (0, read.is_empty());
         let mut absent: BTreeMap<String, TaskIds> = BTreeMap::new();
@@ -286,7 +288,7 @@ impl Gathered {
             looked.missing = found.missing;
         }
         if logs > 0 {
-            self.sources.push(format!("{logs} logs ({})", ground.logs.globs.join(", ")));
+            self.sources.push(format!("{} ({})", counted(logs, "log"), ground.logs.globs.join(", ")));
         }
         self.not_read.extend(whereabouts::in_words(&absent));
         here

@@ -6,7 +6,7 @@ use super::gather::Ground;
 use crate::cluster::{self, Job, Origin, Snapshot};
 use crate::joblog::Identity;
 use crate::sweep::{Evidence, Kind, Sweep};
-use crate::terms::{JobId, Known, Part};
+use crate::terms::{JobId, Known, Part, counted};
 
 /// The tasks' identities, and how they were learnt.
 pub struct Identities {
@@ -47,7 +47,10 @@ pub fn of(
         match cluster::files_of(ground.world, look, &left) {
             Known::Known(remembered) => {
                 found.calls = remembered.calls;
-                found.sources.push(format!("{} questions to Slurm about the jobs' files", remembered.calls));
+                found.sources.push(format!(
+                    "{} to Slurm about the jobs' files",
+                    counted(remembered.calls, "question")
+                ));
                 found
                     .problems
                     .extend(remembered.problems.into_iter().map(|p| format!("{}: {}", p.about, p.what)));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::cluster::{Origin, Snapshot};
 use crate::joblog::Identity;
 use crate::safety;
-use crate::terms::TaskIds;
+use crate::terms::{TaskIds, counted};
 
 /// Why nothing follows from a file of this task that is not found here; `None`
 /// if it would be here.
@@ -25,10 +25,7 @@ pub fn absent(who: &Identity, snapshot: &Snapshot, has_log: bool) -> Option<Stri
 /// What was not looked at, in sentences: the reasons with their tasks.
 pub(super) fn in_words(absent: &BTreeMap<String, TaskIds>) -> Vec<String> {
     let sentence = |(why, tasks): (&String, &TaskIds)| {
-        let tasks = match tasks.len() {
-            1 => "1 task".to_owned(),
-            count => format!("{count} tasks"),
-        };
+        let tasks = counted(tasks.len(), "task");
         format!("logs, run folders and results of {tasks}: not looked at, {why}")
     };
     absent.iter().map(sentence).collect()

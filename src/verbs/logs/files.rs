@@ -7,7 +7,7 @@ use super::{NotRead, Options, Place};
 use crate::cluster::{self, Job};
 use crate::joblog::{self, Identity, Listed};
 use crate::sys::Glob;
-use crate::terms::{JobId, Known, Part};
+use crate::terms::{JobId, Known, Part, TaskIds};
 
 /// So many tasks with a certain index are named.
 const MOST_TASKS: usize = 3;
@@ -21,6 +21,10 @@ pub struct Found {
     pub unread: Vec<NotRead>,
     /// Remarks in words.
     pub notes: Vec<String>,
+    /// Where one task was asked for, all that Slurm knows of its array.
+    tasks: Option<TaskIds>,
+    /// True if there may be more of them.
+    cut: bool,
 }
 
 /// One file.
@@ -197,7 +201,9 @@ impl Found {
             Known::Known(remembered) => {
                 let words = |problem: cluster::Problem| format!("{}: {}", problem.about, problem.what);
                 self.notes.extend(remembered.problems.into_iter().map(words));
-                let jobs = remembered.jobs.into_iter().map(|files| files.job);
+                let jobs: Vec<Job> = remembered.jobs.into_iter().map(|files| files.job).collect();
+                self.know(wanted, &jobs);
+                let jobs = jobs.into_iter();
                 self.started(jobs.filter(|job| is_it(wanted, job.id, job.raw_id)).collect())
             }
             Known::Unknown(why) => {
@@ -213,6 +219,13 @@ impl Found {
         let Some(snapshot) = place.saved.and_then(|read| read()) else { return Vec::new() };
         let mut jobs: BTreeMap<JobId, Job> = BTreeMap::new();
         if let Some(accounting) = snapshot.accounting.known() {
+            let tasks = accounting.attempts().iter().map(|one| Job::new(one.id));
+            let rests = accounting.waiting.iter().map(|rest| Job {
+                pending_tasks: rest.tasks.clone(),
+                tasks_cut: rest.tasks.is_none(),
+                ..Job::new(JobId::whole(rest.base))
+            });
+            self.know(wanted, &tasks.chain(rests).collect::<Vec<_>>());
             let own = accounting.attempts().iter().filter(|one| is_it(wanted, one.id, one.raw_id));
             for attempt in own {
                 let job = Job {
@@ -229,10 +242,37 @@ impl Found {
             let ids = jobs.keys().copied().collect();
             jobs.extend(cluster::files_in(accounting, &ids).into_iter().map(|job| (job.id, job)));
         }
-        let queued = snapshot.jobs.known().into_iter().flatten();
-        let queued = queued.filter(|job| is_it(wanted, job.id, job.raw_id));
+        let queued = || snapshot.jobs.known().into_iter().flatten();
+        self.know(wanted, &queued().cloned().collect::<Vec<_>>());
+        let queued = queued().filter(|job| is_it(wanted, job.id, job.raw_id));
         jobs.extend(queued.map(|job| (job.id, job.clone())));
         self.started(jobs.into_values().collect())
+    }
+
+    /// Notes which tasks the array has of which one is wanted.
+    fn know(&mut self, wanted: JobId, jobs: &[Job]) {
+        let Part::Task(index) = wanted.part else { return };
+        for job in jobs.iter().filter(|job| job.id.base == wanted.base) {
+            let own: TaskIds = match job.id.part {
+                Part::Task(task) => [task].into_iter().collect(),
+                Part::Whole | Part::Component(_) => job.pending_tasks.clone().unwrap_or_default(),
+            };
+            if job.pending_tasks.as_ref().is_some_and(|waiting| waiting.contains(index)) {
+                let note = format!("{wanted} waits, and has no log");
+                self.notes.retain(|known| *known != note);
+                self.notes.push(note);
+            }
+            let known = self.tasks.take().unwrap_or_default();
+            self.tasks = Some(known.union(&own));
+            self.cut |= job.tasks_cut;
+        }
+    }
+
+    /// The tasks of the array, if it has none of this index by all that Slurm knows of it, and
+    /// no log has its name.
+    pub fn lacks(&self, index: u32) -> Option<&TaskIds> {
+        let is_none = |tasks: &&TaskIds| !tasks.is_empty() && !tasks.contains(index);
+        self.tasks.as_ref().filter(|_| !self.cut && self.wanted.is_empty()).filter(is_none)
     }
 
     /// Those that do not wait; of the others it is said.

@@ -13,7 +13,7 @@ use crate::cluster::{Look, Snapshot};
 use crate::config::Logs;
 use crate::joblog::{AttemptSpan, Finding, Mention, Progress, Retry, Table, Unread};
 use crate::sys::World;
-use crate::terms::{Bytes, JobId, Time};
+use crate::terms::{Bytes, JobId, Part, Time};
 use crate::verbs::shards::{self, Shard};
 use crate::verbs::{Context, Error, snapshot};
 
@@ -181,11 +181,16 @@ const OF: &str = "logs";
 /// Finds the logs, reads them, and groups what they say.
 ///
 /// # Errors
-/// A pattern of the settings cannot be used.
+/// A pattern of the settings cannot be used; the array has no such task.
 pub fn run(place: &Place, options: &Options) -> Result<Outcome, Error> {
     place.world.processes.give_way();
     let table = Table::with(&place.settings.patterns)?;
     let found = files::find(place, options);
+    if let Some((job, Part::Task(index))) = options.job.map(|job| (job, job.part))
+        && let Some(tasks) = found.lacks(index)
+    {
+        return Err(Error::NoTask { array: job.base, task: index, tasks: Box::new(tasks.clone()) });
+    }
     let mut outcome = reading::all(&table, found, options);
     outcome.groups(&table);
     Ok(outcome)

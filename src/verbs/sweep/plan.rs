@@ -26,7 +26,7 @@ use crate::config::Source;
 use crate::safety::shell_word;
 use crate::sweep::plan::{self, Again, Cancelled, Placeholder, Plan, Purpose, Setup, Subject, Template};
 use crate::sweep::{Decision, Health, Kind, Sweep};
-use crate::terms::{Digest, JobId, Known, Part, TaskIds, Time};
+use crate::terms::{Digest, JobId, Known, Part, TaskIds, Time, counted};
 use crate::verbs::job_paths::without_links;
 use crate::verbs::{Context, Error, snapshot};
 use called::Called;
@@ -240,7 +240,10 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let more = started_again.len().saturating_sub(MOST_NOTED);
     plan.notes.extend(started_again.into_iter().take(MOST_NOTED));
     if more > 0 {
-        plan.notes.push(format!("the same of {more} more tasks: handover sweep checkpoints shows them"));
+        plan.notes.push(format!(
+            "the same of {}: handover sweep checkpoints shows them",
+            counted(more, "more task")
+        ));
     }
     if let Some(id) = setup.elsewhere.single {
         plan.notes.push(format!(
@@ -279,8 +282,20 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
 
 /// The command that asks for this plan.
 pub fn command(key: &str, words: &str) -> String {
-    let key = shell_word(key).unwrap_or_else(|_| "NAME".to_owned());
-    format!("handover sweep plan {key}{words}")
+    match shell_word(key) {
+        // `--` ends the options.
+        Ok(key) if key.starts_with('-') => format!("handover sweep plan{words} -- {key}"),
+        Ok(key) => format!("handover sweep plan {key}{words}"),
+        Err(_) => format!("handover sweep plan NAME{words}"),
+    }
+}
+
+/// Such a command with more options.
+pub fn with_options(command: &str, options: &str) -> String {
+    match command.split_once(" -- ") {
+        Some((before, name)) => format!("{before} {options} -- {name}"),
+        None => format!("{command} {options}"),
+    }
 }
 
 /// What earlier plans have cancelled.
@@ -302,7 +317,10 @@ fn unusable(error: plan::TemplateError) -> Error {
     let names: Vec<String> = plan::PLACEHOLDERS.iter().map(|(_, name, _)| format!("{{{name}}}")).collect();
     Error::Usage {
         what: error.to_string(),
-        hint: format!("`resume` below `sweeps` takes {}, each outside of quotes", names.join(" ")),
+        hint: format!(
+            "`resume` below `sweeps` takes {}, each outside of quotes; what it may hold: handover sweep plan --help",
+            names.join(" ")
+        ),
     }
 }
 

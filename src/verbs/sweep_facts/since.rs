@@ -10,7 +10,7 @@ use crate::safety::clip;
 use crate::sweep::plan::Purpose;
 use crate::sweep::{self, Delta, Look, Members, Sweep};
 use crate::sys::FileError;
-use crate::terms::{Seconds, Time};
+use crate::terms::{Seconds, Time, by_number};
 use crate::verbs::Context;
 use crate::verbs::sweep::again::{self, Submitted};
 use crate::verbs::sweep::records::{self, Done, Progress};
@@ -153,7 +153,9 @@ pub fn resubmitted(context: &Context, then: &SweepsFact, made: Time) -> Result<V
 }
 
 fn line_in_words(line: &Done) -> Option<String> {
-    let tasks = format!("tasks {}", clip(&line.tasks.to_string(), 80));
+    let noun = by_number(line.tasks.len(), "task", "tasks");
+    let tasks = format!("{noun} {}", clip(&line.tasks.to_string(), 80));
+    let were = by_number(line.tasks.len(), "was", "were");
     let ids: Vec<String> = line.ids.iter().take(8).map(u32::to_string).collect();
     let ids = match ids.as_slice() {
         [] => "under an id that is not known".to_owned(),
@@ -161,16 +163,16 @@ fn line_in_words(line: &Done) -> Option<String> {
         more => format!("as jobs {}", more.join(", ")),
     };
     let verb = match line.purpose {
-        Purpose::Cancel => "were cancelled",
-        Purpose::Resume => "were resumed",
-        Purpose::Start => "were started anew",
+        Purpose::Cancel => format!("{were} cancelled"),
+        Purpose::Resume => format!("{were} resumed"),
+        Purpose::Start => format!("{were} started anew"),
     };
     match (line.state, line.purpose) {
         (Progress::Planned, _) => None,
         (Progress::Failed, _) if line.ids.is_empty() => {
-            Some(format!("{tasks}: the line that was to run for them failed"))
+            Some(format!("{tasks}: the line that was to run failed"))
         }
-        (Progress::Began, _) => Some(format!("{tasks}: a line began for them, and nobody saw its end")),
+        (Progress::Began, _) => Some(format!("{tasks}: a line began, and nobody saw its end")),
         (_, Purpose::Cancel) => Some(format!("{tasks} {verb}")),
         _ => Some(format!("{tasks} {verb} {ids}")),
     }

@@ -11,7 +11,7 @@ use crate::safety;
 use crate::sweep::cadence::Pace;
 use crate::sweep::memory::{self, Change, Memory};
 use crate::sweep::{Decision, Health, Kind, Members, TaskProgress};
-use crate::terms::{Seconds, Time};
+use crate::terms::{Seconds, Time, counted};
 
 /// One thing that a watch tells.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -310,26 +310,32 @@ impl State {
 
 /// What to sync and what to analyse, of a sweep that is over; of one that is
 /// not, what to look at if something is wrong.
-pub fn next(state: &State, settings: &Sweeps) -> Vec<Next> {
+pub fn next(state: &State, settings: &Sweeps, words: &str) -> Vec<Next> {
     let mut next = Vec::new();
     let mut add = |kind, what: String, command: Option<String>| next.push(Next { kind, what, command });
     // A key that cannot be quoted gets no command.
-    let command = |verb: &str| Some(format!("handover {verb} {}", safety::shell_word(&state.key).ok()?));
+    let command =
+        |verb: &str| Some(format!("handover {verb}{words} {}", safety::shell_last(&state.key).ok()?));
     let completed = state.states.get(&cluster::State::Completed).copied().unwrap_or_default();
     if state.is_over() && completed > 0 {
         for results in &settings.results {
-            add(NextKind::Sync, format!("the results of {completed} completed tasks: {results}"), None);
+            add(
+                NextKind::Sync,
+                format!("the results of {}: {results}", counted(completed, "completed task")),
+                None,
+            );
         }
         for runs in &settings.runs {
             add(NextKind::Sync, format!("the run folders with logs and checkpoints: {runs}"), None);
         }
         if settings.results.is_empty() && settings.runs.is_empty() {
-            let what = format!("the results, logs and checkpoints of {completed} completed tasks");
+            let what =
+                format!("the results, logs and checkpoints of {}", counted(completed, "completed task"));
             add(NextKind::Sync, what, None);
         }
     }
     if !state.failed.is_empty() {
-        let what = format!("why {} failed", tasks(state.failed.len()));
+        let what = format!("why {} failed", counted(state.failed.len(), "task"));
         add(NextKind::Analyse, what, command("sweep"));
         add(NextKind::Analyse, "what to resume, and from which step".to_owned(), command("sweep plan"));
     }
@@ -337,8 +343,4 @@ pub fn next(state: &State, settings: &Sweeps) -> Vec<Next> {
         add(NextKind::Analyse, "the whole sweep, for the record".to_owned(), command("sweep report"));
     }
     next
-}
-
-fn tasks(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "task" } else { "tasks" })
 }

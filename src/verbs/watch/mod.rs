@@ -56,6 +56,9 @@ pub struct Options {
     pub every: Option<Seconds>,
     /// Look once and end.
     pub once: bool,
+    /// The options of this call that a command must repeat that goes on from it, with a
+    /// blank before each.
+    pub words: String,
 }
 
 /// Who hears what happens; an error ends the watch.
@@ -212,7 +215,8 @@ impl Watch<'_> {
         let targets = scene.map_or(&[][..], |scene| &scene.targets);
         let states: Vec<State> = targets.iter().filter_map(State::of).collect();
         let settings = |state: &State| self.context.config.sweeps.of(&state.key, &state.name);
-        let next = states.iter().flat_map(|state| next(state, &settings(state))).collect();
+        let next =
+            states.iter().flat_map(|state| next(state, &settings(state), &self.options.words)).collect();
         let end = End {
             at: self.context.now,
             as_of: scene.and_then(|scene| scene.snapshot.taken_at),

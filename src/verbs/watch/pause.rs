@@ -28,7 +28,7 @@ impl Watch<'_> {
             || scene.targets.iter().filter_map(|target| target.kept.as_ref()).map(|kept| &kept.memory);
         let open = || memories().filter(|memory| !memory.is_over());
         let runs = open().any(|memory| !memory.tasks_in(cluster::State::is_running).is_empty());
-        let degraded = open().any(|memory| memory.health() > Some(Health::Healthy));
+        let degraded = open().any(|memory| memory.health() >= Some(Health::Degraded));
         Pace::of(runs, degraded).band(self.options.every)
     }
 

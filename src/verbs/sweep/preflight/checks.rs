@@ -11,7 +11,7 @@ use crate::cluster::{self, Submission, Trial};
 use crate::git::{ChangeKind, Status, Untracked};
 use crate::safety::{escape, escape_path, one_line, shell_path};
 use crate::sys::Glob;
-use crate::terms::{Bytes, Known, Time};
+use crate::terms::{Bytes, Known, Time, by_number, counted};
 use crate::verbs::{Context, Error, snapshot};
 
 /// So many paths are listed.
@@ -89,10 +89,8 @@ pub(super) fn committed(context: &Context, script: &Path, relevant: &[String]) -
         return Ok(check(ABOUT, Verdict::Well, what));
     }
     let untracked = changed.iter().filter(|(_, is_tracked)| !is_tracked).count();
-    let what = match changed.len() {
-        1 => "1 file is not committed".to_owned(),
-        count => format!("{count} files are not committed"),
-    };
+    let are = by_number(changed.len(), "is", "are");
+    let what = format!("{} {are} not committed", counted(changed.len(), "file"));
     let git = if untracked > 0 { format!(", {untracked} of them not known to git") } else { String::new() };
     let mut found = check(ABOUT, Verdict::Finding, format!("{what}{git}"));
     if relevant.is_empty() {
@@ -281,8 +279,8 @@ pub(super) fn one_batch(context: &Context, script: &str, options: &Options) -> C
     }
     let rest = if all { "" } else { "; not all logs were read" };
     let what = format!(
-        "no evidence of one in the script, its arguments, and {} logs{rest}",
-        logs.len().min(MOST_LOGS)
+        "no evidence of one in the script, its arguments, and {}{rest}",
+        counted(logs.len().min(MOST_LOGS), "log")
     );
     let hint = "run one batch first: fast_dev_run, limit_train_batches=1 or max_steps=1".to_owned();
     let globs = context.config.logs.globs.join(", ");

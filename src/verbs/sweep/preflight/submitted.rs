@@ -11,7 +11,7 @@ use super::{Check, Verdict};
 use crate::cluster::{Snapshot, State, Submission};
 use crate::safety::{escape, escape_path, one_line, shell_path};
 use crate::sys::{Spawn, SpawnError, World};
-use crate::terms::{Bytes, Known};
+use crate::terms::{Bytes, Known, by_number, counted};
 
 /// So long may a shell take to read a script.
 const READING: Duration = Duration::from_secs(5);
@@ -81,7 +81,8 @@ pub(super) fn directives(script: &Script) -> Check {
     details.truncate(MOST_LISTED);
     let found = match (bad.len(), script.ignored.len()) {
         (0, 0) if unread.is_empty() => {
-            let what = format!("{} lines, sizes and times in them can be read", script.directives.len());
+            let what =
+                format!("{}, sizes and times in them can be read", counted(script.directives.len(), "line"));
             check(ABOUT, Verdict::Well, what)
         }
         (0, 0) => check(ABOUT, Verdict::NotChecked, "not all of them can be told apart"),
@@ -112,7 +113,11 @@ pub(super) fn files(script: &Script, text: &str, here: &Path, submission: Option
             Verdict::Well,
             match named.len() {
                 0 => "no file is named by a relative path without variables".to_owned(),
-                count => format!("{count} that it names by a relative path are there"),
+                count => format!(
+                    "{} that it names by a relative path {} there",
+                    counted(count, "file"),
+                    by_number(count, "is", "are")
+                ),
             },
         );
     }
@@ -131,7 +136,12 @@ pub(super) fn files(script: &Script, text: &str, here: &Path, submission: Option
         format!("line {}: {} {to} is not there{made}", one.line, one_line(&one.path, 120))
     };
     let details = missing.iter().take(MOST_LISTED).map(tell).collect();
-    let what = format!("{} that it names are not in {}", missing.len(), escape_path(&dir));
+    let what = format!(
+        "{} that it names {} not in {}",
+        counted(missing.len(), "file"),
+        by_number(missing.len(), "is", "are"),
+        escape_path(&dir)
+    );
     Check { details, ..check(ABOUT, verdict, what) }
 }
 

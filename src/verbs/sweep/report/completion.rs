@@ -112,7 +112,7 @@ pub struct NotLooked {
 /// So many missing files are named.
 const MOST: usize = 20;
 
-pub(super) fn of(settings: &Sweeps, examined: &Examined, now: Time) -> Completion {
+pub(super) fn of(settings: &Sweeps, examined: &Examined, now: Time, words: &str) -> Completion {
     let Examined { sweep, gathered, judgement, .. } = examined;
     let missing = missing(examined);
     let files = missing.files.iter().map(|path| path.to_string_lossy().into_owned());
@@ -129,7 +129,7 @@ pub(super) fn of(settings: &Sweeps, examined: &Examined, now: Time) -> Completio
         names_results: !settings.results.is_empty(),
         missing,
         suspects: judgement.suspects(),
-        next: watch::next(&watch::State::of_memory(&memory), settings),
+        next: watch::next(&watch::State::of_memory(&memory), settings, words),
     }
 }
 

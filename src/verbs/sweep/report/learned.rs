@@ -8,7 +8,7 @@ use crate::config::Sweeps;
 use crate::joblog::Trouble;
 use crate::safety::one_line;
 use crate::sweep::{Confidence, ContradictionKind, Line, Members, TaskProgress};
-use crate::terms::TaskIds;
+use crate::terms::{TaskIds, counted};
 
 /// One thing that was learnt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -110,10 +110,10 @@ pub(super) fn of(settings: &Sweeps, examined: &Examined) -> Vec<Learned> {
         all.push(Learned {
             about: Finding::Node,
             sentence: format!(
-                "{}: {} of {} tasks that ended there failed",
+                "{}: {} of {} that ended there failed",
                 one_line(&node.node, 80),
                 node.failed,
-                node.finished
+                counted(node.finished, "task")
             ),
             confidence: Confidence::Likely,
             tasks: Members::default(),

@@ -42,6 +42,9 @@ pub struct Options {
     pub wanted: String,
     /// Where to look for the cluster, if not where the settings say.
     pub cluster: Option<Source>,
+    /// The options of this call that a command must repeat that goes on from it, with a
+    /// blank before each.
+    pub words: String,
 }
 
 /// What there is to say about one sweep.
@@ -156,13 +159,13 @@ pub struct Rationale {
 ///
 /// # Errors
 /// As for [`plan::make`]; a note of the trash cannot be read.
-pub fn make(context: &Context, options: &Options) -> Result<Report, Error> {
+pub fn make(context: &Context, asked: &Options) -> Result<Report, Error> {
     let options = plan::Options {
         full: false,
         details: false,
-        words: String::new(),
-        wanted: options.wanted.clone(),
-        cluster: options.cluster.clone(),
+        words: asked.words.clone(),
+        wanted: asked.wanted.clone(),
+        cluster: asked.cluster.clone(),
         keep_running: false,
         mended: Vec::new(),
     };
@@ -189,9 +192,9 @@ pub fn make(context: &Context, options: &Options) -> Result<Report, Error> {
             no_decision_required: outcome.plan.no_decision_required,
             plan: outcome.plan.hash.clone(),
         },
-        completion: completion::of(settings, examined, context.now),
+        completion: completion::of(settings, examined, context.now, &asked.words),
         learned: learned::of(settings, examined),
-        runbook: runbook::of(context, &made),
+        runbook: runbook::of(context, &made, &asked.words),
         not_read: outcome.not_read.clone(),
         problems: outcome.problems.clone(),
         intervention,

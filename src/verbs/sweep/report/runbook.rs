@@ -52,7 +52,7 @@ pub struct Files {
 /// So many of each kind are named; the count is of all.
 const MOST: usize = 200;
 
-pub(super) fn of(context: &Context, made: &Made) -> Runbook {
+pub(super) fn of(context: &Context, made: &Made, words: &str) -> Runbook {
     let examined = &made.examined;
     let mut logs = Pile::new("log");
     let mut dirs = Pile::new("run folder");
@@ -82,7 +82,7 @@ pub(super) fn of(context: &Context, made: &Made) -> Runbook {
         commands: context.world.processes.calls().iter().map(command).collect(),
         files: piles.into_iter().filter_map(Pile::files).collect(),
         sources: examined.gathered.sources.clone(),
-        again: again(&examined.sweep.key),
+        again: again(&examined.sweep.key, words),
     }
 }
 
@@ -138,7 +138,9 @@ fn telling(words: &[String]) -> Vec<&String> {
 }
 
 /// A key that cannot be quoted gets no command.
-fn again(key: &str) -> Vec<String> {
-    let Ok(key) = safety::shell_word(key) else { return Vec::new() };
-    ["sweep", "sweep plan", "sweep report", "watch"].map(|verb| format!("handover {verb} {key}")).to_vec()
+fn again(key: &str, words: &str) -> Vec<String> {
+    let Ok(key) = safety::shell_last(key) else { return Vec::new() };
+    ["sweep", "sweep plan", "sweep report", "watch"]
+        .map(|verb| format!("handover {verb}{words} {key}"))
+        .to_vec()
 }
