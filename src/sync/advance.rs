@@ -5,11 +5,13 @@
 //! follows. A sync that is killed in between leaves files of the new commit under the old branch;
 //! the journal says so, and [`finish`] ends the move.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::objects::{Difference, Store, between};
+use super::in_place;
+use super::objects::{Difference, Store, between, names};
 use crate::git::{GitError, Repository};
 use crate::sys::{World, open_regular};
 use crate::terms::CommitId;
@@ -38,8 +40,17 @@ pub fn advance(
     new: &CommitId,
     replaces: Option<&str>,
 ) -> Result<Moved, Error> {
+    let store = Store::new(world, repository.git());
+    let differences = between(&store, old.as_str(), new.as_str())?;
+    let standing = in_place::look(repository, &differences)?;
+    if !standing.others.is_empty() {
+        return Ok(Moved::InTheWay(standing.others));
+    }
+    let same = standing.same;
+    store.set_entries(same.iter().map(|entry| (entry.path.as_path(), &entry.new)))?;
     let done = repository.git().try_run(&["read-tree", "-m", "-u", old.as_str(), new.as_str()])?;
     if !done.success() {
+        store.set_entries(same.iter().map(|entry| (entry.path.as_path(), &entry.old)))?;
         let files = in_the_way(&String::from_utf8_lossy(&done.stderr));
         if files.is_empty() {
             let (code, complaint) = (done.code, done.complaint());
@@ -123,12 +134,9 @@ pub fn finish(
         return Err(Error::InTheWay { files: others });
     }
     store.set_entries(arrived.iter().map(|entry| (entry.path.as_path(), &entry.new)))?;
-    let half: Vec<&PathBuf> = theirs.iter().map(|(path, _)| path).collect();
+    let half = names(theirs.iter().map(|(path, _)| path.as_path()));
     if !half.is_empty() {
-        let mut args = vec!["checkout-index", "--force", "--"];
-        let texts: Vec<String> = half.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        args.extend(texts.iter().map(String::as_str));
-        store.run(&args, None)?;
+        store.run(&["checkout-index", "--force", "-z", "--stdin"], Some(half))?;
     }
     repository.git().try_run(&["update-index", "-q", "--refresh"])?;
     match advance(world, repository, branch, old, new, replaces)? {
@@ -157,10 +165,7 @@ fn state(repository: &Repository, entry: &Difference) -> Result<State, Error> {
             _ => State::Half,
         });
     }
-    let text = entry.path.as_os_str();
-    let args = ["hash-object", "--"].map(std::ffi::OsStr::new);
-    let hashed = repository.git().try_run(&[&args[..], &[text]].concat())?;
-    let id = hashed.text().trim().to_owned();
+    let id = in_place::id_of(repository, &entry.path)?;
     if id == entry.old.id {
         return Ok(State::Old);
     }
@@ -175,8 +180,9 @@ fn state(repository: &Repository, entry: &Difference) -> Result<State, Error> {
 
 /// True if the file holds a beginning of what git would write there.
 fn is_beginning(repository: &Repository, path: &Path, entry: &Difference) -> Result<bool, Error> {
-    let name = entry.path.to_string_lossy();
-    let args = ["cat-file", "--filters", &format!("--path={name}"), &entry.new.id];
+    let mut name = OsString::from("--path=");
+    name.push(&entry.path);
+    let args: [&OsStr; 4] = ["cat-file".as_ref(), "--filters".as_ref(), &name, entry.new.id.as_ref()];
     let Ok(whole) = repository.git().run(&args) else { return Ok(false) };
     let mut here = Vec::new();
     let Ok(Some(file)) = open_regular(path) else { return Ok(false) };

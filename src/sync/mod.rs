@@ -15,6 +15,7 @@ pub mod advance;
 pub mod choose;
 mod error;
 pub mod guard;
+mod in_place;
 pub mod journal;
 pub mod leftover;
 mod message;

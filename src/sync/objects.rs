@@ -26,6 +26,11 @@ pub struct Blob {
 }
 
 impl Blob {
+    /// What stands for a path that is not there; ids have so many digits.
+    pub fn nothing(digits: usize) -> Blob {
+        Blob { mode: "000000".to_owned(), id: "0".repeat(digits) }
+    }
+
     /// True if nothing is there.
     pub fn is_absent(&self) -> bool {
         self.mode == "000000"
@@ -124,6 +129,16 @@ impl Drop for Store<'_> {
             let _ = self.world.files.remove_file(index);
         }
     }
+}
+
+/// Paths as git reads them with `-z`.
+pub(super) fn names<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Vec<u8> {
+    let mut names = Vec::new();
+    for path in paths {
+        names.extend(path.as_os_str().as_bytes());
+        names.push(0);
+    }
+    names
 }
 
 /// Reads what `diff-tree` and `diff-index` write with `--raw -z --no-abbrev --no-renames`:

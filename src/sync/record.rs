@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::Error;
 use super::choose::{Candidate, Kind};
 use super::guard::{self, Limits, Refusal, Refused};
-use super::objects::{Blob, Difference, Store, between, differences, each_blob};
+use super::objects::{Blob, Difference, Store, between, differences, each_blob, names};
 use crate::git::{Git, GitError, Repository};
 use crate::sys::World;
 use crate::terms::CommitId;
@@ -63,12 +63,13 @@ pub fn record(
     }
     let store = Store::with_own_index(world, repository.git(), repository.git_dir())?;
     store.run(&["read-tree", head.as_str()], None)?;
-    let mut input = Vec::new();
-    for candidate in &candidates {
-        input.extend(candidate.path.as_os_str().as_bytes());
-        input.push(0);
-    }
-    store.run(&["update-index", "-z", "--add", "--remove", "--stdin"], Some(input))?;
+    let (gone, there): (Vec<&Candidate>, Vec<&Candidate>) =
+        candidates.iter().partition(|candidate| candidate.kind == Kind::Deleted);
+    // By name alone: a folder above them may be a link now, beyond which git does not look.
+    let nothing = Blob::nothing(head.as_str().len());
+    store.set_entries(gone.iter().map(|candidate| (candidate.path.as_path(), &nothing)))?;
+    let there = names(there.iter().map(|candidate| candidate.path.as_path()));
+    store.run(&["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], Some(there))?;
     let kinds: BTreeMap<&Path, Kind> = candidates.iter().map(|c| (c.path.as_path(), c.kind)).collect();
     let staged = staged(&store, head)?;
     let (kept, back) = look_into(&store, repository.worktree(), staged, &kinds, limits, &mut refused)?;
@@ -154,11 +155,7 @@ fn judge(
 
 /// Says of each candidate whether an attribute gives it to Git LFS.
 fn let_through_lfs(git: &Git, candidates: Vec<Candidate>) -> Result<Vec<(Candidate, bool)>, GitError> {
-    let mut input = Vec::new();
-    for candidate in &candidates {
-        input.extend(candidate.path.as_os_str().as_bytes());
-        input.push(0);
-    }
+    let input = names(candidates.iter().map(|candidate| candidate.path.as_path()));
     if input.is_empty() {
         return Ok(Vec::new());
     }

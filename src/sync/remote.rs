@@ -258,12 +258,12 @@ fn is_offline(errors: &str) -> bool {
 }
 
 fn exchange(world: &World, git: &Git, args: &[&str]) -> Result<Finished, Error> {
-    let spawn: Spawn = git
-        .spawn(args)
-        .limit(LIMIT)
+    let mut spawn: Spawn = git.spawn(args).limit(LIMIT).set("GIT_ALLOW_PROTOCOL", "file:ssh:https:http:git");
+    let has_own = ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| world.environment.value(name).is_some());
+    if !has_own && git.config("core.sshCommand")?.is_none() {
         // Nobody is there to type a password, or to accept the key of a host.
-        .set("GIT_SSH_COMMAND", ssh(git)?)
-        .set("GIT_ALLOW_PROTOCOL", "file:ssh:https:http:git");
+        spawn = spawn.set("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20");
+    }
     match world.processes.run(&spawn) {
         Err(crate::sys::SpawnError::TimedOut { program, limit }) => Ok(Finished {
             code: 128,
@@ -272,15 +272,6 @@ fn exchange(world: &World, git: &Git, args: &[&str]) -> Result<Finished, Error> 
         }),
         done => Ok(done.map_err(GitError::from)?),
     }
-}
-
-/// The user's own ssh command, told not to ask.
-fn ssh(git: &Git) -> Result<String, GitError> {
-    let own = git.config("core.sshCommand")?;
-    Ok(match own {
-        Some(own) => own,
-        None => "ssh -o BatchMode=yes -o ConnectTimeout=20".to_owned(),
-    })
 }
 
 #[cfg(test)]

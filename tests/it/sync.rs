@@ -29,6 +29,7 @@ fn remote_tip(sandbox: &Sandbox, branch: &str) -> String {
 /// Commits something in the other clone and pushes it.
 fn others_push(sandbox: &Sandbox, other: &Path, name: &str, text: &str) {
     put(other, name, text);
+    sandbox.git_in(other, ["add", "--force", "--", name]);
     sandbox.commit_in(other, &format!("other: {name}"));
     sandbox.git_in(other, ["pull", "--quiet", "--rebase"]);
     sandbox.git_in(other, ["push", "--quiet"]);
@@ -227,4 +228,62 @@ fn a_dry_run_says_what_would_go_and_changes_nothing() {
     let answer = sandbox.handover(["sync", "--dry-run"]).expect(0);
     assert!(answer.stdout().contains("would commit 1 new") && answer.stdout().contains("b.pt"), "{answer}");
     assert_eq!(sandbox.tree(".git"), before);
+}
+
+#[test]
+fn what_git_ignores_here_is_not_overwritten_either() {
+    let (sandbox, other) = two_clones();
+    sandbox.write(".gitignore", "results/\nnotes\nlogs\n");
+    sandbox.commit("ignore");
+    sandbox.git(["push", "--quiet"]);
+    others_push(&sandbox, &other, "results/a.csv", "theirs\n");
+    others_push(&sandbox, &other, "notes/deep/b", "theirs\n");
+    sandbox.write("results/a.csv", "days of work\n");
+    sandbox.write("notes", "a file where they have a folder\n");
+    let answer = sandbox.handover(["sync"]).expect(6);
+    assert!(answer.stdout().contains("results/a.csv") && answer.stdout().contains("notes"), "{answer}");
+    assert_eq!(
+        sandbox.read("results/a.csv") + &sandbox.read("notes"),
+        "days of work\na file where they have a folder\n"
+    );
+    fs::remove_file(sandbox.project().join("notes")).unwrap();
+
+    // The very same bytes are in nobody's way: logs come by rsync as well as by git.
+    sandbox.write("results/a.csv", "theirs\n");
+    let _ = sandbox.handover(["sync"]).expect(0);
+    assert_eq!(sandbox.git(["status", "--porcelain"]), "");
+    assert_eq!(sandbox.read("notes/deep/b"), "theirs\n");
+
+    // A link to scratch is no folder that may be replaced, and neither is one full of results.
+    let scratch = sandbox.root().join("scratch");
+    fs::create_dir(&scratch).unwrap();
+    std::os::unix::fs::symlink(&scratch, sandbox.project().join("logs")).unwrap();
+    sandbox.write("out/results/c.csv", "mine\n");
+    others_push(&sandbox, &other, "logs/x.out", "theirs\n");
+    others_push(&sandbox, &other, "out", "a file where there is a folder\n");
+    let answer = sandbox.handover(["sync"]).expect(6);
+    assert!(
+        answer.stdout().contains("  logs\n") && answer.stdout().contains("out/results/c.csv"),
+        "{answer}"
+    );
+    assert_eq!(fs::read_link(sandbox.project().join("logs")).unwrap(), scratch);
+    assert_eq!(sandbox.read("out/results/c.csv"), "mine\n");
+}
+
+#[test]
+fn a_folder_that_became_a_link_or_a_file_that_became_a_folder_wedges_nothing() {
+    let (sandbox, _) = two_clones();
+    sandbox.write("data/a.csv", "a\n");
+    sandbox.write("doc", "a file\n");
+    sandbox.commit("base");
+    sandbox.git(["push", "--quiet"]);
+    fs::remove_dir_all(sandbox.project().join("data")).unwrap();
+    fs::create_dir(sandbox.root().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", sandbox.project().join("data")).unwrap();
+    fs::remove_file(sandbox.project().join("doc")).unwrap();
+    sandbox.write("doc/index.md", "a folder\n");
+    let answer = sandbox.handover(["sync"]).expect(3);
+    assert!(answer.stdout().contains("leads out"), "{answer}");
+    assert_eq!(sandbox.git(["ls-tree", "-r", "--name-only", "HEAD"]), "README.md\ndoc/index.md");
+    assert_eq!(remote_tip(&sandbox, "main"), sandbox.git(["rev-parse", "HEAD"]));
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::choose::{Candidate, Kind};
 use crate::safety::{is_file_of_secrets, shell_path};
-use crate::sys::Glob;
+use crate::sys::{Glob, open_regular};
 use crate::terms::Bytes;
 
 pub use content::judge as judge_content;
@@ -260,8 +260,13 @@ fn look(worktree: &Path, path: &Path, limits: &Limits) -> Option<Refusal> {
         }
         Ok(metadata) if metadata.is_dir() => Some(Refusal::EmbeddedRepository),
         Ok(metadata) if !metadata.is_file() => Some(Refusal::NotRegular),
-        Ok(metadata) => by_name(path).or_else(|| by_size(&metadata, limits)),
+        // One that may not be opened would stop git with all the others.
+        Ok(metadata) => by_name(path).or_else(|| by_size(&metadata, limits)).or_else(|| closed(&full)),
     }
+}
+
+fn closed(full: &Path) -> Option<Refusal> {
+    open_regular(full).err().map(|e| Refusal::Unreadable { why: e.to_string() })
 }
 
 fn by_size(metadata: &Metadata, limits: &Limits) -> Option<Refusal> {
