@@ -35,9 +35,13 @@ fn a_sweep_that_somebody_settled_heads_no_briefing_and_the_board_says_who_did() 
         let answer = asked(&sandbox, words).expect(0);
         assert!(answer.stdout().contains("the large rates are out"), "{answer}");
     }
+    // Whoever asks for the plan all the same is told.
+    let plan = || asked(&sandbox, &["sweep", "plan", "8", "--json"]).data()["notes"].to_string();
+    assert!(plan().contains("the large rates are out; it asks for nothing"), "{}", plan());
     let undo = asked(&sandbox, &["sweep", "settle", "8", "--undo", "--json"]).expect(0);
     let wrong = schema::check(&schema::load("sweep-settle"), &undo.data());
     assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(!plan().contains("the large rates are out"), "{}", plan());
     assert!(briefing(&sandbox).contains("decide first"));
     let twice = asked(&sandbox, &["sweep", "settle", "8", "--undo"]).expect(2);
     assert!(twice.stderr().contains("nobody said of sweep 8 that it is settled"), "{twice}");

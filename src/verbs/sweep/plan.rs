@@ -225,6 +225,10 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     continuity::apart(&mut subjects);
     let with_checkpoint = subjects.iter().filter(|one| one.best().is_some()).map(|one| one.member).collect();
     let mut plan = plan::plan(&setup, &subjects);
+    if let Some(said) = &examined.settled {
+        plan.notes
+            .insert(0, format!("it is {}; it asks for nothing until something new happens", said.in_words()));
+    }
     plan.notes.extend(strangers);
     if let Known::Unknown(why) | Known::NotApplicable(why) = &request.limits {
         plan.notes.push(format!("MaxArraySize is not known ({why}); Slurm's default of 1001 is taken"));
