@@ -109,6 +109,11 @@ pub struct StandingFact {
     /// Of how many more they were to be read when time was up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cut_short: u64,
+    /// What it still teaches, in one sentence, with the values of the parameters
+    /// at which nothing came of any task. Empty if nothing of it is lost, and if
+    /// nobody can tell.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub learning: String,
     /// How many finished tasks the shares are of.
     pub counted: u64,
     /// How many of those failed.
@@ -216,6 +221,10 @@ pub struct ResumableFact {
     /// Which.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tasks: String,
+    /// The lowest and the highest step from which one of them goes on; absent
+    /// if no checkpoint says its step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<(u64, u64)>,
     /// Of how many nobody looked, or no folder was found.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unknown: u64,

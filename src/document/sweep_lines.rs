@@ -2,7 +2,7 @@
 //!
 //! A document may come from anybody: what its facts say is escaped again.
 
-use super::{CauseFact, JobFact, RunningFact, StandingFact, SweepFact};
+use super::{CauseFact, JobFact, ResumableFact, RunningFact, StandingFact, SweepFact};
 use crate::safety::{clip, code_span, escape, shell_last};
 use crate::terms::{TaskIds, by_number, counted};
 
@@ -165,6 +165,9 @@ fn judged(sweep: &SweepFact, standing: &StandingFact) -> Vec<String> {
     let plan = plan.map(|plan| format!(". What to do: {plan}")).unwrap_or_default();
     rows.push(format!("**{}**: {}{plan}", verdict(standing), prose(&standing.reason, 300)));
     rows.extend(settled(standing));
+    if !standing.learning.is_empty() {
+        rows.push(format!("learning value: {}", prose(&standing.learning, 300)));
+    }
     if let Some(dir) = files_below(standing) {
         rows.push(format!("it works in {}: paths of its files begin there", code_span(&clip(dir, 200))));
     }
@@ -188,6 +191,17 @@ fn judged(sweep: &SweepFact, standing: &StandingFact) -> Vec<String> {
         rows.push(format!("not read: {more} more"));
     }
     rows
+}
+
+impl ResumableFact {
+    /// From which steps they go on, if that is known: `, from step 300 to 400`.
+    pub fn from(&self) -> String {
+        match self.steps {
+            Some((least, most)) if least == most => format!(", from step {least}"),
+            Some((least, most)) => format!(", from step {least} to {most}"),
+            None => String::new(),
+        }
+    }
 }
 
 /// A cause in a document: three short lines.
@@ -266,6 +280,7 @@ fn resumable(standing: &StandingFact) -> Option<String> {
     if !resumable.tasks.is_empty() {
         text.push_str(&format!(": {}", tasks(&resumable.tasks)));
     }
+    text.push_str(&resumable.from());
     if unknown > 0 {
         text.push_str(&format!("; of {unknown} it is not known"));
     }
@@ -375,6 +390,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lost_and_from_where_it_goes_on_is_told() {
+        let resumable =
+            ResumableFact { of: 7, usable: 3, tasks: "5-7".into(), steps: Some((300, 400)), unknown: 0 };
+        let standing = StandingFact {
+            reason: "2 of 11 failed alike".into(),
+            learning: "20 of 25 parts of the space (bs x lr) have a usable result: 20 % lost; nothing came of bs=512"
+                .into(),
+            resumable: Some(resumable.clone()),
+            ..StandingFact::default()
+        };
+        let sweep = SweepFact { key: "7".into(), standing: Some(standing), ..SweepFact::default() };
+        let text = told(&sweep);
+        assert!(text.contains("\n  - learning value: 20 of 25 parts of the space (bs x lr)"), "{text}");
+        assert!(text.contains("20 % lost; nothing came of bs=512\n"), "{text}");
+        assert!(text.contains("have a usable checkpoint: `5-7`, from step 300 to 400"), "{text}");
+        let at = |steps| ResumableFact { steps, ..resumable.clone() }.from();
+        assert_eq!((at(Some((300, 300))), at(None)), (", from step 300".to_owned(), String::new()));
+    }
+
+    #[test]
     fn a_sweep_of_many_tasks_and_causes_is_short() {
         let standing = StandingFact {
             causes: (0..12).map(|_| cause("code", 5000)).collect(),
@@ -390,6 +425,7 @@ mod tests {
                 12
             ],
             not_read: vec!["n".repeat(500); 12],
+            learning: "l".repeat(900),
             ..StandingFact::default()
         };
         let sweep = SweepFact { key: "7".into(), standing: Some(standing), ..SweepFact::default() };

@@ -51,6 +51,9 @@ fn of(view: &View, sweep: &SweepFact) -> String {
         out.push_str(&lines(view, &one_line(&standing.settled, 300)));
     }
     out.push_str(&causes(view, standing));
+    if !standing.learning.is_empty() {
+        out.push_str(&lines(view, &format!("learning value: {}", one_line(&standing.learning, 300))));
+    }
     for found in standing.contradictions.iter().take(CAUSES) {
         let tasks = one_line(&found.tasks, 60);
         out.push_str(&lines(view, &format!("look at {tasks}: {}", one_line(&found.what, 200))));
@@ -63,11 +66,12 @@ fn of(view: &View, sweep: &SweepFact) -> String {
             "" => String::new(),
             tasks => format!(": {}", one_line(tasks, 100)),
         };
+        let from = resumable.from();
         let what = if unknown >= of {
             format!("resumable: not known; nobody looked for checkpoints of the {of} that failed or stopped")
         } else {
             format!(
-                "resumable: {usable} of {of} that failed or stopped have a usable checkpoint{tasks}{rest}"
+                "resumable: {usable} of {of} that failed or stopped have a usable checkpoint{tasks}{from}{rest}"
             )
         };
         out.push_str(&lines(view, &what));

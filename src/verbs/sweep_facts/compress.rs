@@ -6,7 +6,9 @@ use crate::cluster::State;
 use crate::document::sweep_lines::short_list;
 use crate::document::{CauseFact, ContradictionFact, ResumableFact, RunningFact, StandingFact};
 use crate::safety::{clip, escape, escape_path, one_line};
-use crate::sweep::{CauseGroup, Confidence, Contradiction, Evidence, Judgement, Line, Members, TaskProgress};
+use crate::sweep::{
+    self, CauseGroup, Confidence, Contradiction, Evidence, Judgement, Learning, Line, Members, TaskProgress,
+};
 use crate::terms::{Known, TaskIds};
 use crate::verbs::job_paths::without_links;
 
@@ -14,6 +16,8 @@ use crate::verbs::job_paths::without_links;
 const CAUSES: usize = 12;
 /// So many of each other list.
 const MOST: usize = 8;
+/// So many values of parameters at which nothing came of any task.
+const CORNERS: usize = 4;
 /// So many characters of a list of tasks.
 const LIST: usize = 1000;
 /// So many characters of a sentence.
@@ -66,6 +70,11 @@ pub fn standing(read: &Read) -> StandingFact {
         health: judgement.health.name().to_owned(),
         decision: judgement.decision.name().to_owned(),
         reason: judgement.reasons.first().map(|reason| one_line(&reason.text, SENTENCE)).unwrap_or_default(),
+        learning: judgement
+            .learning
+            .as_ref()
+            .map(|learning| teaches(learning, judgement))
+            .unwrap_or_default(),
         looked_at,
         cut_short: read.cut_short as u64,
         counted: judgement.counted as u64,
@@ -81,6 +90,27 @@ pub fn standing(read: &Read) -> StandingFact {
         not_read: not_read.iter().take(MOST).map(|what| one_line(what, SENTENCE)).collect(),
         not_read_omitted: not_read.len().saturating_sub(MOST) as u64,
     }
+}
+
+/// What it still teaches, if something of it is lost: the number, unless that is
+/// what weighs most and said there, and where nothing came of any task. Without
+/// parameters each task is a part of its own, and the counts say as much.
+fn teaches(learning: &Learning, judgement: &Judgement) -> String {
+    let is_counted = learning.parameters.is_empty() && !learning.collapsed;
+    if learning.lost_percent == 0 || is_counted {
+        return String::new();
+    }
+    let sentence = learning.sentence();
+    let is_said = judgement.reasons.first().is_some_and(|reason| reason.text.contains(&sentence));
+    let shown = learning.lost.iter().take(CORNERS);
+    let corners: Vec<String> = shown.map(|lost| sweep::corner(&lost.conditions)).collect();
+    let left = learning.lost.len() - corners.len() + learning.lost_left_out;
+    let more = if left > 0 { format!(" and {left} more") } else { String::new() };
+    let mut parts = if is_said { Vec::new() } else { vec![sentence] };
+    if !corners.is_empty() {
+        parts.push(format!("nothing came of {}{more}", corners.join(", ")));
+    }
+    one_line(&parts.join("; "), SENTENCE)
 }
 
 fn cause(group: &CauseGroup, base: Option<&Path>) -> CauseFact {
@@ -165,12 +195,19 @@ fn running(evidence: &[Evidence], progress: &[TaskProgress]) -> Option<RunningFa
 fn resumable(evidence: &[Evidence]) -> Option<ResumableFact> {
     let over = evidence.iter().filter(|task| task.state.is_finished() && task.state != State::Completed);
     let mut usable = TaskIds::default();
+    let mut steps: Option<(u64, u64)> = None;
     let (mut of, mut unknown) = (0, 0);
     for task in over {
         of += 1;
         match task.looked.as_deref().map(|looked| &looked.checkpoints) {
-            Some(Known::Known(survey)) if survey.best.is_some() => usable.push(task.member),
-            Some(Known::Known(_) | Known::NotApplicable(_)) => {}
+            Some(Known::Known(survey)) => {
+                let Some(best) = &survey.best else { continue };
+                usable.push(task.member);
+                let Some(step) = best.step else { continue };
+                steps =
+                    steps.map_or(Some((step, step)), |(least, most)| Some((least.min(step), most.max(step))));
+            }
+            Some(Known::NotApplicable(_)) => {}
             Some(Known::Unknown(_)) | None => unknown += 1,
         }
     }
@@ -178,6 +215,7 @@ fn resumable(evidence: &[Evidence]) -> Option<ResumableFact> {
         of,
         usable: usable.len() as u64,
         tasks: list(&Members(usable)),
+        steps,
         unknown,
     })
 }
