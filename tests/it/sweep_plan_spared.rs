@@ -41,6 +41,41 @@ fn what_runs_well_is_not_cancelled_because_others_met_a_cause_that_passes() {
 }
 
 #[test]
+fn what_comes_forward_is_spared_where_the_cause_lies_around_it_or_behind_it() {
+    let error =
+        |what: &str| format!("Traceback (most recent call last):\n  File \"t.py\", line 3, in f\n{what}\n");
+    let egress = "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='huggingface.co', port=443): Max \
+                  retries exceeded with url: /x (Caused by NewConnectionError: [Errno 101] Network is unreachable)";
+    let quota = "OSError: [Errno 122] Disk quota exceeded: 'runs/x.pt'";
+    let module = "ModuleNotFoundError: No module named 'foo'";
+    let code = "KeyError: 'loss'";
+    let steps = |last: u32| format!("step {} loss 0.5\nstep {last} loss 0.4\n", last / 2);
+    // The log of those that failed, how far the others are, and which are cancelled.
+    for (log, far, cancelled) in [
+        // They were further than what runs, and need not have been: the way out may be there.
+        (format!("{}{}", steps(500), error(egress)), 100, "16"),
+        (format!("{}{}", steps(500), error(quota)), 100, "16"),
+        // At the start, which the others have behind them.
+        (error(module), 100, "16"),
+        (format!("{}{}", steps(50), error(code)), 100, "16"),
+        // What the code does at step 500 it will do to those that have not come there.
+        (format!("{}{}", steps(500), error(code)), 100, "12-16"),
+    ] {
+        let sandbox = Sandbox::new();
+        let node = |index: u32| format!("node{index}");
+        let ended = (0..12).map(|index| Task::ended(index, "FAILED", "1:0").on(&node(index)));
+        let running = (12..17).map(|index| Task::running(index).on(&node(index)));
+        says(&sandbox, &ended.chain(running).collect::<Vec<_>>());
+        (0..12).for_each(|index| drop(sandbox.write(format!("logs/482_{index}.out"), &log)));
+        (12..16).for_each(|index| drop(sandbox.write(format!("logs/482_{index}.out"), steps(far))));
+        sandbox.write("logs/482_16.out", "loading\n");
+        let plan = ask(&sandbox, &["sweep", "plan", "482", "--json"]).data();
+        let cancel: Vec<&str> = lines(&plan).into_iter().filter(|line| line.starts_with("scancel")).collect();
+        assert_eq!(cancel, [format!("scancel '482_[{cancelled}]'")], "{log}: {plan:#}");
+    }
+}
+
+#[test]
 fn jobs_that_share_the_name_alone_and_work_elsewhere_are_none_of_the_sweep() {
     // Theirs are more than ours.
     for theirs in [950..952, 950..956] {

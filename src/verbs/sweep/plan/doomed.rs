@@ -1,6 +1,7 @@
 //! Which of the tasks that are not over will fail as others did, by the judgement.
 
 use crate::cluster::{Outlook, Reason, State};
+use crate::joblog::Retry;
 use crate::sweep::plan::{Doomed, Subject};
 use crate::sweep::{CauseGroup, Judgement, Spread, StopRule, corner, expand_nodes};
 use crate::terms::TaskIds;
@@ -23,11 +24,19 @@ const PASSING: [&str; 10] = [
 /// Classes of nodes that fail: a task that comes forward on its own shows that
 /// its node does not.
 const OF_NODES: [&str; 3] = ["hardware", "node-fail", "node-unkillable"];
+/// Classes of what lies around the tasks, a disk or the way out of the cluster:
+/// one that waits would meet it, and one that comes forward may never, or not
+/// before it is mended.
+const AROUND: [&str; 3] = ["network-egress", "quota", "disk-full"];
 
 /// The tasks that a cause awaits, each under the first that does: all of them
 /// where everything fails so or a hard stop has most, else those in the corner
 /// of the parameters, those that run on the nodes that are to blame, and those
 /// that can never start. Beside them what to know, if there is anything.
+///
+/// A task that comes forward is spared where the cause lets others live, and
+/// where it has come further than every task that failed so: it has passed the
+/// place at which they did.
 pub(super) fn doomed(
     judgement: &Judgement,
     subjects: &[Subject],
@@ -41,6 +50,10 @@ pub(super) fn doomed(
         .iter()
         .filter(|one| one.state.is_live() || !one.state.is_finished() || is_cut(one))
         .collect();
+    let reached = |tasks: &TaskIds| {
+        let own = subjects.iter().filter(|one| tasks.contains(one.member));
+        own.filter_map(|one| one.last_step).max()
+    };
     let mut found: Vec<Doomed> = Vec::new();
     let mut left: TaskIds = open.iter().map(|one| one.member).collect();
     let mut add = |cause: Option<usize>, tasks: TaskIds, why: String, on_nodes: bool| {
@@ -58,8 +71,10 @@ pub(super) fn doomed(
         }
     }
     for (number, group) in judgement.groups.iter().enumerate().filter(|(_, group)| is_ours(&group.tasks.0)) {
+        let place = reached(&group.tasks.0);
+        let is_spared = |one: &Subject| comes_forward(one) && (lets_live(group) || one.last_step > place);
         let those = |wanted: &dyn Fn(&Subject) -> bool| -> TaskIds {
-            open.iter().filter(|one| wanted(one)).map(|one| one.member).collect()
+            open.iter().filter(|one| wanted(one) && !is_spared(one)).map(|one| one.member).collect()
         };
         let class = &group.cause.class;
         match &group.spread {
@@ -105,7 +120,12 @@ pub(super) fn doomed(
         let by_outputs = stop.rule == StopRule::InvalidOutputs;
         if most && is_ours(&stop.tasks.0) && (by_outputs || !bound && !passes) {
             let cause = judgement.groups.iter().position(|group| of_it(&group));
-            let all = open.iter().map(|one| one.member).collect();
+            let (place, lets_live) =
+                (reached(&stop.tasks.0), judgement.groups.iter().filter(of_it).all(lets_live));
+            // What completes and is worth nothing is no matter of how far it came.
+            let is_spared =
+                |one: &Subject| !by_outputs && comes_forward(one) && (lets_live || one.last_step > place);
+            let all = open.iter().filter(|one| !is_spared(one)).map(|one| one.member).collect();
             add(cause, all, stop.text.clone(), false);
         }
     }
@@ -132,9 +152,19 @@ fn is_cut(one: &Subject) -> bool {
     one.state == State::Cancelled
 }
 
-/// True for a task whose log speaks of its steps.
+/// True for a task that runs, and whose log speaks of its steps.
 fn comes_forward(one: &Subject) -> bool {
-    one.last_step.is_some_and(|step| step > 0)
+    one.state.is_running() && one.last_step.is_some_and(|step| step > 0)
+}
+
+/// True for a cause that a task which comes forward need not meet: by its table
+/// the same may go well a second time, or it lies around the tasks.
+fn lets_live(group: &CauseGroup) -> bool {
+    let again = matches!(
+        group.cause.retry,
+        Retry::Resume | Retry::Resubmit | Retry::Once | Retry::Ask | Retry::Nothing
+    );
+    again || is_passing(group) || AROUND.contains(&group.cause.class.as_str())
 }
 
 fn is_passing(group: &CauseGroup) -> bool {
