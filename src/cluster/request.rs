@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::local::Asker;
 use super::problems::Problems;
-use super::{ArrayLimits, Nothing, Problem, Submission, gres, sacct};
+use super::{ArrayLimits, Nothing, Problem, Submission, gres, sacct, value_of_option};
 use crate::safety;
 use crate::terms::{Bytes, Known};
 
@@ -137,7 +137,8 @@ fn read(row: &Row) -> Request {
             None => Known::Unknown(WORDS_UNTOLD.to_owned()),
         },
     };
-    let wraps = |line: &str| line.split(' ').any(|word| word == "--wrap" || word.starts_with("--wrap="));
+    // Its words need not be told apart for that: what stands before it are options.
+    let wraps = |line: &str| value_of_option(line, None, "--wrap").is_some();
     Request {
         is_wrapped: submission.is_unknown() && value("SubmitLine").is_some_and(wraps),
         submission,
@@ -220,6 +221,23 @@ mod tests {
         );
         assert_eq!(request.partitions, ["ai", "scavenge"]);
         assert_eq!(request.submission.known().unwrap().script, "train.sh");
+        for (line, is_wrapped) in [
+            ("sbatch --array=0-3 --wrap python x.py", true),
+            ("sbatch --array=0-3 --wrap=python x.py --lr 0.1", true),
+            ("sbatch --wra python \"x y.py\"", true),
+            ("sbatch -J lr --wr=echo 'a'", true),
+            ("sbatch -QH --wrap=a\nb", true),
+            ("/usr/bin/sbatch --mem 4G  --wrap  a", true),
+            ("sbatch train.sh --wrap 80", false),
+            ("sbatch train.sh 'a --wrap b'", false),
+            ("sbatch -- train.sh --wrap=\"80\"", false),
+            ("sbatch --comment=\"x\" train.sh", false),
+            ("srun --wrap=\"x\"", false),
+        ] {
+            let request = read(&row(&[("SubmitLine", line)]));
+            assert_eq!(request.is_wrapped, is_wrapped, "{line}");
+            assert!(!is_wrapped || request.submission.is_unknown(), "{line}");
+        }
         let memory = |asked: &str, given: &str, nodes: &str| {
             let request = read(&row(&[("NNodes", nodes), ("AllocTRES", given), ("ReqMem", asked)]));
             request.memory.map(|memory| (memory.bytes.0 >> 20, memory.per_cpu))

@@ -276,6 +276,13 @@ impl Submission {
         Some(pair.join(" "))
     }
 
+    /// True if one of its arguments may be `--wrap` of `sbatch` itself: an option
+    /// before it whose value has a blank makes its second half look like a script.
+    pub fn may_wrap(&self) -> bool {
+        let name = |word: &String| long(word.strip_prefix("--")?.split('=').next()?);
+        self.arguments.iter().filter_map(name).any(|name| name == "--wrap")
+    }
+
     /// It as it is called in the directory in which its jobs work: without
     /// `--chdir`, which would lead from there to another one, and with the script
     /// named from where it was. `None` if that cannot be said.
@@ -368,7 +375,9 @@ pub fn value_of_option(command: &str, short: Option<char>, wanted: &str) -> Opti
     words.find(|(_, word)| word.rsplit('/').next() == Some("sbatch"))?;
     let mut found = None;
     while let Some((at, word)) = words.next() {
-        if let Some(name) = word.strip_prefix("--").filter(|name| !name.is_empty()) {
+        if word == "--" {
+            break;
+        } else if let Some(name) = word.strip_prefix("--") {
             let (name, value) = name.split_once('=').map_or((name, false), |(name, _)| (name, true));
             let full = long(name)?;
             let begin = match value {

@@ -35,7 +35,10 @@ pub(super) fn called(
 ) -> Called {
     let named = settings.script.as_deref().and_then(Path::to_str);
     let is_same = |a: &str, b: &str| a == b || without_links(&root.join(a)) == without_links(&root.join(b));
+    // The second half of an option's value is no script, and what follows it may be the wrapped command.
+    let hides_wrap = |call: &Submission| call.may_wrap() && !root.join(&call.script).is_file();
     let recorded = match &request.submission {
+        Known::Known(recorded) if hides_wrap(recorded) => return wrapped(named),
         Known::Known(recorded) => match recorded.called_in(root) {
             Some(called) => called,
             None => {
@@ -47,14 +50,7 @@ pub(super) fn called(
                 return Called { script, warning: Some(warning), ..Called::default() };
             }
         },
-        _ if request.is_wrapped => {
-            let but = named.map(|named| {
-                format!("; {}, which the settings name, is not its script: {OWN}", one_line(named, 80))
-            });
-            let warning =
-                format!("it was submitted with --wrap, without a script{}", but.unwrap_or_default());
-            return Called { warning: named.map(|_| warning), ..Called::default() };
-        }
+        _ if request.is_wrapped => return wrapped(named),
         _ => return Called { script: named.map(str::to_owned), ..Called::default() },
     };
     let recorded = &recorded;
@@ -103,6 +99,17 @@ pub(super) fn called(
     Called { script, submission, warning, held }
 }
 
+/// It wrapped a command, so no script brings it back.
+fn wrapped(named: Option<&str>) -> Called {
+    let warning = named.map(|named| {
+        let named = one_line(named, 80);
+        format!(
+            "it was submitted with --wrap, without a script; {named}, which the settings name, is not its script: {OWN}"
+        )
+    });
+    Called { warning, ..Called::default() }
+}
+
 /// Why a line that repeats its call may not repeat it, in words.
 pub(super) fn doubt(request: &Request, used: Option<&Submission>) -> Option<String> {
     let seen =
@@ -141,9 +148,9 @@ mod tests {
         let template = resume.map(|resume| Template::read(resume).unwrap());
         let mut request = Request::unknown(&Nothing::Unknown("not asked".to_owned()));
         if let Some(line) = line {
-            request.is_wrapped = line.contains("--wrap");
-            if let Some(submission) = Submission::read(line) {
-                request.submission = Known::Known(submission);
+            match Submission::read(line) {
+                Some(submission) => request.submission = Known::Known(submission),
+                None => request.is_wrapped = line.contains("--wrap"),
             }
         }
         called(&settings, template.as_ref(), dir.path(), &request)
@@ -170,9 +177,19 @@ mod tests {
 
     #[test]
     fn a_wrapped_command_is_brought_back_by_no_script_of_the_settings() {
-        let wrapped = told(Some("lr.sbatch"), None, Some("sbatch --array=0-3 --wrap python x.py"));
-        assert_eq!(wrapped.script, None);
-        assert!(wrapped.warning.unwrap().contains("--wrap"));
+        // Of a value with a blank the second half stands where the script would.
+        for line in [
+            "sbatch --array=0-3 --wrap python x.py",
+            "sbatch --comment two words --wra=python x.py",
+            "sbatch -J my lr --wrap python lr.sbatch",
+        ] {
+            let wrapped = told(Some("lr.sbatch"), None, Some(line));
+            assert_eq!((wrapped.script, wrapped.submission), (None, None), "{line}");
+            assert!(wrapped.warning.unwrap().contains("--wrap"), "{line}");
+        }
+        // An argument of a script that is there.
+        let own = told(None, None, Some("sbatch --array=0-3 wd.sbatch --wrap 80"));
+        assert_eq!((own.script.as_deref(), own.warning), (Some("wd.sbatch"), None));
     }
 
     #[test]
