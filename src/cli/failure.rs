@@ -126,6 +126,7 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
                 "to go on as things are: handover sync --anyway".to_owned(),
             ],
         ),
+        Error::PlanRecord { path, .. } => (Exit::Damaged, judge_record(path)),
         Error::Shards(error) => judge_shards(error),
         Error::StateFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             (Exit::NotFound, hint("--cluster takes auto, local, none, or the path of a state file"))
@@ -268,6 +269,21 @@ fn judge_file(error: &FileError) -> (Exit, Vec<String>) {
         return (Exit::Outside, vec![hint.to_owned()]);
     }
     (Exit::Outside, vec![look_at(&error.path, &error.source)])
+}
+
+/// The way out where nobody can read what a plan submitted: a person looks, for
+/// without the record nothing keeps its tasks from being submitted twice.
+fn judge_record(path: &Path) -> Vec<String> {
+    let shown = |path: &Path| shell_path(path).unwrap_or_else(|_| "PATH".to_owned());
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".damaged");
+    let (from, to) = (shown(path), shown(Path::new(&aside)));
+    vec![
+        format!(
+            "see what it submitted, for without it nothing keeps that from being submitted twice: less {from}; squeue --me; sacct"
+        ),
+        format!("then move it aside: mv {from} {to}"),
+    ]
 }
 
 /// What to look at where the system refused a file.

@@ -56,6 +56,21 @@ pub enum Error {
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// What a plan has submitted cannot be read, and may be of the sweep that is asked for.
+    #[error(
+        "cannot read the record of a submitted plan {} ({}): {}, so which tasks it submitted again is not known",
+        safety::escape_path(path),
+        safety::one_line(why, 200),
+        if *is_own { "it is of this sweep" } else { "it does not tell of which sweep it is, and may be of this one" }
+    )]
+    PlanRecord {
+        /// The record.
+        path: PathBuf,
+        /// True if it is of this sweep, false if it may be of any.
+        is_own: bool,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Shards were not submitted, or their answers not put together.
     #[error(transparent)]
     Shards(#[from] ShardError),

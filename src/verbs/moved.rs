@@ -91,7 +91,7 @@ pub fn since(
     }
     moved.extend(cluster.sweeps.iter().chain(&cluster.new).cloned());
     if let Some(sweeps) = &then.sweeps {
-        moved.extend(sweep_facts::resubmitted(context, sweeps, then.created)?);
+        moved.extend(sweep_facts::resubmitted(context, sweeps, then.created));
     }
     Ok(moved)
 }

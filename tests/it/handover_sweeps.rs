@@ -228,6 +228,13 @@ fn what_was_submitted_again_since_is_told_with_its_new_id() {
         assert!(answer.stdout().contains(part), "{answer:?}");
     }
     assert!(!answer.stdout().contains("190-199"), "{answer:?}");
+    // A record that nobody can read, of whatever sweep, is told and stops nobody.
+    std::fs::write(folder.join("aaaaaaaaaaaa.json"), "{").unwrap();
+    for (words, code) in [(&["verify", &key][..], 3), (&["resume"], 0)] {
+        let answer = handover(&recorded, words, &state(&recorded)).expect(code);
+        let said = "`2` `lrgrid`: cannot read the record of a submitted plan";
+        assert!(answer.stdout().contains(said), "{answer:?}");
+    }
 }
 
 #[test]

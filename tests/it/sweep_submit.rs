@@ -97,6 +97,27 @@ fn after_an_unclear_end_nothing_is_offered_again_until_accounting_or_a_person_sa
 }
 
 #[test]
+fn a_record_that_nobody_can_read_names_the_way_out() {
+    let sandbox = to_be_resumed();
+    // An old name, which does not tell of which sweep it is; and one of this sweep.
+    let flat = sandbox.write(".git/handover/sweeps/plans/aaaaaaaaaaaa.json", "{");
+    let answer = plan(&sandbox, &[]).expect(8);
+    let said = answer.stderr();
+    assert!(said.contains("does not tell of which sweep it is"), "{answer}");
+    let aside = said.lines().find_map(|line| line.strip_prefix("hint: then move it aside: ")).unwrap();
+    assert_eq!(aside, format!("mv {0} {0}.damaged", flat.display()));
+    // It stops no look.
+    let look = sandbox.handover(["sweep", "8", "--cluster", "local", "--json"]).expect(0).data();
+    assert!(look.to_string().contains("aaaaaaaaaaaa.json"), "{look:#}");
+    std::fs::rename(&flat, flat.with_extension("json.damaged")).unwrap();
+    assert_eq!(runnable(&sandbox), 2);
+    sandbox.write(".git/handover/sweeps/plans/aaaaaaaaaaaa.json", "{\"sweep\": \"8\", ");
+    assert!(plan(&sandbox, &[]).expect(8).stderr().contains("it is of this sweep"));
+    sandbox.write(".git/handover/sweeps/plans/aaaaaaaaaaaa.json", "{\"sweep\": \"9\", ");
+    assert_eq!(runnable(&sandbox), 2);
+}
+
+#[test]
 fn what_was_refused_may_be_tried_again_and_what_a_signal_ended_may_not() {
     let sandbox = to_be_resumed();
     let hash = hash(&sandbox);

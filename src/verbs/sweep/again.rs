@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::cluster::{self, Attempt, Look, Problem, Snapshot, State};
 use crate::sweep::plan::{Again, Purpose};
 use crate::sweep::{self, Evidence, Kind, Sweep};
-use crate::sys::{FileError, World};
+use crate::sys::World;
 use crate::terms::{JobId, Known, Part, TaskIds, Time};
+use crate::verbs::Error;
 use crate::verbs::sweep::records::{self, Progress, Record};
 
 /// So many new jobs are asked for by their ids.
@@ -202,7 +203,7 @@ pub fn family(mut records: Vec<Record>, key: &str) -> Vec<Record> {
 ///
 /// # Errors
 /// There is such a record.
-pub fn family_of(all: &records::All, key: &str) -> Result<Vec<Record>, FileError> {
+pub fn family_of(all: &records::All, key: &str) -> Result<Vec<Record>, Error> {
     all.check(key)?;
     Ok(family(all.records.clone(), key))
 }

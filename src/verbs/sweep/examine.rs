@@ -404,7 +404,7 @@ fn preflighted(
 /// What plans have submitted of a sweep, and what of it is not known, in words.
 fn submitted(place: &Place, sweep: &Sweep) -> (Vec<Record>, Vec<String>) {
     let Some(home) = place.home.as_deref() else { return (Vec::new(), Vec::new()) };
-    let read = records::all(home).and_then(|all| {
+    let read = records::all(home).map_err(Error::from).and_then(|all| {
         let unread = all.unread_of_others(&sweep.key).collect();
         Ok((again::family_of(&all, &sweep.key)?, unread))
     });

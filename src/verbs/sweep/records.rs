@@ -12,6 +12,7 @@ use crate::sweep::plan::{Plan, Purpose};
 use crate::sweep::{Kind, Members};
 use crate::sys::{FileError, World, nonce, read_regular};
 use crate::terms::{Digest, Time};
+use crate::verbs::Error;
 
 /// The form of the records.
 const FORMAT: u32 = 1;
@@ -250,19 +251,24 @@ impl All {
     ///
     /// # Errors
     /// One that may be of it could not.
-    pub fn check(&self, sweep: &str) -> Result<(), FileError> {
+    pub fn check(&self, sweep: &str) -> Result<(), Error> {
         let own = mark(sweep);
-        match self.damaged.iter().find(|one| one.mark.as_ref().is_none_or(|mark| *mark == own)) {
-            Some(one) => Err(FileError::new(READ, &one.path, io::Error::new(one.kind, one.why.clone()))),
-            None => Ok(()),
-        }
+        let Some(one) = self.damaged.iter().find(|one| one.mark.as_ref().is_none_or(|mark| *mark == own))
+        else {
+            return Ok(());
+        };
+        let (path, why) = (one.path.clone(), one.why.clone());
+        Err(match one.kind {
+            io::ErrorKind::InvalidData => Error::PlanRecord { path, is_own: one.mark.is_some(), why },
+            kind => FileError::new(READ, &path, io::Error::new(kind, why)).into(),
+        })
     }
 
     /// Those of one sweep alone.
     ///
     /// # Errors
     /// As for [`All::check`].
-    pub fn of(&self, sweep: &str) -> Result<Vec<Record>, FileError> {
+    pub fn of(&self, sweep: &str) -> Result<Vec<Record>, Error> {
         self.check(sweep)?;
         Ok(self.records.iter().filter(|record| record.sweep == sweep).cloned().collect())
     }

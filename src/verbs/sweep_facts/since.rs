@@ -6,10 +6,9 @@ use super::{facts, key};
 use crate::cluster::Snapshot;
 use crate::document::drift::{Class, Moved};
 use crate::document::{SweepFact, SweepsFact, sweep_drift, sweep_lines};
-use crate::safety::clip;
+use crate::safety::{clip, one_line};
 use crate::sweep::plan::Purpose;
 use crate::sweep::{self, Delta, Look, Members, Sweep};
-use crate::sys::FileError;
 use crate::terms::{Seconds, Time, by_number};
 use crate::verbs::Context;
 use crate::verbs::sweep::again::{self, Submitted};
@@ -133,13 +132,23 @@ fn sentence(delta: &Delta, then: &SweepFact, today: Option<&Sweep>) -> Option<St
 /// Tasks of the document's sweeps that were submitted again since `made`, with
 /// their new ids: by what `sweep plan --submit` wrote down.
 ///
-/// # Errors
-/// The records cannot be read.
-pub fn resubmitted(context: &Context, then: &SweepsFact, made: Time) -> Result<Vec<Moved>, FileError> {
+/// What cannot be read of that is told, and stops nobody.
+pub fn resubmitted(context: &Context, then: &SweepsFact, made: Time) -> Vec<Moved> {
     let mut moved = Vec::new();
-    let all = records::all(&context.home())?;
+    let untold = |what: String| Moved { class: Class::Sweeps, what: one_line(&what, 500) };
+    let all = match records::all(&context.home()) {
+        Ok(all) => all,
+        Err(error) => return vec![untold(format!("which tasks were submitted again: {error}"))],
+    };
     for fact in &then.listed {
-        for record in again::family_of(&all, &fact.key)? {
+        let family = match again::family_of(&all, &fact.key) {
+            Ok(family) => family,
+            Err(error) => {
+                moved.push(untold(format!("{}: {error}", sweep_lines::name(fact))));
+                continue;
+            }
+        };
+        for record in family {
             // The minute of a document is no proof of order; what it names itself is told by its own facts.
             for line in record.lines.iter().filter(|_| record.at >= made) {
                 let what = line_in_words(line).map(|what| {
@@ -149,7 +158,7 @@ pub fn resubmitted(context: &Context, then: &SweepsFact, made: Time) -> Result<V
             }
         }
     }
-    Ok(moved)
+    moved
 }
 
 fn line_in_words(line: &Done) -> Option<String> {

@@ -10,6 +10,7 @@ use crate::sweep::memory::Memory;
 use crate::sweep::plan::Again;
 use crate::sweep::{self, Evidence, Outcome, Sweep};
 use crate::terms::{JobId, Part, TaskIds};
+use crate::verbs::Error;
 use crate::verbs::sweep::again;
 use crate::verbs::sweep::records::{self, Record};
 
@@ -29,7 +30,7 @@ impl Followed {
     /// Reads what plans have submitted; an error leaves what was known, and is
     /// told in words.
     pub fn read(&mut self, home: &Path, key: &str) -> Result<(), String> {
-        let own = records::all(home).and_then(|all| again::family_of(&all, key));
+        let own = records::all(home).map_err(Error::from).and_then(|all| again::family_of(&all, key));
         self.records = own.map_err(|error| format!("which tasks were submitted again: {error}"))?;
         Ok(())
     }
