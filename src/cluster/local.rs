@@ -8,7 +8,7 @@ use super::squeue::{self, Field, LONG, SHORT};
 use super::{
     Accounting, Job, Look, Node, Nothing, Origin, Problem, Remembered, Request, Scope, Snapshot, Trial, Whose,
 };
-use super::{nodes, remembered, request, sacct};
+use super::{TimeLimits, nodes, partition, remembered, request, sacct};
 use crate::safety;
 use crate::sys::{Finished, Spawn, SpawnError, World};
 use crate::terms::{JobId, Known, Part, Time};
@@ -91,6 +91,11 @@ pub(super) fn files_of(world: &World, look: &Look, ids: &[u32]) -> Remembered {
 /// Asks how a job was submitted, and what bounds an array.
 pub(super) fn request_of(world: &World, look: &Look, id: u32) -> Request {
     request::ask(&Asker { world, limit: look.limit }, id)
+}
+
+/// Asks how long a job may run in which partition.
+pub(super) fn time_limits(world: &World, look: &Look) -> Known<TimeLimits> {
+    partition::ask(&Asker { world, limit: look.limit })
 }
 
 /// Asks whether a script would be taken.

@@ -2,7 +2,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::local::{self, Queue};
-use super::{Accounting, Job, Nothing, Remembered, Request, Scope, Snapshot, StateFile, Trial, squeue};
+use super::{
+    Accounting, Job, Nothing, Remembered, Request, Scope, Snapshot, StateFile, TimeLimits, Trial, squeue,
+};
 use crate::sys::World;
 use crate::terms::{JobId, Known, Seconds, Time};
 
@@ -115,6 +117,14 @@ pub fn request_of(world: &World, look: &Look, id: u32) -> Request {
             let why = "a state file answers no further question".to_owned();
             Request::unknown(&Nothing::NotApplicable(why))
         }
+    }
+}
+
+/// How long a job may run in which partition, by Slurm on this machine: one question.
+pub fn time_limits(world: &World, look: &Look) -> Known<TimeLimits> {
+    match &look.source {
+        Source::Local => local::time_limits(world, look),
+        Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
     }
 }
 

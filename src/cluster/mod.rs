@@ -12,6 +12,7 @@ mod local;
 mod look;
 mod node;
 mod nodes;
+mod partition;
 mod patterns;
 mod problems;
 pub mod readers;
@@ -31,9 +32,11 @@ pub use exit_code::{Printed, Signal, Status};
 pub use job::{ExitCode, Job};
 pub use local::Queue;
 pub use look::{
-    Look, MOST_IDS, Source, accounting_of, files_of, history, jobs_under, look, queue, request_of, try_out,
+    Look, MOST_IDS, Source, accounting_of, files_of, history, jobs_under, look, queue, request_of,
+    time_limits, try_out,
 };
 pub use node::{Gpus, Node, Supply, gpus_by_partition, gpus_by_type};
+pub use partition::TimeLimits;
 pub use patterns::filled;
 pub use reason::{Outlook, Reason};
 pub use remembered::{Files, Remembered, files_in};

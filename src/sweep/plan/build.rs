@@ -6,7 +6,7 @@ use super::decide::{self, Change, Decision, Run};
 use super::lines::{self, Extra, Lines};
 use super::remedy::{self, Remedy};
 use super::template::Placeholder;
-use super::{Kind, Purpose, Setup, Step, Subject, TaskPlan};
+use super::{Kind, Purpose, Setup, Step, Subject, TaskPlan, time};
 use crate::safety;
 use crate::sweep::Members;
 use crate::terms::{Known, TaskIds};
@@ -163,7 +163,8 @@ impl Builder<'_> {
 
     fn remedies(&self) -> (Vec<Remedy>, Option<String>) {
         match self.decision.change {
-            Change::Nothing => (Vec::new(), None),
+            Change::Nothing if self.decision.kind == Kind::Leave => (Vec::new(), None),
+            Change::Nothing => (time::more_time(self.setup, &self.tasks).into_iter().collect(), None),
             Change::GpuMemory => (remedy::gpu_memory(&shared(&self.tasks)), None),
             Change::HostMemory => {
                 let used = self.tasks.iter().filter_map(|one| one.memory).max();

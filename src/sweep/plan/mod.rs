@@ -18,6 +18,7 @@ mod options;
 mod remedy;
 mod subject;
 mod template;
+mod time;
 mod waiting;
 
 use std::cmp::Reverse;
@@ -29,7 +30,7 @@ pub use fits::Fit;
 pub use memory::{Asked, Per};
 pub use model::{Demand, Kind, Line, Plan, Purpose, Step, TaskPlan};
 pub use remedy::{Remedy, Setting};
-pub use subject::{Again, Best, Cancelled, Doomed, Elsewhere, Seen, Setup, Subject, Where};
+pub use subject::{Again, Best, Cancelled, Doomed, Elsewhere, Seen, Setup, Subject, TimeLeft, Where};
 pub use template::{PLACEHOLDERS, Placeholder, Template, TemplateError};
 
 pub use options::Choice;

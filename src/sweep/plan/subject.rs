@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::memory::Asked;
 use super::template::Template;
-use crate::cluster::{ArrayLimits, Node, State, Submission};
+use crate::cluster::{ArrayLimits, Node, State, Submission, TimeLimits};
 use crate::joblog::Retry;
 use crate::sweep::Kind;
-use crate::terms::{Bytes, Digest, JobId, Known, TaskIds, Time};
+use crate::terms::{Bytes, Digest, JobId, Known, Seconds, TaskIds, Time};
 
 /// One task as a plan sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,11 @@ pub struct Subject {
     pub refused: Vec<String>,
     /// The last step that its log or a newer checkpoint speaks of.
     pub last_step: Option<u64>,
+    /// The time that its remaining steps take, if it goes on from its checkpoint
+    /// as fast as it was.
+    pub left: Known<TimeLeft>,
+    /// The time limit that it had.
+    pub limit: Option<Seconds>,
     /// Its run folder.
     pub run_dir: Option<PathBuf>,
     /// The id of its W&B run.
@@ -57,6 +62,15 @@ pub struct Subject {
     pub differences: Vec<String>,
     /// Why its result cannot be relied on although it completed, in words.
     pub suspect: Option<String>,
+}
+
+/// How long a task that ended at its time limit would still run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimeLeft {
+    /// The steps that it still has to make.
+    pub steps: u64,
+    /// How many it made in a second.
+    pub rate: f64,
 }
 
 /// A checkpoint from which a run can go on.
@@ -215,6 +229,8 @@ pub struct Setup {
     pub nodes: Known<Vec<Node>>,
     /// The partitions that the sweep's jobs ask for; empty if unknown.
     pub partitions: Vec<String>,
+    /// How long a job may run in which partition.
+    pub time_limits: Known<TimeLimits>,
     /// GPUs of one task; `None` if unknown.
     pub gpus: Option<u32>,
 }
@@ -253,6 +269,7 @@ impl Setup {
             tried: Vec::new(),
             nodes: Known::Unknown(unknown()),
             partitions: Vec::new(),
+            time_limits: Known::Unknown(unknown()),
             gpus: None,
         }
     }
@@ -298,6 +315,8 @@ impl Subject {
             doubts: Vec::new(),
             refused: Vec::new(),
             last_step: None,
+            left: Known::NotApplicable("it did not end at its time limit".to_owned()),
+            limit: None,
             run_dir: None,
             wandb: None,
             works_in: None,

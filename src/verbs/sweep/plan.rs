@@ -204,6 +204,13 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         again: examined.again.clone(),
         nodes: snapshot.nodes.clone(),
         partitions: request.partitions.clone(),
+        time_limits: match subjects.iter().any(|one| one.state == State::Timeout) {
+            true if snapshot.origin == Origin::Local => {
+                cluster::time_limits(context.world, &snapshot::here(context))
+            }
+            true => Known::NotApplicable("Slurm's commands here were not asked".to_owned()),
+            false => Known::NotApplicable("none ended at its time limit".to_owned()),
+        },
         gpus: request.gpus.or_else(|| gpus(snapshot, sweep)),
         ..Setup::of(&sweep.key, sweep.kind)
     };

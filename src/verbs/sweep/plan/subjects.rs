@@ -6,9 +6,9 @@ use std::path::Path;
 use super::lineage::{Chosen, Lineage};
 use crate::checkpoint::{Checkpoint, Survey, Verdict};
 use crate::cluster::{Snapshot, State};
-use crate::sweep::plan::{Best, Seen, Subject, Where};
+use crate::sweep::plan::{Best, Seen, Subject, TimeLeft, Where};
 use crate::sweep::{CauseGroup, Confidence, Evidence, Judgement, Kind, Parameters, Spread, Sweep};
-use crate::terms::{JobId, Known, Part, TaskIds};
+use crate::terms::{JobId, Known, Part, Seconds, TaskIds};
 
 /// The causes of a judgement, those of tasks that are aside behind the others.
 pub(super) fn causes(judgement: &Judgement) -> Vec<Seen> {
@@ -54,7 +54,7 @@ pub(super) fn subjects(
         // What completed goes on from nowhere.
         let note = chosen.note.as_ref().filter(|_| one.state != State::Completed);
         notes.extend(note.map(|note| format!("task {}: {note}", one.member)));
-        all.push(subject(one, judgement, parameters, (chosen, root)));
+        all.push(subject(one, judgement, parameters, (chosen, root), lineage.target));
     }
     let seen: TaskIds = evidence.iter().map(|one| one.member).collect();
     for (outcome, members) in &sweep.look.tasks {
@@ -105,9 +105,11 @@ fn subject(
     judgement: &Judgement,
     parameters: &Parameters,
     (chosen, root): (Chosen<'_>, &Path),
+    target: Option<u64>,
 ) -> Subject {
     let mut groups = judgement.groups.iter().chain(&judgement.aside);
     let cause = groups.position(|group| group.tasks.0.contains(one.member));
+    let from = chosen.best.and_then(|best| best.step);
     let survey = match one.looked.as_deref().map(|looked| &looked.checkpoints) {
         Some(Known::Known(survey)) => Known::Known(survey),
         Some(Known::Unknown(why) | Known::NotApplicable(why)) => Known::Unknown(why.clone()),
@@ -142,6 +144,11 @@ fn subject(
         cause,
         refused,
         last_step: progress.into_iter().chain(tracked).chain(of_refused).max(),
+        left: match one.state {
+            State::Timeout => time_left(one, from, target),
+            _ => Known::NotApplicable("it did not end at its time limit".to_owned()),
+        },
+        limit: one.limit.map(|limit| Seconds(limit.into())),
         checkpoint: survey.map(|_| chosen.best.map(best)),
         doubts: chosen.doubts,
         run_dir: one.run_dir().cloned(),
@@ -150,6 +157,28 @@ fn subject(
         suspect: suspect.filter(|_| one.state == State::Completed),
         ..Subject::of(one.member, one.id)
     }
+}
+
+/// What is left of a task from a step on, by the whole and by how fast its log
+/// says that it was; where the log says no rate, by its steps and its time.
+fn time_left(one: &Evidence, from: Option<u64>, target: Option<u64>) -> Known<TimeLeft> {
+    let told = one.log().and_then(|log| log.reading.progress.as_ref());
+    let Some(told) = told else { return Known::Unknown("its log tells of no steps".to_owned()) };
+    // Where there are epochs a log may count the steps of one.
+    let whole = target.or(told.steps.filter(|_| told.epochs.is_none()));
+    let Some(whole) = whole else {
+        let what = "how many steps it is to make is not known: `target_step` below `sweeps` says it";
+        return Known::Unknown(what.to_owned());
+    };
+    let first = told.series.first().map(|point| point.step);
+    let made = told.step.zip(first).and_then(|(last, first)| last.checked_sub(first));
+    let by_time = || made.zip(one.elapsed).map(|(made, elapsed)| made as f64 / f64::from(elapsed));
+    let is_rate = |rate: &f64| rate.is_finite() && *rate > 0.0;
+    let Some(rate) = told.rate.filter(is_rate).or_else(by_time).filter(is_rate) else {
+        return Known::Unknown("its log does not tell how fast it was".to_owned());
+    };
+    // Without a checkpoint it starts from zero.
+    Known::Known(TimeLeft { steps: whole.saturating_sub(from.unwrap_or(0)), rate })
 }
 
 fn best(best: &Checkpoint) -> Best {
