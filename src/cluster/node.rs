@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::terms::Bytes;
+use crate::terms::{Bytes, Time};
 
 /// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Node {
     pub state: Vec<String>,
     /// Why it is drained or down; empty if nothing is known.
     pub reason: String,
+    /// Since when that is so; `None` if the source does not say, or not in which zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
     /// Its GPUs by type.
     pub gpus: Vec<Gpus>,
     /// The memory that jobs can have on it; `None` where the source does not say.
@@ -43,6 +46,12 @@ impl Node {
         !self.state.is_empty() && self.state.iter().all(|flag| USABLE.contains(&flag.as_str()))
     }
 
+    /// True if it takes no work at all until somebody sees to it: it is down,
+    /// drained, failing, or does not answer.
+    pub fn is_out_of_service(&self) -> bool {
+        self.state.iter().any(|flag| OUT.iter().any(|out| flag.starts_with(out)))
+    }
+
     /// True if it could take work, but the scheduler keeps what is free there
     /// for a job that waits. Releases before 23.11 say so of idle nodes alone.
     fn is_planned(&self) -> bool {
@@ -52,6 +61,8 @@ impl Node {
     }
 }
 
+/// How the states begin in which a node takes no work.
+const OUT: [&str; 6] = ["DOWN", "DRAIN", "FAIL", "NOT_RESPONDING", "ERROR", "MAINT"];
 /// States in which a node takes work.
 const USABLE: [&str; 6] = ["IDLE", "MIXED", "ALLOCATED", "COMPLETING", "CLOUD", "DYNAMIC_NORM"];
 
@@ -128,6 +139,7 @@ mod tests {
             partitions: vec!["ai".into(), "scavenge".into()],
             state: state.split('+').map(str::to_owned).collect(),
             reason: String::new(),
+            since: None,
             gpus: vec![Gpus { kind: "a100".into(), total: 4, used }],
             memory: None,
         };

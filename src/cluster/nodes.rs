@@ -3,7 +3,7 @@
 use super::gres::{self, Count};
 use super::problems::Problems;
 use super::{Gpus, Node};
-use crate::terms::Bytes;
+use crate::terms::{Bytes, Time};
 
 /// The values that are needed, as `scontrol` names them. What is not in this
 /// list may hold anything.
@@ -47,6 +47,7 @@ fn node(lines: &[&str]) -> Node {
         name: name.to_owned(),
         partitions: value("Partitions").map(list).unwrap_or_default(),
         reason: lines.iter().find_map(|line| reason(line)).unwrap_or_default().to_owned(),
+        since: lines.iter().find_map(|line| since(line)),
         // In MiB.
         memory: value("RealMemory")
             .and_then(|text| text.parse::<u64>().ok()?.checked_mul(1 << 20))
@@ -69,6 +70,14 @@ fn reason(line: &str) -> Option<&str> {
     let at = if line.starts_with("Reason=") { 0 } else { line.find(" Reason=")? + 1 };
     let text = &line[at + "Reason=".len()..];
     Some(text.rfind(" [").map_or(text, |end| &text[..end]).trim())
+}
+
+/// Since when: in seconds, as we ask for; a time without a zone is none.
+fn since(line: &str) -> Option<Time> {
+    reason(line)?;
+    let (_, stamp) = line.rsplit_once(" [")?;
+    let (_, at) = stamp.trim_end().strip_suffix(']')?.rsplit_once('@')?;
+    Time::from_unix(at.parse().ok()?)
 }
 
 /// The state as flags: `IDLE+DRAIN`, and the marks that some releases put behind.
@@ -177,7 +186,11 @@ NodeName=cpu02 Gres=(null) Version=22.05.8 State=IDLE*+DRAIN Partitions=all  Cfg
         assert_eq!((gpu.state.join("+"), gpu.partitions.join(",")), ("MIXED".into(), "ai,scavenge".into()));
         assert!(gpu.is_available());
         assert_eq!(cpu.state, ["IDLE", "NOT_RESPONDING", "DRAIN"]);
-        assert_eq!(cpu.reason, "bad fan = x");
+        assert_eq!((cpu.reason.as_str(), cpu.since), ("bad fan = x", None), "no zone");
+        assert!(cpu.is_out_of_service() && !gpu.is_out_of_service());
+        let asked = TWO.replace("@2026-11-21T09:15:25]", "@1795252525]");
+        let since = read(&asked, "scontrol", &mut Problems::default())[1].since;
+        assert_eq!(since.map(|at| at.unix()), Some(1_795_252_525));
         assert!(!cpu.is_available() && cpu.gpus.is_empty());
     }
 

@@ -11,6 +11,8 @@ pub enum Outlook {
     Waits,
     /// It will start when somebody releases it.
     Held,
+    /// It starts when what it needs is in service again; nobody knows when that is.
+    Blocked,
     /// It will never start as it is.
     Never,
     /// Slurm gives a reason that this program does not know.
@@ -28,16 +30,18 @@ pub struct Reason {
     pub advice: &'static str,
 }
 
-use Outlook::{Held, Never, Waits};
+use Outlook::{Blocked, Held, Never, Waits};
 
 const NOTHING: &str = "";
 const FIX: &str = "submit it again with another request";
+const SERVICE: &str = "wait until it is in service again, or submit it again without what it asks for there";
+const BUDGET: &str = "wait for its reset, or ask for more";
 
 /// Slurm's reasons, the first pattern that fits; `*` stands for anything.
 /// Source: Slurm's list of job reason codes, and what the releases 20.11 to
 /// 26.05 print. Blanks and underscores are the same here, because `squeue`
 /// prints the one and `scontrol` the other.
-const TABLE: [(&str, Outlook, &str, &str); 51] = [
+const TABLE: [(&str, Outlook, &str, &str); 58] = [
     ("", Waits, "not looked at yet", NOTHING),
     ("None", Waits, "not looked at yet", NOTHING),
     ("Priority", Waits, "jobs with higher priority go first", NOTHING),
@@ -69,11 +73,19 @@ const TABLE: [(&str, Outlook, &str, &str); 51] = [
     ("*requeued*held*", Held, "requeued and held", "scontrol release when it may run again"),
     ("*special*exit*", Held, "its script asked to be held", "scontrol release when it may run again"),
     ("ReservationDeleted", Held, "its reservation was deleted", "submit it again without the reservation"),
-    ("ReqNodeNotAvail*", Waits, "nodes it asks for are not available", NOTHING),
+    ("ReqNodeNotAvail*Reserved for maintenance*", Waits, "its nodes are kept for a maintenance", NOTHING),
+    ("ReqNodeNotAvail*reserved for other job*", Waits, "its nodes are kept for another job", NOTHING),
+    ("ReqNodeNotAvail*", Blocked, "nodes it asks for are not available", SERVICE),
     ("Nodes required for job are DOWN*", Waits, "its nodes are down or kept for others", NOTHING),
-    ("NodeDown", Waits, "a node it needs is down", NOTHING),
-    ("PartitionDown", Waits, "its partition is down", NOTHING),
-    ("PartitionInactive", Waits, "its partition is closed", NOTHING),
+    ("NodeDown", Blocked, "a node it needs is down", SERVICE),
+    ("FrontEndDown", Blocked, "no front end is in service", "wait, or ask the administrators"),
+    ("PartitionDown", Blocked, "its partition is down", "wait, or submit it again to another partition"),
+    (
+        "PartitionInactive",
+        Blocked,
+        "its partition is closed",
+        "wait, or submit it again to another partition",
+    ),
     ("PartitionTimeLimit", Never, "its time limit is above the partition's", FIX),
     ("PartitionNodeLimit", Never, "more nodes than the partition gives", FIX),
     ("PartitionConfig", Never, "the partition does not take such jobs", FIX),
@@ -84,9 +96,12 @@ const TABLE: [(&str, Outlook, &str, &str); 51] = [
     ("QOSNotAllowed", Never, "its QOS may not use the partition", FIX),
     ("AccountingPolicy", Waits, "a limit of the account", NOTHING),
     ("*PerJob*", Never, "it asks for more than one job may have", FIX),
+    ("*PerNode*", Never, "more than it may have on one node", FIX),
     ("*RunMinutes*", Waits, "running jobs hold all minutes", NOTHING),
-    ("*Minutes*", Never, "the budget of compute time is spent", "wait for its reset, or ask for more"),
-    ("QOSTimeLimit", Never, "the budget of its QOS is spent", "wait for its reset, or ask for more"),
+    ("*Minutes*", Never, "the budget of compute time is spent", BUDGET),
+    ("*GrpWall*", Never, "the group's wall time is spent", BUDGET),
+    ("QOSTimeLimit", Never, "the budget of its QOS is spent", BUDGET),
+    ("AssociationTimeLimit", Never, "the budget of its account is spent", BUDGET),
     ("MaxMemPerLimit", Never, "more memory than a job may have", FIX),
     ("QOSResourceLimit", Waits, "a limit of the QOS", NOTHING),
     ("QOSJobLimit", Waits, "the QOS's limit of jobs is used up", NOTHING),
@@ -101,6 +116,7 @@ const TABLE: [(&str, Outlook, &str, &str); 51] = [
     ("Assoc*", Waits, "a limit of the account", NOTHING),
     ("Licenses", Waits, "waits for a licence", NOTHING),
     ("Reservation", Waits, "waits for its reservation", NOTHING),
+    ("FedJobLock", Waits, "waits for the clusters of a federation", NOTHING),
     ("Prolog", Waits, "its node is being prepared", NOTHING),
     ("Cleaning", Waits, "its last attempt is being cleaned up", NOTHING),
     ("SchedDefer", Waits, "the scheduler looks later", NOTHING),
@@ -151,7 +167,16 @@ mod tests {
                 "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions",
                 Waits,
             ),
-            ("ReqNodeNotAvail, UnavailableNodes:gpu[01-03]", Waits),
+            ("ReqNodeNotAvail, UnavailableNodes:gpu[01-03]", Blocked),
+            ("ReqNodeNotAvail,_UnavailableNodes:gpu01", Blocked),
+            ("ReqNodeNotAvail, Reserved for maintenance", Waits),
+            ("ReqNodeNotAvail, May be reserved for other job", Waits),
+            ("ReqNodeNotAvail(Unavailable:gpu01)", Blocked),
+            ("QOSMaxGRESPerNode", Never),
+            ("AssocMaxCpuPerNode", Never),
+            ("AssocGrpWallLimit", Never),
+            ("QOSGrpWallLimit", Never),
+            ("AssociationTimeLimit", Never),
             ("QOSMaxGRESPerUser", Waits),
             ("QOSMaxJobsPerUserLimit", Waits),
             ("AssocMaxJobsLimit", Waits),
@@ -182,10 +207,10 @@ mod tests {
             ("JobHeldAdmin", Held),
             ("QOSGrpCpuLimit", Waits),
             ("QOSMaxJobsPerAccountLimit", Waits),
-            ("ReqNodeNotAvail", Waits),
-            ("PartitionDown", Waits),
-            ("PartitionInactive", Waits),
-            ("NodeDown", Waits),
+            ("ReqNodeNotAvail", Blocked),
+            ("PartitionDown", Blocked),
+            ("PartitionInactive", Blocked),
+            ("NodeDown", Blocked),
             ("Licenses", Waits),
             ("Reservation", Waits),
             ("Prolog", Waits),

@@ -178,6 +178,7 @@ fn waiting(view: &View, jobs: &[Job], reasons: &Known<Vec<Waiting>>) -> String {
     let Some(reasons) = reasons.known() else { return String::new() };
     let mut never = Vec::new();
     let mut held = Vec::new();
+    let mut blocked = Vec::new();
     let mut waits = Vec::new();
     for (job, why) in jobs.iter().filter(|job| job.state.is_waiting()).zip(reasons) {
         let name = one_line(&job.name, 40) + if job.name_cut { "…" } else { "" };
@@ -187,15 +188,21 @@ fn waiting(view: &View, jobs: &[Job], reasons: &Known<Vec<Waiting>>) -> String {
         match why.outlook {
             Outlook::Never => never.push(row),
             Outlook::Held => held.push(row),
+            Outlook::Blocked => blocked.push(row),
             Outlook::Waits | Outlook::Unknown => waits.push(row),
         }
     }
     let columns =
         || [("job", Align::Left), ("name", Align::Left), ("tasks", Align::Right), ("why", Align::Left)];
-    [(paint(Style::Bad, "Will never start"), never), ("Held".to_owned(), held), ("Waiting".to_owned(), waits)]
-        .into_iter()
-        .map(|(title, rows)| titled(&title, rows_of(columns(), rows, 1, MOST, view)))
-        .collect()
+    [
+        (paint(Style::Bad, "Will never start"), never),
+        ("Held".to_owned(), held),
+        ("Waiting for what is not in service".to_owned(), blocked),
+        ("Waiting".to_owned(), waits),
+    ]
+    .into_iter()
+    .map(|(title, rows)| titled(&title, rows_of(columns(), rows, 1, MOST, view)))
+    .collect()
 }
 
 /// Arrays with their tasks by state, queue and accounting together.

@@ -276,6 +276,7 @@ pub(super) fn in_words(change: &Change) -> String {
         Change::Stuck { reason, outlook } => {
             let what = match outlook {
                 Outlook::Held => "waits until it is released",
+                Outlook::Blocked => "waits for what is not in service",
                 _ => "will never start as it is",
             };
             format!("{}: {}", paint(Style::Bad, what), one_line(reason, 100))

@@ -94,6 +94,10 @@ pub struct Looked {
     pub log: Known<LogSeen>,
     /// The trackers' runs of this task, oldest first.
     pub runs: Known<Vec<Run>>,
+    /// Runs that lie in its folder and in another task's under one id. Those of
+    /// them that do not name its own job are not among `runs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub twice: Vec<RunTwice>,
     /// The newest of its TensorBoard event files, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Events>,
@@ -112,6 +116,21 @@ pub struct Looked {
     /// if that was not looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Box<Reproducibility>>,
+}
+
+/// A run of the tracker that lies in the folders of several tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RunTwice {
+    /// Its id.
+    pub id: String,
+    /// True if by its own records it is this task's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_own: bool,
+    /// Where it lies: a few of the folders.
+    #[serde(serialize_with = "crate::terms::path_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
+    pub dirs: Vec<PathBuf>,
 }
 
 /// The log of a task.
@@ -133,6 +152,7 @@ impl Default for Looked {
         Looked {
             log: Known::Unknown(not_read()),
             runs: Known::Unknown(not_read()),
+            twice: Vec::new(),
             events: Vec::new(),
             checkpoints: Known::Unknown(not_read()),
             run_dir: Known::Unknown("not looked for".to_owned()),

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Outcome;
 use super::measure::{Gathered, Sweep, Task};
-use crate::cluster::{Accounting, Attempt, ExitCode, Job, Snapshot, State, Text};
+use super::{Outage, Outcome, outages};
+use crate::cluster::{Accounting, Attempt, ExitCode, Job, Node, Snapshot, State, Text};
 use crate::terms::{Known, Part, TaskIds};
 
 /// So many jobs that are no array must share a name to be a sweep.
@@ -311,7 +311,7 @@ impl<'a> Group<'a> {
             passing,
             throttle,
             queue_known: snapshot.jobs.known().is_some() && !snapshot.jobs_partial,
-            reasons: reasons(&self.queue),
+            reasons: reasons(&self.queue, &snapshot.nodes),
             submitted,
             ended,
             unknown,
@@ -400,8 +400,8 @@ fn earliest<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
 }
 
 /// The jobs that wait, by Slurm's reason; `None` for a list that was cut.
-fn reasons(queue: &[&Job]) -> Vec<(String, Option<TaskIds>)> {
-    let mut reasons: Vec<(String, Option<TaskIds>)> = Vec::new();
+fn reasons(queue: &[&Job], nodes: &Known<Vec<Node>>) -> Vec<(String, Option<TaskIds>, Vec<Outage>)> {
+    let mut reasons: Vec<(String, Option<TaskIds>, Vec<Outage>)> = Vec::new();
     for job in queue.iter().filter(|job| job.state.is_waiting()) {
         let own = match (&job.pending_tasks, job.id.part) {
             (Some(tasks), _) => Some(tasks.clone()),
@@ -409,9 +409,12 @@ fn reasons(queue: &[&Job]) -> Vec<(String, Option<TaskIds>)> {
             (None, Part::Task(index)) => Some([index].into_iter().collect()),
             (None, _) => Some([job.id.base].into_iter().collect()),
         };
-        match reasons.iter_mut().find(|(reason, _)| *reason == job.reason) {
-            Some((_, tasks)) => *tasks = tasks.take().zip(own).map(|(all, own)| all.union(&own)),
-            None => reasons.push((job.reason.clone(), own)),
+        match reasons.iter_mut().find(|(reason, ..)| *reason == job.reason) {
+            Some((_, tasks, _)) => *tasks = tasks.take().zip(own).map(|(all, own)| all.union(&own)),
+            None => {
+                let partitions: Vec<&str> = job.partition.split(',').collect();
+                reasons.push((job.reason.clone(), own, outages(&job.reason, &partitions, nodes)));
+            }
         }
     }
     reasons

@@ -125,6 +125,16 @@ impl Look {
         }
     }
 
+    /// Takes tasks out of every list.
+    pub(super) fn leave_out(&mut self, tasks: &TaskIds) {
+        self.tasks
+            .values_mut()
+            .chain(self.attempts.values_mut())
+            .for_each(|own| own.0 = own.0.difference(tasks));
+        self.tasks.retain(|_, own| !own.is_empty());
+        self.attempts.retain(|_, own| !own.is_empty());
+    }
+
     /// Every task.
     pub fn all(&self) -> TaskIds {
         self.tasks.values().fold(TaskIds::default(), |all, members| all.union(&members.0))

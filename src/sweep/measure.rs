@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Look, Members, Outcome};
+use super::{Look, Members, Outage, Outcome};
 use crate::cluster::{Attempt, ExitCode, Job, Outlook, Reason, State};
 use crate::terms::{Part, Seconds, TaskIds, Time};
 
@@ -110,6 +110,9 @@ pub struct Waiting {
     pub outlook: Outlook,
     /// Which tasks; `None` if Slurm cut their list.
     pub tasks: Option<Members>,
+    /// The nodes out of service for which they wait, as far as they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Outage>,
 }
 
 /// Run times in seconds; quartiles are observed values (nearest rank).
@@ -225,7 +228,8 @@ pub(super) struct Gathered {
     pub(super) passing: TaskIds,
     pub(super) throttle: Option<u32>,
     pub(super) queue_known: bool,
-    pub(super) reasons: Vec<(String, Option<TaskIds>)>,
+    /// Slurm's reasons for waiting, with the tasks and the nodes that they are about.
+    pub(super) reasons: Vec<(String, Option<TaskIds>, Vec<Outage>)>,
     pub(super) submitted: Option<Time>,
     pub(super) ended: Option<Time>,
     pub(super) unknown: Vec<String>,
@@ -274,10 +278,11 @@ impl Gathered {
             waiting: self
                 .reasons
                 .iter()
-                .map(|(reason, tasks)| Waiting {
+                .map(|(reason, tasks, nodes)| Waiting {
                     reason: reason.clone(),
                     outlook: Reason::of(reason).outlook,
                     tasks: tasks.clone().map(Members),
+                    nodes: nodes.clone(),
                 })
                 .collect(),
             key,
@@ -437,6 +442,38 @@ impl Sweep {
         self.failures = failures(&self.look);
         let still = self.out_of_memory_steps.0.intersection(&self.failed_tasks.0);
         self.out_of_memory_steps = Members(still);
+    }
+
+    /// Takes tasks out of every count and list: they are none of it.
+    pub fn leave_out(&mut self, tasks: &TaskIds) {
+        let gone = self.look.all().intersection(tasks).len();
+        self.look.leave_out(tasks);
+        self.total = self.total.map(|total| total.saturating_sub(gone));
+        self.seen = self.seen.saturating_sub(gone);
+        self.recount();
+        let leave = |members: &mut Members| members.0 = members.0.difference(tasks);
+        leave(&mut self.completed_over_failed_steps);
+        leave(&mut self.not_in_queue);
+        if let Some(fast) = &mut self.fast {
+            leave(&mut fast.tasks);
+        }
+        self.fast = self.fast.take().filter(|fast| !fast.tasks.is_empty());
+        self.waiting.iter_mut().filter_map(|waiting| waiting.tasks.as_mut()).for_each(leave);
+        self.waiting.retain(|waiting| waiting.tasks.as_ref().is_none_or(|tasks| !tasks.is_empty()));
+        let Some(per_task) = &mut self.per_task else { return };
+        let known = per_task.tasks.0.iter().zip(std::mem::take(&mut per_task.elapsed));
+        let left: Vec<(u32, Option<u32>)> = known.filter(|(task, _)| !tasks.contains(*task)).collect();
+        per_task.tasks = Members(left.iter().map(|(task, _)| *task).collect());
+        per_task.elapsed = left.iter().map(|(_, elapsed)| *elapsed).collect();
+        let completed = self.look.tasks.iter().filter(|(outcome, _)| outcome.state == State::Completed);
+        let completed = completed.fold(TaskIds::default(), |all, (_, own)| all.union(&own.0));
+        let mut times: Vec<u32> = left
+            .iter()
+            .filter(|(task, _)| completed.contains(*task))
+            .filter_map(|(_, elapsed)| *elapsed)
+            .collect();
+        times.sort_unstable();
+        self.elapsed = Elapsed::of(times);
     }
 
     /// The largest job id of the sweep, as far as it tells its age.

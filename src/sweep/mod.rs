@@ -21,6 +21,7 @@ mod learning;
 mod look;
 mod measure;
 pub mod memory;
+mod outage;
 mod parameter_file;
 mod parameters;
 pub mod plan;
@@ -33,7 +34,7 @@ pub mod vital;
 pub use cause::{Cause, Confidence, Line, Source, TaskCause, cause, may_be_memory};
 pub use contradiction::{Contradiction, ContradictionKind};
 pub use delta::{Change, Delta};
-pub use evidence::{AttemptSeen, Evidence, LogSeen, Looked, Shared};
+pub use evidence::{AttemptSeen, Evidence, LogSeen, Looked, RunTwice, Shared};
 pub use group::{Found, SHARED_NAME_AT_LEAST, sweeps, sweeps_of};
 pub use judge::{
     CauseGroup, Condition, Decision, HardStop, Health, Judgement, NodeCount, Reason, Rules, Spread, StopRule,
@@ -42,6 +43,7 @@ pub use judge::{
 pub use learning::{Learning, Lost};
 pub use look::{Look, Members, Outcome};
 pub use measure::{Elapsed, Failures, Fast, Kind, PerTask, Sweep, Waiting};
+pub use outage::{Outage, outages};
 pub use parameter_file::ParameterFile;
 pub use parameters::Parameters;
 pub use progress::{TaskProgress, progress};

@@ -59,6 +59,7 @@ mod sweep_settled;
 mod sweep_submit;
 mod sweep_tracked;
 mod sweep_truth;
+mod sweep_waits;
 mod sync;
 mod sync_guard;
 mod told_honestly;

@@ -105,5 +105,11 @@ fn jobs_that_share_the_name_alone_and_work_elsewhere_are_none_of_the_sweep() {
         assert!(!told.contains("950") && !told.contains("951"), "{told}");
         let notes = plan["notes"].to_string();
         assert!(notes.contains("950") && notes.contains("the same name"), "{notes}");
+        // Nor does one of them count in what is judged; what works below the project does.
+        let other = other.to_str().unwrap();
+        let counted = ask(&sandbox, &["sweep", "seg_lr", "--json"]).data();
+        let total = counted["sweeps"][0]["total"].as_u64().unwrap();
+        assert_eq!(total, 15, "{counted:#}");
+        assert!(counted["examined"]["not_read"].to_string().contains(other), "{counted:#}");
     }
 }

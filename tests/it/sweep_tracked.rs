@@ -104,6 +104,39 @@ fn zombies_silence_held_gpus_and_two_runs_are_found_among_runs_in_one_folder() {
 }
 
 #[test]
+fn a_run_that_was_copied_into_another_tasks_folder_is_said_and_believed_of_nobody() {
+    for names_its_job in [false, true] {
+        let sandbox = Sandbox::new();
+        sandbox.write(".handover.yaml", "sweeps:\n  runs: ['runs/{task}']\n");
+        let over = |index| Task::ended(index, "COMPLETED", "0:0");
+        says(&sandbox, &[Task::ended(2, "NODE_FAIL", "0:0"), over(3), over(4)]);
+        for (index, id) in [(2, "lr3"), (3, "lr3"), (4, "lr4")] {
+            let home = sandbox.project().join(format!("runs/{index}"));
+            fs::create_dir_all(&home).unwrap();
+            let run = ended(id, 3700, 0);
+            let _ = match names_its_job {
+                true => run
+                    .of_task(482, if id == "lr3" { 3 } else { 4 }, if id == "lr3" { 5003 } else { 5004 })
+                    .write(&home),
+                false => run.write(&home),
+            };
+        }
+        let examined = examined(&sandbox);
+        assert_eq!(contradictions(&examined), map([("run_of_several".to_owned(), "2,3")]), "{examined:#}");
+        let own = |id: &str| vec![id.to_owned()];
+        let believed = match names_its_job {
+            true => BTreeMap::from([(3, own("lr3")), (4, own("lr4"))]),
+            false => BTreeMap::from([(4, own("lr4"))]),
+        };
+        assert_eq!(linked(&examined), believed);
+        let plan = ask(&sandbox, &["sweep", "plan", "482", "--json"]).data();
+        let step = plan["steps"].as_array().unwrap().iter().find(|step| step["tasks"] == "2").unwrap();
+        assert!(step["per_task"][0]["differences"].to_string().contains("one of them is a copy"), "{plan:#}");
+        assert!(step["lines"].is_null() && !step["blocked"].is_null(), "{plan:#}");
+    }
+}
+
+#[test]
 fn runs_without_ids_are_linked_by_host_and_time_if_no_other_job_fits() {
     let sandbox = Sandbox::new();
     let stranger = Task { id: "900".to_owned(), raw: 900, ..Task::running(0).on("node3") };

@@ -69,6 +69,7 @@ fn row(line: &str, about: &str, problems: &mut Problems) -> Option<Node> {
         partitions: vec![partition],
         state,
         reason: String::new(),
+        since: None,
         gpus,
         memory: None,
     })

@@ -204,6 +204,12 @@ fn board(view: &View, sweep: &Sweep, outcome: &Outcome) -> String {
         match waiting.outlook {
             Outlook::Never => lines.add("", &paint(Style::Bad, "will never start as it is")),
             Outlook::Held => lines.add("", &paint(Style::Watch, "starts only when it is released")),
+            Outlook::Blocked => {
+                for node in &waiting.nodes {
+                    lines.add("", &paint(Style::Watch, &node.in_words()));
+                }
+                lines.add("", reason.advice);
+            }
             Outlook::Waits | Outlook::Unknown => {}
         }
     }

@@ -63,6 +63,8 @@ pub enum ContradictionKind {
     LogDisagrees,
     /// It has several runs of the tracker, under different ids.
     TwoRuns,
+    /// One run of the tracker lies in the folders of several tasks.
+    RunOfSeveral,
     /// It runs, and the tracker's run has ended: it holds its GPUs for nothing.
     HeldGpu,
     /// It runs, and neither tracker nor log have moved for a long time.
@@ -118,6 +120,10 @@ impl ContradictionKind {
             Kind::HiddenOutOfMemory => "a step ran out of memory, and the job only says that it failed",
             Kind::LogDisagrees => "log and accounting say that it ended in different ways",
             Kind::TwoRuns => "several runs of the tracker for one task",
+            Kind::RunOfSeveral => {
+                "the folders of several tasks hold one and the same run of the tracker: but for one they are copies, \
+                 and what does not name its own job is not believed"
+            }
             Kind::HeldGpu => "the tracker's run has ended, and the job still holds its GPUs",
             Kind::Silent => "runs, and neither tracker nor log have moved for over 30 minutes: it may hang",
             Kind::TrackerSilent => {
@@ -146,7 +152,8 @@ pub(super) fn contradictions(sweep: &Sweep, order: &[&Evidence], rules: &Rules<'
             state if state.is_failure() => failed(task, &mut found),
             _ => {}
         }
-        if !task.runs().is_empty() || !task.events().is_empty() {
+        let is_twice = task.looked.as_deref().is_some_and(|looked| !looked.twice.is_empty());
+        if is_twice || !task.runs().is_empty() || !task.events().is_empty() {
             tracked(task, rules.now, &mut found);
         }
     }

@@ -21,6 +21,7 @@ const APART: Seconds = Seconds(120);
 /// Holds the runs of one task against its state.
 pub(super) fn tracked(task: &Evidence, now: Option<Time>, found: &mut Found) {
     two_runs(task, found);
+    run_of_several(task, found);
     let own: Vec<&Run> = task.runs().iter().filter(|run| is_of_newest(task, run)).collect();
     if task.state == State::Running {
         running(task, &own, now, found);
@@ -52,6 +53,17 @@ fn two_runs(task: &Evidence, found: &mut Found) {
     found.add(Kind::TwoRuns, task.member, || {
         let ids: Vec<&str> = ids.into_iter().collect();
         Some(line(other, format!("runs {}, {how}", ids.join(", "))))
+    });
+}
+
+/// A run that lies in another task's folder, too.
+fn run_of_several(task: &Evidence, found: &mut Found) {
+    let Some(twice) = task.looked.as_deref().and_then(|looked| looked.twice.first()) else { return };
+    found.add(Kind::RunOfSeveral, task.member, || {
+        let dirs: Vec<String> = twice.dirs.iter().map(|dir| dir.display().to_string()).collect();
+        let whose = if twice.is_own { ", by its own records this task's" } else { "" };
+        let text = format!("run {} in {}{whose}", twice.id, dirs.join(" and "));
+        Some(Line { file: twice.dirs.first().cloned(), ..Line::said(Source::Tracker, text) })
     });
 }
 

@@ -5,7 +5,7 @@ use super::{CauseGroup, Decision, HardStop, Health, Judgement, Reason, Rules, Sp
 use crate::cluster::{Outlook, State};
 use crate::joblog::Retry;
 use crate::sweep::contradiction::Contradiction;
-use crate::sweep::{Line, Members, Sweep};
+use crate::sweep::{Line, Members, Outage, Sweep};
 use crate::terms::{self, by_number};
 
 /// Mistakes of environment, paths or request.
@@ -330,6 +330,28 @@ fn waiting(sweep: &Sweep) -> Vec<Reason> {
                 let text =
                     format!("{} can never start: {}", terms::counted(tasks.len(), "task"), waiting.reason);
                 reasons.push(reason(Health::Degraded, Decision::Watch, text, Vec::new()));
+            }
+            (Outlook::Blocked, tasks) => {
+                let count = tasks.as_ref().map_or_else(
+                    || "an unknown number of tasks wait".to_owned(),
+                    |tasks| {
+                        format!(
+                            "{} {}",
+                            tasks.len(),
+                            if tasks.len() == 1 { "task waits" } else { "tasks wait" }
+                        )
+                    },
+                );
+                let nodes: Vec<String> = waiting.nodes.iter().map(Outage::in_words).collect();
+                let what = if nodes.is_empty() { waiting.reason.clone() } else { nodes.join(", ") };
+                let text = format!("{count} for what is not in service: {what}");
+                // Nodes of which none is seen to be down may be kept for a maintenance.
+                let is_seen = !nodes.is_empty() || !waiting.reason.starts_with("ReqNodeNotAvail");
+                let (health, decision) = match is_seen {
+                    true => (Health::Degraded, Decision::Watch),
+                    false => (Health::Healthy, Decision::NoIntervention),
+                };
+                reasons.push(reason(health, decision, text, Vec::new()));
             }
             _ => {}
         }

@@ -177,7 +177,10 @@ pub fn changes(before: Option<&Memory>, now: &Memory) -> Vec<Change> {
     let reused = changes.contains(&Change::IdReused);
     let before = before.filter(|_| !reused);
     for (reason, outlook) in &now.stuck {
-        if before.is_none_or(|before| !before.stuck.contains_key(reason)) {
+        // Which nodes it names behind that changes from look to look.
+        let head = |reason: &str| reason.split([',', '(']).next().unwrap_or_default().to_owned();
+        let is_same = |known: &String| head(known) == head(reason);
+        if before.is_none_or(|before| !before.stuck.keys().any(is_same)) {
             changes.push(Change::Stuck { reason: reason.clone(), outlook: *outlook });
         }
     }

@@ -4,6 +4,7 @@ use super::{Doomed, Kind, Seen, Setup, Subject, Where, lines};
 use crate::cluster::{Outlook, Reason, State};
 use crate::joblog::Retry;
 use crate::safety;
+use crate::sweep;
 use crate::terms::Known;
 
 /// What is to be done about a task.
@@ -84,7 +85,7 @@ pub(super) fn decide(setup: &Setup, subject: &Subject) -> Decision {
     }
     let is_alive = setup.alive.known().is_some_and(|alive| alive.contains(subject.member));
     if is_alive || subject.state.is_live() {
-        let decision = live(subject, is_alive);
+        let decision = live(setup, subject, is_alive);
         return Decision { cause: subject.cause.filter(|_| decision.kind != Kind::Leave), ..decision };
     }
     match subject.state {
@@ -202,7 +203,7 @@ fn submitted_again(again: &super::Again) -> Decision {
     }
 }
 
-fn live(subject: &Subject, is_alive: bool) -> Decision {
+fn live(setup: &Setup, subject: &Subject, is_alive: bool) -> Decision {
     if !subject.state.is_waiting() {
         let why = if subject.state.is_running() { "runs" } else { "alive in the queue under its old id" };
         return leave(why, "");
@@ -215,6 +216,12 @@ fn live(subject: &Subject, is_alive: bool) -> Decision {
             action: reason.advice.to_owned(),
             ..leave("", "")
         },
+        Outlook::Blocked => {
+            let nodes = sweep::outages(&subject.reason, &[], &setup.nodes);
+            let nodes: Vec<String> = nodes.iter().map(sweep::Outage::in_words).collect();
+            let nodes = if nodes.is_empty() { String::new() } else { format!(": {}", nodes.join(", ")) };
+            leave(format!("waits for what is not in service, {}{nodes}", reason.words), reason.advice)
+        }
         Outlook::Held => leave(format!("held: {}", reason.words), reason.advice),
         _ if !is_alive => leave("waits by accounting, and is not in the queue", "look again"),
         _ => leave("waits", ""),
@@ -430,7 +437,7 @@ mod tests {
             causes: vec![cause],
             script: Some("train.sh".to_owned()),
             template: Template::read("sbatch --array={tasks} {script}").ok(),
-            ..Setup::of("48251", crate::sweep::Kind::Array)
+            ..Setup::of("48251", sweep::Kind::Array)
         }
     }
 

@@ -345,6 +345,7 @@ fn what_fits_now_is_counted_by_node() {
         partitions: vec!["ai".to_owned()],
         state: vec![state.to_owned()],
         reason: String::new(),
+        since: None,
         gpus: vec![Gpus { kind: "a100".to_owned(), total: 4, used: Some(used) }],
         memory: None,
     };

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::threads::THREADS;
 use super::{
-    Again, Asked, Places, Results, add_asked_memory, identities, parameters, recorded, results, tracked,
-    whereabouts, work_dirs,
+    Again, Asked, Belonging, Places, Results, add_asked_memory, identities, parameters, recorded, results,
+    tracked, whereabouts, work_dirs,
 };
 use crate::checkpoint;
 use crate::cluster::{self, Look, Snapshot, State};
@@ -110,6 +110,8 @@ pub struct Gathered {
     pub is_foreign: bool,
     /// Where its jobs work, as far as that is known: the directory of most tasks first.
     pub work_dirs: Vec<(PathBuf, TaskIds)>,
+    /// Which jobs of its name belong to it.
+    pub belonging: Belonging,
 }
 
 /// In so many directories of a sweep's jobs is looked.
@@ -127,11 +129,17 @@ pub fn gather(ground: &Ground, snapshot: &Snapshot, wanted: Wanted<'_>) -> Gathe
     let mut evidence = sweep::tasks(snapshot, wanted.sweep);
     sweep::add_cancelled(&mut evidence, wanted.sweep, wanted.cancelled);
     sweep::take_over(&mut evidence, wanted.sweep, snapshot, wanted.again);
-    let sweep = &*wanted.sweep;
     let mut gathered = Gathered::of(evidence);
-    let chosen = gathered.choose(sweep);
-    let who = gathered.identify(ground, snapshot, sweep, &chosen, &HashMap::new());
-    gathered.work_dirs = work_dirs::of(snapshot, sweep, &who);
+    let mut chosen = gathered.choose(wanted.sweep);
+    let mut who = gathered.identify(ground, snapshot, wanted.sweep, &chosen, &HashMap::new());
+    gathered.work_dirs = work_dirs::of(snapshot, wanted.sweep, &who);
+    gathered.belonging = Belonging::of(wanted.sweep, &gathered.work_dirs, &ground.roots);
+    let apart = gathered.belonging.apart();
+    if !apart.is_empty() {
+        wanted.sweep.leave_out(&apart);
+        (chosen, who) = gathered.leave_out(&apart, &chosen, who);
+    }
+    let sweep = &*wanted.sweep;
     if let Some(dir) = ground.elsewhere(&who) {
         let dir = safety::escape_path(dir);
         gathered.is_foreign = true;
@@ -222,7 +230,30 @@ impl Gathered {
             cut_short: 0,
             is_foreign: false,
             work_dirs: Vec::new(),
+            belonging: Belonging::default(),
         }
+    }
+
+    /// Takes tasks out that are none of the sweep, and says so; which of the
+    /// chosen are left, and who they are.
+    fn leave_out(
+        &mut self,
+        apart: &TaskIds,
+        chosen: &[usize],
+        who: Vec<Identity>,
+    ) -> (Vec<usize>, Vec<Identity>) {
+        let members: Vec<u32> = chosen.iter().map(|at| self.evidence[*at].member).collect();
+        self.evidence.retain(|task| !apart.contains(task.member));
+        self.work_dirs.retain(|(dir, _)| !self.belonging.strangers.iter().any(|(other, _)| other == dir));
+        self.not_read.extend(self.belonging.strangers.iter().map(|(dir, tasks)| {
+            let dir = safety::escape_path(dir);
+            format!(
+                "jobs {tasks}: they have the same name and work in {dir}, so they are counted nowhere here"
+            )
+        }));
+        let place = |member: u32| self.evidence.binary_search_by_key(&member, |task| task.member).ok();
+        let left = members.into_iter().zip(who).filter_map(|(member, who)| Some((place(member)?, who)));
+        left.unzip()
     }
 
     fn identify(

@@ -24,3 +24,4 @@ pub use places::{Places, filled};
 pub use results::{Results, listed, of_sweep as results_of_sweep, of_task as results_of};
 pub use run_dirs::{RunDirs, run_dirs};
 pub use whereabouts::absent;
+pub use work_dirs::Belonging;

@@ -1,12 +1,53 @@
 //! In which directories the jobs of a sweep work.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cluster::{Job, Snapshot};
 use crate::joblog::Identity;
 use crate::sweep::{Kind, Sweep};
 use crate::terms::{Part, TaskIds};
+use crate::verbs::job_paths::without_links;
+
+/// Which jobs of one name belong to a sweep, by where they work.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Belonging {
+    /// The worktree in which they work; `None` if that is not known, or no
+    /// question: tasks of one array belong together wherever they work.
+    pub project: Option<PathBuf>,
+    /// The directories of other projects, with the jobs that work there and share the name alone.
+    pub strangers: Vec<(PathBuf, TaskIds)>,
+}
+
+impl Belonging {
+    /// Decides it: to the sweep belongs what works in the worktree where it is
+    /// asked, or in the main one (`roots`, in that order), or else in that in
+    /// which most do. Where no worktree is known, nobody is sent away.
+    pub fn of(sweep: &Sweep, work_dirs: &[(PathBuf, TaskIds)], roots: &[PathBuf]) -> Belonging {
+        if sweep.kind == Kind::Array {
+            return Belonging::default();
+        }
+        let dirs: Vec<(Option<PathBuf>, &(PathBuf, TaskIds))> =
+            work_dirs.iter().map(|own| (project(&own.0), own)).collect();
+        let has = |root: &PathBuf| dirs.iter().any(|(project, _)| project.as_ref() == Some(root));
+        let asked = roots.iter().map(|root| without_links(root)).find(has);
+        let most = || dirs.first().and_then(|(project, _)| project.clone());
+        let Some(own) = asked.or_else(most) else { return Belonging::default() };
+        let strangers = dirs.iter().filter(|(project, _)| project.as_ref() != Some(&own));
+        Belonging { strangers: strangers.map(|(_, one)| (*one).clone()).collect(), project: Some(own) }
+    }
+
+    /// The jobs that do not belong to it.
+    pub fn apart(&self) -> TaskIds {
+        self.strangers.iter().fold(TaskIds::default(), |all, (_, tasks)| all.union(tasks))
+    }
+}
+
+/// The worktree in which a directory lies.
+fn project(dir: &Path) -> Option<PathBuf> {
+    let dir = without_links(dir);
+    dir.ancestors().find(|above| above.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
+}
 
 /// The directories with the tasks that are known to work there, that of most
 /// tasks first: those that were identified, and those that wait.

@@ -428,6 +428,7 @@ impl Study {
             if let Some(looked) = task.looked.as_deref() {
                 read.looked.runs = looked.runs.clone();
                 slim::runs(&mut read.looked.runs);
+                read.looked.twice = looked.twice.clone();
                 read.looked.events = looked.events.clone();
                 self.changed |= task.state.is_finished();
             }
@@ -462,6 +463,7 @@ fn is_open(task: &Evidence, read: &Read) -> bool {
 fn go_on(looked: &mut Looked, before: Looked) {
     if !matches!(looked.runs, Known::Known(_)) {
         looked.runs = before.runs;
+        looked.twice = before.twice;
         looked.events = before.events;
     }
     let (Known::Known(now), Known::Known(before)) = (&mut looked.log, before.log) else { return };

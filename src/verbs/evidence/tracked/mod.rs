@@ -1,5 +1,6 @@
 //! What experiment trackers know of the tasks: runs, and other signs of life.
 
+mod copies;
 mod folders;
 mod owners;
 
@@ -37,7 +38,8 @@ pub fn add(
     }
     let runs = runs(ground, gathered, tasks);
     let events = events(ground, gathered, tasks);
-    let owners = Owners::of(snapshot, gathered, tasks, &runs, &events, ground.now);
+    let mut owners = Owners::of(snapshot, gathered, tasks, &runs, &events, ground.now);
+    let mut twice = copies::part(&runs, &mut owners);
     give_parameters(gathered, &runs, &owners);
     let mut by_task: Vec<Vec<Run>> = vec![Vec::new(); gathered.evidence.len()];
     let mut homeless: BTreeMap<PathBuf, usize> = BTreeMap::new();
@@ -55,11 +57,13 @@ pub fn add(
     }
     for (at, own) in by_task.into_iter().enumerate() {
         let is_asked = tasks.contains_key(&at);
-        if is_asked || tells(&gathered.evidence[at], &own) {
+        let twice = twice.remove(&at).unwrap_or_default();
+        if is_asked || !twice.is_empty() || tells(&gathered.evidence[at], &own) {
             gathered.evidence[at].looked_mut().runs = match own.is_empty() && runs.is_empty() {
                 true => Known::NotApplicable("no run of a tracker was found".to_owned()),
                 false => Known::Known(own),
             };
+            gathered.evidence[at].looked_mut().twice = twice;
         }
     }
     // A further look begins anew.

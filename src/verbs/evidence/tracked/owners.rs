@@ -14,6 +14,8 @@ use crate::tracker::{Events, JobSeen, Jobs, Run, has_ids};
 pub(super) struct Owners {
     /// For each run its tasks; several where their logs name it.
     pub runs: Vec<Vec<usize>>,
+    /// For each run the one task in whose folder it lies.
+    pub places: Vec<Option<usize>>,
     /// For each event file its task.
     pub events: Vec<Option<usize>>,
 }
@@ -33,6 +35,7 @@ impl Owners {
         let named = Named::of(&gathered.evidence, tasks);
         let seen: Vec<Vec<usize>> =
             runs.iter().map(|run| if has_ids(run) { Vec::new() } else { named.of_run(run) }).collect();
+        let places = runs.iter().map(|run| named.folder(&run.dir)).collect();
         let in_folder: Vec<Option<usize>> = events.iter().map(|file| named.folder(&file.path)).collect();
         let open = runs.iter().zip(&seen).filter(|(run, own)| own.is_empty() && !has_ids(run));
         let hosts = open.filter_map(|(run, _)| run.host.as_deref());
@@ -49,7 +52,7 @@ impl Owners {
             let by_time = || jobs.at(file.host.as_deref()?, file.started?).filter(is_ours);
             own.or_else(by_time)
         });
-        Owners { runs: runs.collect(), events: events.collect() }
+        Owners { runs: runs.collect(), places, events: events.collect() }
     }
 }
 

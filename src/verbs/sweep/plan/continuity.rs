@@ -35,7 +35,8 @@ impl<'i> Intended<'i> {
     /// compared, in words.
     pub(super) fn check(&mut self, one: &Evidence, subject: &mut Subject) -> Option<String> {
         let found = one.run_dir().map(|dir| tracker::configurations(dir)).unwrap_or_default();
-        match wandb(one, &found) {
+        let own = twice(one).map_or_else(|| wandb(one, &found), Err);
+        match own {
             Ok(id) => subject.wandb = id,
             Err(difference) => {
                 subject.wandb = None;
@@ -125,6 +126,18 @@ fn wandb(one: &Evidence, found: &Configurations) -> Result<Option<String>, Strin
             None => Ok(newest.map(|run| run.id.clone()).or_else(|| by_log(one))),
         },
     }
+}
+
+/// Why a run that lies in another task's folder too is not gone on with, unless
+/// by its own records it is this task's.
+fn twice(one: &Evidence) -> Option<String> {
+    let twice = one.looked.as_deref()?.twice.iter().find(|twice| !twice.is_own)?;
+    let dirs: Vec<String> = twice.dirs.iter().map(escape_path).collect();
+    Some(format!(
+        "W&B run: {} lies in {}, and does not say that it is of this task: one of them is a copy",
+        clip(&twice.id, 60),
+        dirs.join(" and ")
+    ))
 }
 
 /// Two runs of the newest attempt that were open at the same time.

@@ -115,15 +115,17 @@ pub(super) fn without_strangers(
     if sweep.kind != Kind::SharedName {
         return (alive, Vec::new());
     }
-    let mut apart: Vec<(PathBuf, TaskIds)> = Vec::new();
-    for one in subjects.iter() {
+    let mut apart = gathered.belonging.strangers.clone();
+    // Where no project is known, what works in another directory may be of another one.
+    let is_apart = |one: &Subject| gathered.belonging.project.is_none() && one.works_in.is_some();
+    for one in subjects.iter().filter(|one| is_apart(one)) {
         let Some(dir) = &one.works_in else { continue };
         match apart.iter_mut().find(|(known, _)| known == dir) {
             Some((_, tasks)) => tasks.push(one.member),
             None => apart.push((dir.clone(), [one.member].into_iter().collect())),
         }
     }
-    subjects.retain(|one| one.works_in.is_none());
+    subjects.retain(|one| !is_apart(one));
     let strangers = apart.iter().fold(TaskIds::default(), |all, (_, tasks)| all.union(tasks));
     let unplaced = match gathered.work_dirs.first() {
         // Where nothing is known of any, what is asked for is all that has the name.

@@ -152,6 +152,7 @@ fn sure(kind: ContradictionKind) -> Confidence {
         | Kind::CompletedWithoutResults
         | Kind::CompletedWithNan
         | Kind::HiddenOutOfMemory
+        | Kind::RunOfSeveral
         | Kind::TwoRuns => Confidence::Sure,
         Kind::CompletedWithFailureInLog
         | Kind::FastWithoutSteps
