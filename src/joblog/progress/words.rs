@@ -174,8 +174,9 @@ pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let bytes = text.as_bytes();
     let mut from = 0;
     memmem::find_iter(bytes, b"': ").filter_map(move |at| {
-        let is_word = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
-        let length = bytes[..at].iter().rev().take_while(is_word).count();
+        // Letters of any script: who names a metric writes as he speaks.
+        let is_word = |letter: &char| letter.is_alphanumeric() || *letter == '_';
+        let length: usize = text[..at].chars().rev().take_while(is_word).map(char::len_utf8).sum();
         let name = at - length;
         if length == 0 || name <= from || bytes[name - 1] != b'\'' {
             return None;
@@ -333,6 +334,7 @@ mod tests {
             "loss_step': (-1.5e-3) loss=1e5x",
             "{'loss': 2.31, 'n': '-inf', 'm': nan, 'x': 'a', 'epoch': '0.25'}",
             "'a': '1''b': 2 'c': 3'd': 4",
+            "'é': 1 'Schärfe_ß': 0.5, é': 3",
         ] {
             agree(text);
         }
