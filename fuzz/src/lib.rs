@@ -211,7 +211,18 @@ pub fn harmless(data: &[u8]) {
     let fenced = safety::fence("log", "0123456789abcdef", &[text.to_string()]);
     assert!(!fenced.replace('\n', "").contains(is_bad), "{fenced:?}");
     let _ = safety::shell_word(&text);
-    let _ = safety::redact(&text, &mut safety::Redactions::default());
+    let once = safety::redact(&text, &mut safety::Redactions::default());
+    assert!(once.len() <= text.len() * 40, "a placeholder is short");
+    // In a file they are the same as in a text.
+    let found = safety::secrets_in_file(data).unwrap_or_default();
+    let whole = safety::secrets_in(data);
+    assert_eq!(found.count, whole.len());
+    for (one, other) in found.named.iter().zip(&whole) {
+        assert_eq!(
+            (one.rule, one.offset as usize, one.length),
+            (other.rule, other.range.start, other.range.len())
+        );
+    }
     let _ = safety::url_without_credentials(&text);
 }
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::find::work;
+
 /// A name and what is given to it, as places in the text.
 pub(super) struct Assigned {
     /// The name, without dashes before it.
@@ -265,6 +267,7 @@ fn value(text: &[u8], from: usize) -> Option<(Range<usize>, bool)> {
         }
     };
     let length = rest.iter().position(ends).unwrap_or(rest.len());
+    work::count(length);
     (length > 0).then_some((start..start + length, quote.is_some()))
 }
 

@@ -1,6 +1,6 @@
 //! Private keys that fill lines of their own.
 
-use super::find::Secret;
+use super::find::{Secret, work};
 
 /// The rule of such keys.
 pub(super) const BLOCK: &str = "private-key";
@@ -41,6 +41,7 @@ fn lines(text: &[u8]) -> usize {
     let (mut end, mut at, mut has_body) = (0, 0, false);
     while at < text.len() {
         let rest = &text[at..];
+        work::count(LONGEST_TITLE);
         let length =
             rest.iter().position(|byte| matches!(byte, b'\n' | b'\\' | b'"' | b'\'')).unwrap_or(rest.len());
         let line = rest[..length].trim_ascii();

@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use super::doubt::{is_secret, stands_for_one};
-use super::find::Secret;
+use super::find::{Secret, work};
 use super::table::Gate;
 
 /// So much of a command's line is read, in bytes.
 const LONGEST_LINE: usize = 4096;
+/// So many words of it: a line of nothing but commands is not read once for each.
+const MOST_WORDS: usize = 64;
 /// Shorter passwords are words of a sentence.
 const SHORTEST: usize = 4;
 
@@ -166,8 +168,12 @@ fn words(line: &[u8]) -> Vec<Range<usize>> {
             }
         };
         let end = line[start..].iter().position(ends).map_or(line.len(), |length| start + length);
+        work::count(end - at);
         if end > start {
             found.push(start..end);
+        }
+        if found.len() == MOST_WORDS {
+            break;
         }
         at = (end + 1).min(line.len());
     }

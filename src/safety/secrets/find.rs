@@ -134,6 +134,7 @@ pub fn secrets(text: &[u8]) -> Vec<Secret> {
     let mut found: Vec<Secret> = Vec::new();
     for hit in engine.literals.find_overlapping_iter(text) {
         let at = hit.start();
+        work::count(hit.end() - at);
         // Blocks are long: what stands within one is not looked at again.
         if found.last().is_some_and(|last| last.range.end > hit.end() && last.rule == BLOCK) {
             continue;
@@ -179,8 +180,33 @@ fn without_overlaps(mut found: Vec<Secret>) -> Vec<Secret> {
     found
 }
 
+/// What a place is looked at: never more than a bounded piece of the text, so that all
+/// the work grows with the length of the text alone.
 fn window(text: &[u8], from: usize) -> &[u8] {
-    &text[from..text.len().min(from + WINDOW)]
+    let window = &text[from..text.len().min(from + WINDOW)];
+    work::count(window.len());
+    window
+}
+
+/// How much is looked at, for the tests.
+pub(super) mod work {
+    #[cfg(test)]
+    thread_local! {
+        static BYTES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    /// So many bytes are looked at.
+    #[cfg_attr(not(test), expect(unused_variables, reason = "counted in tests alone"))]
+    pub(in super::super) fn count(bytes: usize) {
+        #[cfg(test)]
+        BYTES.with(|all| all.set(all.get() + bytes));
+    }
+
+    /// What was looked at since this was asked last.
+    #[cfg(test)]
+    pub(in super::super) fn taken() -> usize {
+        BYTES.with(|all| all.replace(0))
+    }
 }
 
 /// True if a token may begin here: it is not the rest of a longer word.

@@ -7,6 +7,7 @@ mod block;
 mod command;
 mod doubt;
 mod find;
+mod stream;
 mod table;
 mod url;
 
@@ -14,6 +15,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub use find::{Secret, secrets};
+pub use stream::{Finding, Findings, secrets_in_file};
 pub use url::url_without_credentials;
 
 /// How often each rule found something.
@@ -202,5 +204,36 @@ mod tests {
         assert_eq!(value["data"]["line"], "HF_TOKEN=[redacted huggingface-token, 37 characters]");
         assert_eq!(value["data"]["key"], "HO-20261121-0341-7f3a9c2e");
         assert_eq!(count, 1);
+    }
+
+    /// Twice the text is twice the work, whatever it consists of: nothing is read again and again.
+    #[test]
+    fn work_grows_with_the_length_of_the_text_alone() {
+        let key = format!("-----BEGIN {} KEY-----\n", "PRIVATE");
+        let pieces = [
+            "token=",
+            "=",
+            "eyJ.",
+            "curl -u a:b ",
+            "a://b:",
+            "password for ",
+            "secret [",
+            "login(\"",
+            " identified by ",
+            ":*:",
+            "MIIE\n",
+            "name: TOKEN\n value",
+            &key,
+        ];
+        for piece in pieces {
+            let work = |size: usize| {
+                let text = piece.repeat(size / piece.len() + 1);
+                let _ = find::work::taken();
+                let _ = secrets(text.as_bytes());
+                find::work::taken()
+            };
+            let [half, whole] = [48 << 10, 96 << 10].map(work);
+            assert!(whole <= half * 13 / 5 + 4096, "{piece:?}: {half}, {whole}");
+        }
     }
 }
