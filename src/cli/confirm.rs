@@ -3,6 +3,7 @@ use std::io::{self, IsTerminal};
 use dialoguer::Confirm;
 
 use super::{Exit, Failure, Session};
+use crate::safety::{Redactions, redact};
 
 impl Session<'_> {
     /// Asks before something is done that cannot be taken back.
@@ -20,7 +21,8 @@ impl Session<'_> {
             return Err(Failure::new(Exit::Refused, format!("not done without a yes: {what}"))
                 .hint("run the same command again with --yes"));
         }
-        match Confirm::new().with_prompt(format!("{what}\n{question}")).default(false).interact() {
+        let asked = format!("{what}\n{question}");
+        match Confirm::new().with_prompt(redact(&asked, &mut Redactions::new())).default(false).interact() {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::new(Exit::Refused, "not done: the answer was no")),
             Err(e) => Err(Failure::new(Exit::Outside, format!("cannot ask on this terminal: {e}"))

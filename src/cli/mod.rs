@@ -181,6 +181,8 @@ impl<'w> Session<'w> {
 
 /// Runs the program with these arguments, the first being its own name.
 pub fn run(world: &World, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // What a bug says may hold anything, too.
+    std::panic::set_hook(Box::new(|bug| output::complain(&format!("handover stopped at a bug: {bug}\n"))));
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let typed = arguments.clone();
     let wants_json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");

@@ -158,11 +158,18 @@ impl Files {
     }
 
     /// Writes a cache entry: whole or not at all, and never synced, because
-    /// losing it loses nothing.
+    /// losing it loses nothing. What it holds is the true text, so that it
+    /// can be compared: nobody but the user reads it (0600), and it never travels.
     pub fn write_cache(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         let failed = |e| FileError::new("write", path, e);
         let temporary = temporary_name(path).map_err(failed)?;
-        fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).map_err(|e| {
+        let write = || -> io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            file.write_all(bytes)?;
+            drop(file);
+            fs::rename(&temporary, path)
+        };
+        write().map_err(|e| {
             let _ = fs::remove_file(&temporary);
             failed(e)
         })

@@ -302,7 +302,8 @@ fn short(body: &[u8]) -> String {
 fn keep(world: &World, folder: &Path, body: &[u8]) -> Result<PathBuf, Error> {
     world.files.ensure_dir(folder)?;
     let path = folder.join(format!("{}.md", short(body)));
-    match world.files.create_new(&path, body, 0o644, true) {
+    // Theirs, as it was: for the user alone.
+    match world.files.create_new(&path, body, 0o600, true) {
         Err(error) if !error.already_exists() => Err(error.into()),
         _ => Ok(path),
     }

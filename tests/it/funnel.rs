@@ -78,6 +78,33 @@ fn a_document_holds_no_secret_and_counts_what_was_taken_out() {
     let _ = sandbox.handover(["verify"]).expect(0);
 }
 
+#[test]
+fn the_front_matter_counts_each_rule_and_keeps_what_is_no_secret() {
+    let sandbox = Sandbox::new();
+    sandbox.commit("first");
+    let kept = [
+        "HO-20261121-0341-7f3a9c2e",
+        "9c1185a5c5e9fc54612808977ee8f548b2258d31",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "wandb.ai/lab/ablate/runs/k3v9q1ab",
+        "job 48213377_7",
+        "123e4567-e89b-42d3-a456-426614174000",
+    ];
+    let goal = format!("after {} with HF_TOKEN={TOKEN} and again {TOKEN}", kept.join(", "));
+    let words =
+        ["create", "--goal", &goal, "--next", "go on", "--hazard", "db: PGPASSWORD=hunter2Hunter2 psql"];
+    let _ = sandbox.handover(words).expect(0);
+    let shown = sandbox.handover(["show"]).expect(0);
+    let text = shown.stdout();
+    let head = text.split("\n---").next().unwrap();
+    assert!(head.contains(r#"redactions: {"huggingface-token":2,"password":1}"#), "{head}");
+    assert!(text.contains("[redacted huggingface-token, 37 characters]"), "{text}");
+    assert!(text.contains("[redacted password, 14 characters]"), "{text}");
+    for id in kept {
+        assert!(text.contains(id), "{id}: {text}");
+    }
+}
+
 fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/secrets").join(name);
     std::fs::read_to_string(path).unwrap()

@@ -15,6 +15,7 @@ mod create;
 mod faraway;
 mod finish;
 mod funnel;
+mod funnel_walls;
 mod fuzz;
 mod handover_sweeps;
 mod hints;

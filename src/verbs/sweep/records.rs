@@ -20,6 +20,9 @@ const FORMAT: u32 = 1;
 const LARGEST: usize = 16 << 20;
 /// So many records are read.
 const MOST: usize = 10_000;
+/// The lines are kept as they were run, for they may be run again: for the user
+/// alone, in the git directory, from where nothing travels.
+const PRIVATE: u32 = 0o600;
 /// What is attempted, as a verb.
 const READ: &str = "read the record of a submitted plan";
 
@@ -156,7 +159,7 @@ impl Record {
         if let Some(dir) = path.parent() {
             world.files.ensure_dir(dir)?;
         }
-        world.files.create_new(&path, &self.bytes(), 0o644, true)
+        world.files.create_new(&path, &self.bytes(), PRIVATE, true)
     }
 
     /// Writes how far it came.
@@ -165,7 +168,7 @@ impl Record {
             old if old.symlink_metadata().is_ok() => old,
             _ => self.path(home),
         };
-        world.files.replace(&path, &self.bytes(), 0o644, None).map(|_| ())
+        world.files.replace(&path, &self.bytes(), PRIVATE, None).map(|_| ())
     }
 
     /// Keeps it under a name at which nothing is claimed.

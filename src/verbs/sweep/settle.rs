@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{find, look};
 use crate::config::Source;
-use crate::safety::{clip, escape, one_line};
+use crate::safety::{Redactions, clip, escape, one_line, redact};
 use crate::sweep::{Evidence, Kind, Members, Sweep};
 use crate::sys::{FileError, read_regular};
 use crate::terms::{Digest, Time};
@@ -149,7 +149,8 @@ pub fn run(
         kind: sweep.kind,
         at: context.now,
         by: format!("{}@{}", environment.user(), environment.host()),
-        because: because.map(|because| clip(because.trim(), LONGEST)),
+        because: because
+            .map(|because| redact(&clip(because.trim(), LONGEST), &mut Redactions::new()).into_owned()),
         failed: sweep.failed_tasks.clone(),
     };
     statement.write(context)?;

@@ -91,7 +91,8 @@ pub(super) fn add(context: &Context, record: Record) -> Result<PathBuf, Error> {
     all.drain(..old);
     let bytes = serde_json::to_vec_pretty(&all)
         .map_err(|e| FileError::new("write the recorded preflights", &path, io::Error::other(e)))?;
-    files.write_copy(&path, &bytes, 0o644)?;
+    // What a run printed may hold anything, and is kept as it was: for the user alone.
+    files.write_copy(&path, &bytes, 0o600)?;
     Ok(path)
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Report;
+use crate::safety::{Redactions, redact};
 use crate::sys::lock::{self, Lock, LockError};
 use crate::terms::{Digest, Seconds};
 use crate::verbs::{Context, Error};
@@ -66,6 +67,9 @@ pub(in crate::verbs::sweep) fn put(
     dry_run: bool,
 ) -> Result<Kept, Error> {
     let folder = context.home().join("sweeps/edits");
+    // A page is made to be committed and read by others.
+    let body = redact(part.body, &mut Redactions::new());
+    let part = Part { body: &body, ..part };
     let manners = Manners { above_others, keep_edits: (edits == Edits::Replace).then_some(&*folder) };
     let written = if dry_run {
         fenced::look(place, part, manners)?
