@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::find::work;
+use super::doubt::stands_for_one;
+use super::look::{Look, Stretch};
 
 /// A name and what is given to it, as places in the text.
 pub(super) struct Assigned {
@@ -32,26 +33,40 @@ pub(super) enum Form {
 /// Longest names and values that are looked at, in bytes.
 const LONGEST_NAME: usize = 80;
 const LONGEST_VALUE: usize = 1500;
+/// No secret is shorter, in bytes; words before one may be (`key`, `bot`).
+const SHORTEST: usize = 3;
 /// Blanks between name, mark and value: tables have many.
 const MOST_BLANKS: usize = 40;
 /// Longest text between a name and its mark: `[None]`, `for 'https://host'`, in bytes.
 const LONGEST_BETWEEN: usize = 60;
 
 /// What is given to the name in which the place stands; `None` if nothing is.
-pub(super) fn assigned(text: &[u8], at: usize) -> Option<Assigned> {
+pub(super) fn assigned(text: &[u8], at: usize, look: &mut Look) -> Option<Assigned> {
+    // Several words that tell stand in one name.
+    if look.is_in_name(at) {
+        return None;
+    }
     let name = name_around(text, at)?;
+    look.judges_name(name.start, name.end);
     let is_option = text[..name.start].ends_with(b"-") || text[name.clone()].starts_with(b"-");
     let begin = name.start + text[name.clone()].iter().take_while(|byte| **byte == b'-').count();
-    let is_argument = is_option || is_set(text, begin, name.end) || is_netrc(text, begin);
     let is_tag = text[..begin].ends_with(b"<");
     // A part of a name with colons: `arn:aws:..:secret:NAME`.
     if text[..begin].ends_with(b":") && text.get(name.end) == Some(&b':') {
         return None;
     }
     let (form, after) = mark(text, name.end, is_tag)?;
-    let (value, is_quoted) = value(text, after)?;
+    let (value, is_quoted) = value(text, after, look)?;
+    if !look.affords(value.len()) {
+        return None;
+    }
+    // A word that is no secret in any form: what stands around it need not be read.
+    if form == Form::Prose && (value.len() < SHORTEST || stands_for_one(&text[value.clone()])) {
+        return None;
+    }
+    let is_argument = || is_option || is_set(text, begin, name.end) || is_netrc(text, begin);
     let form = match form {
-        Form::Prose if is_argument => Form::Tight,
+        Form::Prose if is_argument() => Form::Tight,
         Form::Prose if fills_line(text, begin, value.end) || is_of_command(text, begin) => Form::Line,
         form => form,
     };
@@ -66,7 +81,7 @@ pub(super) fn assigned(text: &[u8], at: usize) -> Option<Assigned> {
 fn fills_line(text: &[u8], begin: usize, end: usize) -> bool {
     let is_quote = |byte: &&u8| matches!(byte, b'"' | b'\'');
     let before = text[..begin].iter().rev().take(MOST_BLANKS).find(|byte| !matches!(byte, b' ' | b'\t'));
-    let behind = text[end..].iter().find(|byte| !is_quote(byte));
+    let behind = text[end..].iter().take(MOST_BLANKS).find(|byte| !is_quote(byte));
     matches!(before, None | Some(b'\n')) && matches!(behind, None | Some(b'\n' | b'\r'))
 }
 
@@ -74,9 +89,10 @@ fn fills_line(text: &[u8], begin: usize, end: usize) -> bool {
 fn is_of_command(text: &[u8], begin: usize) -> bool {
     let near = &text[begin.saturating_sub(120)..begin];
     let line = &near[near.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)..];
-    [" set ", " modify ", " config ", " --set ", " configure ", " add-env "]
-        .iter()
-        .any(|word| line.windows(word.len()).any(|part| part == word.as_bytes()))
+    let words = ["set ", "modify ", "config ", "--set ", "configure ", "add-env "];
+    // Each begins behind a blank: one pass for all of them.
+    let mut blanks = line.iter().enumerate().filter(|(_, byte)| **byte == b' ');
+    blanks.any(|(at, _)| words.iter().any(|word| line[at + 1..].starts_with(word.as_bytes())))
 }
 
 fn is_name(byte: u8) -> bool {
@@ -226,11 +242,13 @@ fn is_set(text: &[u8], begin: usize, end: usize) -> bool {
 /// True if the name stands in a `.netrc`: `machine HOST login NAME password SECRET`, also over lines.
 fn is_netrc(text: &[u8], begin: usize) -> bool {
     let before = &text[begin.saturating_sub(200)..begin];
-    before.windows(6).any(|six| six == b"login ")
-        && before.windows(8).any(|eight| eight == b"machine " || eight == b"default ")
+    let has = |word: &[u8]| {
+        before.iter().enumerate().any(|(at, byte)| *byte == word[0] && before[at..].starts_with(word))
+    };
+    has(b"login ") && (has(b"machine ") || has(b"default "))
 }
 
-fn value(text: &[u8], from: usize) -> Option<(Range<usize>, bool)> {
+fn value(text: &[u8], from: usize, look: &mut Look) -> Option<(Range<usize>, bool)> {
     let mut at = from + block_scalar(&text[from..]);
     // Strings of Python, and quotes that are escaped.
     if matches!(text.get(at), Some(b'b' | b'f' | b'r' | b'u'))
@@ -243,31 +261,13 @@ fn value(text: &[u8], from: usize) -> Option<(Range<usize>, bool)> {
     }
     let quote = text.get(at).copied().filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
     let start = at + usize::from(quote.is_some());
-    let rest = text.get(start..)?;
-    let rest = &rest[..rest.len().min(LONGEST_VALUE)];
-    let ends = |byte: &u8| match quote {
-        Some(quote) => *byte == quote || matches!(byte, b'\n' | b'\r' | b'\\'),
-        None => {
-            byte.is_ascii_whitespace()
-                || matches!(
-                    byte,
-                    b'"' | b'\''
-                        | b'`'
-                        | b'\\'
-                        | b','
-                        | b';'
-                        | b'&'
-                        | b'<'
-                        | b'>'
-                        | b'|'
-                        | b')'
-                        | b']'
-                        | b'}'
-                )
-        }
+    let kind = match quote {
+        Some(b'"') => Stretch::Double,
+        Some(b'\'') => Stretch::Single,
+        Some(_) => Stretch::Backtick,
+        None => Stretch::Bare,
     };
-    let length = rest.iter().position(ends).unwrap_or(rest.len());
-    work::count(length);
+    let length = (look.end_of(kind, text, start.min(text.len())).saturating_sub(start)).min(LONGEST_VALUE);
     (length > 0).then_some((start..start + length, quote.is_some()))
 }
 

@@ -1,6 +1,7 @@
 //! Private keys that fill lines of their own.
 
-use super::find::{Secret, work};
+use super::find::Secret;
+use super::look::{Look, SHORT, Stretch};
 
 /// The rule of such keys.
 pub(super) const BLOCK: &str = "private-key";
@@ -8,9 +9,13 @@ pub(super) const BLOCK: &str = "private-key";
 const LONGEST: usize = 64 * 1024;
 /// The longest title of a block, dashes aside.
 const LONGEST_TITLE: usize = 60;
+/// So many lines with `Name: value` may stand before the key, in all.
+const MOST_HEADERS: usize = 8;
+/// So many empty lines may.
+const MOST_EMPTY: usize = 8;
 
 /// A key from its `-----BEGIN` to its last line, or as far as its lines go: logs cut.
-pub(super) fn key_block(text: &[u8], at: usize) -> Option<Secret> {
+pub(super) fn key_block(text: &[u8], at: usize, look: &mut Look) -> Option<Secret> {
     let rest = &text[at..text.len().min(at + LONGEST)];
     let title = rest.get(11..)?.iter().take(LONGEST_TITLE).take_while(|byte| is_of_title(byte)).count();
     let title = &rest[11..11 + title];
@@ -18,16 +23,16 @@ pub(super) fn key_block(text: &[u8], at: usize) -> Option<Secret> {
         return None;
     }
     let head = 11 + title.len() + 5;
-    let length = lines(rest.get(head..)?);
+    let length = lines(rest.get(head..)?, text, at + head, MOST_HEADERS, look);
     // A title alone is talk about keys.
     (length > 0).then(|| Secret { rule: BLOCK, range: at..at + head + length })
 }
 
 /// The lines behind `Private-Lines: N` of a key of PuTTY.
-pub(super) fn putty_block(text: &[u8], from: usize) -> Option<Secret> {
+pub(super) fn putty_block(text: &[u8], from: usize, look: &mut Look) -> Option<Secret> {
     let rest = &text[from..text.len().min(from + LONGEST)];
     let digits = rest.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
-    let length = lines(&rest[digits..]);
+    let length = lines(&rest[digits..], text, from + digits, 0, look);
     (digits > 0 && length > 0).then(|| Secret { rule: BLOCK, range: from + digits..from + digits + length })
 }
 
@@ -37,13 +42,13 @@ fn is_of_title(byte: &u8) -> bool {
 
 /// How many bytes belong to the key, its last line included. A line may also
 /// end with `\\n`, as in a key that is quoted in JSON.
-fn lines(text: &[u8]) -> usize {
+fn lines(text: &[u8], whole: &[u8], from: usize, headers: usize, look: &mut Look) -> usize {
     let (mut end, mut at, mut has_body) = (0, 0, false);
+    let (mut headers, mut empty) = (headers, MOST_EMPTY);
     while at < text.len() {
         let rest = &text[at..];
-        work::count(LONGEST_TITLE);
-        let length =
-            rest.iter().position(|byte| matches!(byte, b'\n' | b'\\' | b'"' | b'\'')).unwrap_or(rest.len());
+        let length = (look.end_of(Stretch::KeyLine, whole, from + at) - from - at).min(rest.len());
+        look.read += length.min(SHORT);
         let line = rest[..length].trim_ascii();
         if let Some(last) = line.strip_prefix(b"-----END ") {
             let title = last.iter().take(LONGEST_TITLE).take_while(|byte| is_of_title(byte)).count();
@@ -53,12 +58,13 @@ fn lines(text: &[u8]) -> usize {
         }
         match line {
             [] if has_body => break,
-            [] => {}
+            [] if empty > 0 => empty -= 1,
+            [] => break,
             _ if is_body(line) => {
                 has_body = true;
                 end = at + rest[..length].trim_ascii_end().len();
             }
-            _ if is_header(line) && !has_body => {}
+            _ if headers > 0 && is_header(line) && !has_body => headers -= 1,
             _ => break,
         }
         at += length

@@ -3,13 +3,16 @@
 use std::ops::Range;
 
 use super::doubt::{is_secret, stands_for_one};
-use super::find::{Secret, work};
+use super::find::Secret;
+use super::look::{Look, SHORT, Stretch};
 use super::table::Gate;
 
 /// So much of a command's line is read, in bytes.
 const LONGEST_LINE: usize = 4096;
 /// So many words of it: a line of nothing but commands is not read once for each.
 const MOST_WORDS: usize = 64;
+/// So many of a short line, or of what is left of it.
+const FEWER_WORDS: usize = 32;
 /// Shorter passwords are words of a sentence.
 const SHORTEST: usize = 4;
 
@@ -68,15 +71,22 @@ pub(super) fn beginnings() -> impl Iterator<Item = &'static str> {
 }
 
 /// The secret in the line of the command that stands at `at..from`.
-pub(super) fn secret_of(text: &[u8], at: usize, from: usize) -> Option<Secret> {
+pub(super) fn secret_of(text: &[u8], at: usize, from: usize, look: &mut Look) -> Option<Secret> {
     let is_it = |row: &&(&str, &str, Takes)| text[at..from].eq_ignore_ascii_case(row.0.as_bytes());
     let (_, rule, takes) = TABLE.iter().find(is_it)?;
     if matches!(takes, Takes::Echo) {
         return echoed(text, at, rule);
     }
-    let rest = &text[from..text.len().min(from + LONGEST_LINE)];
-    let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let words = words(line);
+    let length = look.end_of(Stretch::Line, text, from) - from;
+    let length = look.most(length.min(LONGEST_LINE));
+    let line = &text[from..from + length];
+    let most_words = match takes {
+        Takes::First => 1,
+        _ if length <= SHORT => FEWER_WORDS,
+        _ => MOST_WORDS,
+    };
+    let words = words(line, most_words);
+    look.spend(words.last().map_or(0, |word| word.end));
     let is_random = |word: &&Range<usize>| is_secret(&line[(*word).clone()], Gate::Random, false, false);
     let range = match takes {
         Takes::Random => words.iter().find(is_random)?.clone(),
@@ -98,7 +108,8 @@ fn echoed(text: &[u8], at: usize, rule: &'static str) -> Option<Secret> {
     let before = &text[near..at];
     let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let echo = before[line..].windows(5).rposition(|part| part == b"echo ")? + line + 5;
-    let range = words(&before[echo..]).into_iter().find(|word| before[echo + word.start] != b'-')?;
+    let range =
+        words(&before[echo..], FEWER_WORDS).into_iter().find(|word| before[echo + word.start] != b'-')?;
     let value = &before[echo..][range.clone()];
     (value.len() >= SHORTEST && !stands_for_one(value))
         .then(|| Secret { rule, range: near + echo + range.start..near + echo + range.end })
@@ -153,7 +164,7 @@ fn password_of_curl(line: &[u8], words: &[Range<usize>]) -> Option<Range<usize>>
 }
 
 /// The words of a shell's line, without the quotes around them.
-fn words(line: &[u8]) -> Vec<Range<usize>> {
+fn words(line: &[u8], most: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(skipped) = line[at..].iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b'\\')
@@ -168,11 +179,10 @@ fn words(line: &[u8]) -> Vec<Range<usize>> {
             }
         };
         let end = line[start..].iter().position(ends).map_or(line.len(), |length| start + length);
-        work::count(end - at);
         if end > start {
             found.push(start..end);
         }
-        if found.len() == MOST_WORDS {
+        if found.len() == most {
             break;
         }
         at = (end + 1).min(line.len());

@@ -1,5 +1,7 @@
 //! What only looks like a secret: placeholders, plain words, paths, numbers.
 
+use std::sync::LazyLock;
+
 use super::table::Gate;
 
 /// Words that stand where a secret would, and are none.
@@ -80,30 +82,59 @@ const STANDS_FOR: [&str; 22] = [
     "os.",
 ];
 
+/// What one more of a character adds to count log count, by how many there were.
+static STEPS: LazyLock<[f32; 256]> = LazyLock::new(|| std::array::from_fn(step));
+
+fn step(count: usize) -> f32 {
+    let of = |count: f64| if count > 0.0 { count * count.log2() } else { 0.0 };
+    (of(count as f64 + 1.0) - of(count as f64)) as f32
+}
+
 /// So many bits of entropy has each character of the text, by how often each occurs in it.
 pub(super) fn entropy(text: &[u8]) -> f32 {
     let mut counts = [0u32; 256];
-    text.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
-    let all = text.len() as f32;
-    counts.iter().filter(|count| **count > 0).map(|&count| count as f32 / all).map(|p| -p * p.log2()).sum()
+    // As p = count / all, the sum of -p log p is log all - (sum of count log count) / all.
+    let mut sum = 0.0f32;
+    for byte in text {
+        let count = &mut counts[usize::from(*byte)];
+        sum += STEPS.get(*count as usize).copied().unwrap_or_else(|| step(*count as usize));
+        *count += 1;
+    }
+    let all = text.len().max(1) as f32;
+    all.log2() - sum / all
 }
 
 /// True if a text stands in the place of a secret: `<token>`, `$TOKEN`, `xxxxxxxx`, `your-key-here`.
 pub(super) fn stands_for_one(value: &[u8]) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let begins = |with: &str| lower.starts_with(with.as_bytes());
+    let begins =
+        |with: &str| value.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with.as_bytes()));
+    let ends = |with: &[u8]| {
+        let from = value.len().checked_sub(with.len());
+        from.is_some_and(|from| value[from..].eq_ignore_ascii_case(with))
+    };
     STANDS_FOR.iter().any(|with| begins(with))
-        || STOP_WORDS.iter().any(|word| lower == word.as_bytes())
-        || lower.windows(3).any(|three| three == b"...")
+        || STOP_WORDS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+        || has_run(value, 3, |byte| byte == b'.')
         // The name of where it is kept.
-        || lower.ends_with(b"-secret") || lower.ends_with(b"-secrets") || lower.ends_with(b"_secret")
+        || ends(b"-secret") || ends(b"-secrets") || ends(b"_secret")
         // Base64 of zeros may hold as many; then it is long.
-        || lower.len() < 100 && lower.windows(6).any(|six| six.iter().all(|byte| *byte == six[0] && !byte.is_ascii_digit()))
+        || value.len() < 100 && has_run(value, 6, |byte| !byte.is_ascii_digit())
+}
+
+/// True if a character of the kind stands so many times in a row, in any case.
+fn has_run(value: &[u8], least: usize, is_of_kind: impl Fn(u8) -> bool) -> bool {
+    let (mut last, mut run) = (0, 0);
+    value.iter().map(u8::to_ascii_lowercase).any(|byte| {
+        run = if run > 0 && byte == last { run + 1 } else { 1 };
+        last = byte;
+        run >= least && is_of_kind(byte)
+    })
 }
 
 /// True if a value that stands beside a telling name is a secret.
 pub(super) fn is_secret(value: &[u8], gate: Gate, is_quoted: bool, is_assigned: bool) -> bool {
-    if stands_for_one(value) || is_place(value) || is_call(value) {
+    let is_too_short = gate == Gate::Random && value.len() < LEAST;
+    if is_too_short || stands_for_one(value) || is_place(value) || is_call(value) {
         return false;
     }
     match gate {

@@ -10,6 +10,7 @@ use super::assigned::{Assigned, Form, assigned};
 use super::block::{BLOCK, key_block, putty_block};
 use super::command::{beginnings, secret_of};
 use super::doubt::{entropy, is_secret, stands_for_one};
+use super::look::{Look, Stretch};
 use super::table::{Gate, NAMED, Rule, TOKENS};
 
 /// A secret in a text.
@@ -130,24 +131,32 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 
 /// The secrets of a text in their order; none overlaps another.
 pub fn secrets(text: &[u8]) -> Vec<Secret> {
+    searched(text).0
+}
+
+/// The secrets, and how many bytes were looked at for them.
+pub(super) fn searched(text: &[u8]) -> (Vec<Secret>, usize) {
     let engine = &*ENGINE;
+    let mut look = Look::new();
+    let look = &mut look;
     let mut found: Vec<Secret> = Vec::new();
     for hit in engine.literals.find_overlapping_iter(text) {
         let at = hit.start();
-        work::count(hit.end() - at);
+        look.read += hit.end() - at;
+        look.come_to(at);
         // Blocks are long: what stands within one is not looked at again.
         if found.last().is_some_and(|last| last.range.end > hit.end() && last.rule == BLOCK) {
             continue;
         }
         found.extend(partner(text, hit.end(), &engine.leads[hit.pattern().as_usize()]));
         let secret = match engine.leads[hit.pattern().as_usize()] {
-            Lead::Token(rule) => token(text, at, &TOKENS[rule], &engine.tokens[rule]),
-            Lead::Name => named(engine, text, at),
+            Lead::Token(rule) => token(text, at, &TOKENS[rule], &engine.tokens[rule], look),
+            Lead::Name => named(engine, text, at, look),
             Lead::Url => login_of_url(text, at),
-            Lead::Block => key_block(text, at),
-            Lead::Putty => putty_block(text, hit.end()),
+            Lead::Block => key_block(text, at, look),
+            Lead::Putty => putty_block(text, hit.end(), look),
             Lead::Scheme => scheme(text, hit.end()),
-            Lead::Command => secret_of(text, at, hit.end()),
+            Lead::Command => secret_of(text, at, hit.end(), look),
             Lead::Kaggle => kaggle(text, at, hit.end()),
             Lead::Call => call(text, hit.end()),
             Lead::First => first(text, hit.end()),
@@ -157,7 +166,7 @@ pub fn secrets(text: &[u8]) -> Vec<Secret> {
         };
         found.extend(secret);
     }
-    without_overlaps(found)
+    (without_overlaps(found), look.read)
 }
 
 /// Of secrets that overlap the one that begins first, of those the longest, and
@@ -180,35 +189,6 @@ fn without_overlaps(mut found: Vec<Secret>) -> Vec<Secret> {
     found
 }
 
-/// What a place is looked at: never more than a bounded piece of the text, so that all
-/// the work grows with the length of the text alone.
-fn window(text: &[u8], from: usize) -> &[u8] {
-    let window = &text[from..text.len().min(from + WINDOW)];
-    work::count(window.len());
-    window
-}
-
-/// How much is looked at, for the tests.
-pub(super) mod work {
-    #[cfg(test)]
-    thread_local! {
-        static BYTES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-    }
-
-    /// So many bytes are looked at.
-    #[cfg_attr(not(test), expect(unused_variables, reason = "counted in tests alone"))]
-    pub(in super::super) fn count(bytes: usize) {
-        #[cfg(test)]
-        BYTES.with(|all| all.set(all.get() + bytes));
-    }
-
-    /// What was looked at since this was asked last.
-    #[cfg(test)]
-    pub(in super::super) fn taken() -> usize {
-        BYTES.with(|all| all.replace(0))
-    }
-}
-
 /// True if a token may begin here: it is not the rest of a longer word.
 fn begins(text: &[u8], at: usize) -> bool {
     let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return true };
@@ -221,7 +201,7 @@ fn begins(text: &[u8], at: usize) -> bool {
     escaped || encoded
 }
 
-fn token(text: &[u8], at: usize, rule: &Rule, pattern: &Pattern) -> Option<Secret> {
+fn token(text: &[u8], at: usize, rule: &Rule, pattern: &Pattern, look: &mut Look) -> Option<Secret> {
     // Base64 has signs of its own; a rule that begins with one of them is of base64.
     let is_base64 = rule.begins.iter().all(|begin| begin.starts_with('+'));
     let is_part = |byte: &u8| {
@@ -235,15 +215,28 @@ fn token(text: &[u8], at: usize, rule: &Rule, pattern: &Pattern) -> Option<Secre
         return None;
     }
     // Long forms are common beginnings of other words: whether there is a next part is seen at less cost.
-    let is_of_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let part = || text[at..].iter().take(4096).take_while(is_of_part).count();
-    if rule.id == "jwt" && text.get(at + part()) != Some(&b'.') {
+    if rule.id == "jwt" {
+        let end = look.end_of(Stretch::Part, text, at);
+        if end - at < 11 || text.get(end) != Some(&b'.') {
+            return None;
+        }
+    }
+    let most = look.most(text.len().min(at + WINDOW) - at);
+    let matched = pattern.get().find(&text[at..at + most]).map(|found| found.end());
+    look.spend(matched.unwrap_or(rule.begins[0].len()));
+    let length = matched?;
+    let judged = &text[at..at + length];
+    if entropy(judged) < rule.entropy || is_drawn_out(judged) {
         return None;
     }
-    let length = pattern.get().find(window(text, at))?.end();
-    let range = at - before..at + length;
-    (entropy(&text[at..at + length]) >= rule.entropy && !is_drawn_out(&text[at..at + length]))
-        .then_some(Secret { rule: rule.id, range })
+    // Where it was cut nothing of it stays: it goes as far as a token can.
+    let is_cut = length == most && most < WINDOW;
+    let end = if is_cut {
+        look.end_of(Stretch::Token, text, at).clamp(at + length, text.len().min(at + WINDOW))
+    } else {
+        at + length
+    };
+    Some(Secret { rule: rule.id, range: at - before..end })
 }
 
 /// The secret that follows an account's public name as the next argument: AWS's key id, Twilio's account.
@@ -270,7 +263,11 @@ fn begins_with_sign(rule: &Rule) -> bool {
 
 /// `hf_xxxxxxxxxxxx`: the form with nothing in it.
 fn is_drawn_out(token: &[u8]) -> bool {
-    token.windows(8).any(|eight| eight.iter().all(|byte| *byte == eight[0]))
+    let mut run = 0;
+    token.windows(2).any(|two| {
+        run = if two[0] == two[1] { run + 1 } else { 0 };
+        run == 7
+    })
 }
 
 /// Words of a header between its name and the secret.
@@ -331,8 +328,8 @@ fn key_of_machine(text: &[u8], name: &str, given: &Assigned) -> Option<Secret> {
 const MORE: [&str; 12] =
     ["prod", "dev", "test", "staging", "b64", "base64", "json", "value", "old", "new", "main", "plain"];
 
-fn named(engine: &Engine, text: &[u8], at: usize) -> Option<Secret> {
-    let given = assigned(text, at)?;
+fn named(engine: &Engine, text: &[u8], at: usize, look: &mut Look) -> Option<Secret> {
+    let given = assigned(text, at, look)?;
     let name: Vec<u8> = text[given.name.clone()]
         .iter()
         .map(|byte| if matches!(byte, b'-' | b'.' | b' ') { b'_' } else { byte.to_ascii_lowercase() })
@@ -447,8 +444,8 @@ fn login_of_url(text: &[u8], at: usize) -> Option<Secret> {
         byte.is_ascii_whitespace()
             || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b'|')
     };
-    let rest = window(text, start);
-    let authority = &rest[..rest.iter().take(1024).position(ends).unwrap_or(rest.len().min(1024))];
+    let rest = &text[start..text.len().min(start + 1024)];
+    let authority = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
     let length = authority.iter().rposition(|byte| *byte == b'@')?;
     let login = &authority[..length];
     let password = login.iter().position(|byte| *byte == b':').map(|colon| &login[colon + 1..]);

@@ -7,6 +7,7 @@ mod block;
 mod command;
 mod doubt;
 mod find;
+mod look;
 mod stream;
 mod table;
 mod url;
@@ -206,15 +207,32 @@ mod tests {
         assert_eq!(count, 1);
     }
 
-    /// Twice the text is twice the work, whatever it consists of: nothing is read again and again.
+    /// Twice the text is twice the work, and little more than the text itself, whatever it consists of:
+    /// nothing is read again and again.
     #[test]
     fn work_grows_with_the_length_of_the_text_alone() {
         let key = format!("-----BEGIN {} KEY-----\n", "PRIVATE");
+        let one_line = format!("-----BEGIN {} KEY-----", "PRIVATE");
+        let headers = format!("-----BEGIN {} KEY-----: \n", "PRIVATE");
         let pieces = [
             "token=",
+            "authkey:=",
+            "password=\"",
+            "token token ",
+            "sessiontoken=a1",
+            "pass",
             "=",
             "eyJ.",
+            "-eyJhbGciOi",
+            "fm2_",
+            "$6$",
+            "X-Amz-Signature=",
+            "X-Amz-Security-Token=-",
+            "SharedAccessKey=A1b2C3d4E5f6",
             "curl -u a:b ",
+            "wandb login ",
+            "mysql",
+            "echo a | kinit ",
             "a://b:",
             "password for ",
             "secret [",
@@ -223,17 +241,32 @@ mod tests {
             ":*:",
             "MIIE\n",
             "name: TOKEN\n value",
+            "Private-Lines: 1\n",
             &key,
+            &one_line,
+            &headers,
         ];
         for piece in pieces {
             let work = |size: usize| {
                 let text = piece.repeat(size / piece.len() + 1);
-                let _ = find::work::taken();
-                let _ = secrets(text.as_bytes());
-                find::work::taken()
+                find::searched(text.as_bytes()).1
             };
             let [half, whole] = [48 << 10, 96 << 10].map(work);
             assert!(whole <= half * 13 / 5 + 4096, "{piece:?}: {half}, {whole}");
+            assert!(whole <= (96 << 10) * 56, "{piece:?}: {whole}");
+        }
+    }
+
+    #[test]
+    fn beside_dense_text_secrets_are_found_as_ever() {
+        let token = concat!("hf_", "QmRzTbVxKpLdWsYgNcJhFaEuMiOtPqXvBw");
+        let long = format!("ya29.{}", "Qm7RzTb2VxKpLd9WsYg4NcJh".repeat(60));
+        for piece in ["token=", "fm2_", "wandb login ", "X-Amz-Signature=", "password password "] {
+            let dense = piece.repeat((200 << 10) / piece.len());
+            let text = format!("{dense}\n{token}\npassword: x7Kp2mQ9vL4t\n{long}\n{dense} {long}");
+            let (out, _) = redacted(&text);
+            assert!(!out.contains(token) && !out.contains("x7Kp2mQ9vL4t"), "{piece}");
+            assert!(!out.contains("VxKpLd9WsYg4"), "{piece}");
         }
     }
 }
