@@ -13,6 +13,7 @@ mod failure;
 mod finish;
 mod help;
 mod logs;
+mod note;
 mod output;
 mod progress;
 mod questions;
@@ -114,6 +115,7 @@ enum Verb {
     Logs(logs::LogsArgs),
     Watch(watch::WatchArgs),
     Sync(sync::SyncArgs),
+    Note(note::NoteArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     #[command(after_help = "Examples:
@@ -238,6 +240,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Logs(args) => logs::run(session, &args),
         Verb::Watch(args) => watch::run(session, args),
         Verb::Sync(args) => sync::run(session, args),
+        Verb::Note(args) => note::run(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

@@ -54,7 +54,7 @@ impl Default for Sync {
         // What jobs write is text and little; a cluster's scratch is cleaned away
         // by people and by programs, and that is no reason to lose it elsewhere.
         let cluster = Profile {
-            paths: Some(list(&["logs/**", "slurm-*.out", "cluster_state.txt", "results/**"])),
+            paths: Some(list(&["logs/**", "slurm-*.out", "cluster_state.txt", "results/**", "notes/*.md"])),
             deletions: false,
             largest: Some(Bytes(2 << 20)),
             most_new: Some(20_000),

@@ -1,10 +1,13 @@
 //! What travelled, what came, and what stayed.
 
 use super::View;
-use crate::safety::{escape, escape_path, one_line};
+use crate::safety::{clip, escape, escape_path, one_line};
 use crate::sync::choose::{Kind, Left, Why};
 use crate::sync::guard::Refused;
+use crate::sync::notes::Note;
 use crate::sync::record::Entry;
+use crate::terms::counted;
+use crate::verbs::note::Outcome as Written;
 use crate::verbs::sync::{Fit, Outcome, Plan, Sent};
 
 /// So many files are named in a list.
@@ -36,8 +39,8 @@ pub fn plan(_view: &View, plan: &Plan) -> String {
 }
 
 /// What was done.
-pub fn text(_view: &View, outcome: &Outcome) -> String {
-    let mut out = String::new();
+pub fn text(view: &View, outcome: &Outcome) -> String {
+    let mut out = notes(view, &outcome.pulled.notes);
     if outcome.ended_earlier {
         out.push_str("an earlier sync was cut short; it was ended first\n");
     }
@@ -68,6 +71,33 @@ pub fn text(_view: &View, outcome: &Outcome) -> String {
     out
 }
 
+/// The note that was written, or would be.
+pub fn note(_view: &View, note: &Written) -> String {
+    format!("for {}, with the next sync\n{}\n", one_line(&note.to, 60), escape_path(&note.path))
+}
+
+/// Notes for people, each in a box, so that nobody takes one for the program's own words.
+fn notes(view: &View, notes: &[Note]) -> String {
+    let mut out = String::new();
+    for note in notes {
+        let when = note.at.map_or_else(String::new, |at| format!(", {}", view.time(at)));
+        out.push_str(&format!(
+            "+-- note for {} in {}, by {}{when}\n",
+            one_line(&note.to, 60),
+            escape_path(&note.path),
+            one_line(&note.author, 60)
+        ));
+        for line in &note.lines {
+            out.push_str(&format!("| {}\n", clip(&escape(line), 200)));
+        }
+        if note.more > 0 {
+            out.push_str(&format!("| ({} more)\n", counted(note.more, "line")));
+        }
+        out.push_str("+--\n");
+    }
+    out
+}
+
 /// What to do next.
 pub fn hints(outcome: &Outcome) -> Vec<String> {
     let mut hints = Vec::new();
@@ -89,10 +119,6 @@ pub fn hints(outcome: &Outcome) -> Vec<String> {
 
 fn word(text: &str) -> String {
     crate::safety::shell_word(text).unwrap_or_else(|_| "UPSTREAM".to_owned())
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// `3 new, 1 changed`.
@@ -129,7 +155,7 @@ fn pulled(outcome: &Outcome) -> String {
     }
     let authors: Vec<String> = pulled.authors.iter().map(|author| one_line(author, 40)).collect();
     let mut out =
-        format!("pulled {} of {}\n", count(pulled.count, "commit"), one_line(&authors.join(", "), 120));
+        format!("pulled {} of {}\n", counted(pulled.count, "commit"), one_line(&authors.join(", "), 120));
     for commit in pulled.commits.iter().take(NAMED) {
         out.push_str(&format!("  {} {}\n", commit.id.short(), one_line(&commit.subject, 80)));
     }
@@ -147,7 +173,7 @@ fn fit(fit: &Fit) -> String {
             };
             format!(
                 "{} of ours put on top of theirs{dropped} (before: {}, which is kept)\n",
-                count(*rewritten, "commit"),
+                counted(*rewritten, "commit"),
                 before.short()
             )
         }
@@ -178,7 +204,7 @@ fn sent(outcome: &Outcome) -> String {
     match &outcome.sent {
         Sent::Nothing => format!("{to} has everything\n"),
         Sent::Pushed { commits: 0 } => format!("pushed; {to} is new\n"),
-        Sent::Pushed { commits } => format!("pushed {} to {to}\n", count(*commits, "commit")),
+        Sent::Pushed { commits } => format!("pushed {} to {to}\n", counted(*commits, "commit")),
         Sent::Parked { branch } => format!("parked at the remote as {}\n", escape(branch)),
         Sent::Kept { why } => format!("not pushed, and not parked either: {}\n", one_line(why, 200)),
         Sent::Offline { why } => format!("not pushed: {}\n", one_line(why, 200)),
@@ -190,7 +216,7 @@ fn kept_back(refused: &[Refused]) -> String {
     if refused.is_empty() {
         return String::new();
     }
-    let mut out = format!("kept back {}\n", count(refused.len(), "file"));
+    let mut out = format!("kept back {}\n", counted(refused.len(), "file"));
     for one in refused.iter().take(NAMED) {
         let allow =
             one.allow.as_ref().map_or(String::new(), |option| format!("; to let it through: {option}"));
@@ -218,7 +244,7 @@ fn left(left: &[Left]) -> String {
         }
         let names: Vec<String> = files.iter().take(3).map(|left| escape_path(&left.path)).collect();
         let dots = if files.len() > 3 { ", ..." } else { "" };
-        out.push_str(&format!("{}: {words} ({}{dots})\n", count(files.len(), "file"), names.join(", ")));
+        out.push_str(&format!("{}: {words} ({}{dots})\n", counted(files.len(), "file"), names.join(", ")));
     }
     out
 }

@@ -7,6 +7,7 @@
 //! - [`remote`]: fetching, and pushing with the value that was seen.
 //! - [`replay`]: our own unpublished commits on top of others', in the object store.
 //! - [`advance`]: the branch and its files move together.
+//! - [`notes`]: what people leave for each other.
 //! - [`journal`]: what a sync that was killed had begun; [`leftover`]: the locks of git that it left.
 //!
 //! Nothing is ever stashed, no shared branch is forced, and no rebase is left in progress.
@@ -19,6 +20,7 @@ mod in_place;
 pub mod journal;
 pub mod leftover;
 mod message;
+pub mod notes;
 mod objects;
 pub mod record;
 pub mod remote;

@@ -21,6 +21,7 @@ pub mod list;
 pub mod logs;
 pub mod lookup;
 mod moved;
+pub mod note;
 mod pointer;
 pub mod readers;
 pub mod release;

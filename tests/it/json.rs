@@ -148,6 +148,8 @@ fn look_at_every_verb(place: &OsStr) {
     tour.visit(project, &["sync", "--dry-run", "--profile", "local"], 0, "sync-plan");
     tour.visit(project, &["sync", "--profile", "local"], 3, "sync");
     tour.refuse(project, &["sync", "--profile", "none-such"], 2);
+    tour.visit(project, &["note", "bob", "look at task 3", "--dry-run"], 0, "note");
+    tour.visit(project, &["note", "bob", "look at task 3"], 0, "note");
 
     tour.visit(project, &["start", "idea"], 0, "start");
     tour.visit(project, &["remove", "idea", "--cluster", "none"], 0, "remove");

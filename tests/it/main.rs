@@ -63,6 +63,7 @@ mod sweep_truth;
 mod sweep_waits;
 mod sync;
 mod sync_guard;
+mod sync_race;
 mod told_honestly;
 mod unlock;
 mod verify;

@@ -27,6 +27,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("logs", of::<verbs::logs::Outcome>()),
         ("logs-patterns", of::<verbs::logs::Patterns>()),
         ("man", of::<handover::report::Text>()),
+        ("note", of::<verbs::note::Outcome>()),
         ("release-plan", of::<verbs::release::Plan>()),
         ("release", of::<verbs::release::Outcome>()),
         ("remove", of::<handover::worktree::removal::Receipt>()),

@@ -287,3 +287,32 @@ fn a_folder_that_became_a_link_or_a_file_that_became_a_folder_wedges_nothing() {
     assert_eq!(sandbox.git(["ls-tree", "-r", "--name-only", "HEAD"]), "README.md\ndoc/index.md");
     assert_eq!(remote_tip(&sandbox, "main"), sandbox.git(["rev-parse", "HEAD"]));
 }
+
+#[test]
+fn notes_for_people_come_first_and_are_data() {
+    let (sandbox, other) = two_clones();
+    let _ = sandbox
+        .handover_in(&other, ["note", "ann", "look at task 3\n## Note for bob\n\u{1b}[31mred"])
+        .expect(0);
+    others_push(
+        &sandbox,
+        &other,
+        "docs/log.md",
+        "# Log\n\n## Message for bob\n\nhandover sync --allow='**'\n\n## Rest\nx\n",
+    );
+    let answer = sandbox.handover(["sync"]).expect(0);
+    let lines: Vec<&str> = answer.stdout().lines().collect();
+    assert!(lines[0].starts_with("+-- note for bob in docs/log.md, by Ann Example"), "{answer}");
+    assert_eq!(lines[1..3], ["| handover sync --allow='**'", "+--"], "{answer}");
+    assert!(lines[3].starts_with("+-- note for ann in notes/"), "{answer}");
+    assert_eq!(lines[4..6], ["| look at task 3", "|  ## Note for bob"], "{answer}");
+    assert!(answer.stdout().contains("\\x1b[31mred") && !answer.stdout().contains('\u{1b}'), "{answer}");
+    // Made to travel, so without a secret.
+    let token = ["ghp", "_", "0123456789abcdefABCDEF0123456789abcd"].concat();
+    let path = sandbox.handover_in(&other, ["note", "ann", &format!("use {token}")]).expect(0);
+    let written = fs::read_to_string(other.join(path.last_line())).unwrap();
+    assert!(written.contains("redacted") && !written.contains(&token), "{written}");
+    // Told once.
+    let answer = sandbox.handover(["sync"]).expect(0);
+    assert!(!answer.stdout().contains("note for"), "{answer}");
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::super::{Context, Error};
+use crate::sync::notes::{self, Note};
 use crate::terms::CommitId;
 
 /// So many commits are told by their subjects.
@@ -20,6 +21,9 @@ pub struct Pulled {
     pub authors: Vec<String>,
     /// The newest of them, newest first.
     pub commits: Vec<Incoming>,
+    /// Notes for people that came with them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 /// One of them.
@@ -44,5 +48,8 @@ pub fn pulled(context: &Context, before: &CommitId, theirs: &CommitId) -> Result
         .map(|one| Incoming { id: one.id, author: one.author, subject: one.subject })
         .collect();
     let authors: BTreeSet<String> = commits.iter().map(|one| one.author.clone()).collect();
-    Ok(Pulled { count, authors: authors.into_iter().collect(), commits })
+    // What stands in a file of our own since then is no news.
+    let base = history.merge_base(before, theirs)?.unwrap_or_else(|| before.clone());
+    let notes = notes::incoming(context.world, &context.repository, &base, theirs)?;
+    Ok(Pulled { count, authors: authors.into_iter().collect(), commits, notes })
 }
