@@ -39,6 +39,9 @@ pub struct Evidence {
     pub printed: Printed,
     /// Who cancelled it, as a uid on the cluster.
     pub cancelled_by: Option<u32>,
+    /// The plan that cancelled it, if its record says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by_plan: Option<Box<ByPlan>>,
     /// The steps of the newest attempt.
     pub steps: Steps,
     /// The memory that it asked for, on each node or for each CPU; `None` unless
@@ -66,6 +69,18 @@ pub struct Evidence {
     /// What was read beside accounting; `None` if nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked: Option<Box<Looked>>,
+}
+
+/// A plan of this repository that did something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ByPlan {
+    /// The plan's hash.
+    pub hash: String,
+    /// When it was submitted.
+    pub at: Time,
+    /// By whom: user and host.
+    pub by: String,
 }
 
 /// An attempt that a later one followed.
@@ -188,6 +203,7 @@ impl Evidence {
             derived: None,
             printed: Printed::Unknown,
             cancelled_by: None,
+            cancelled_by_plan: None,
             steps: Steps::default(),
             asked_memory: None,
             elapsed: None,

@@ -34,7 +34,7 @@ pub mod vital;
 pub use cause::{Cause, Confidence, Line, Source, TaskCause, cause, may_be_memory};
 pub use contradiction::{Contradiction, ContradictionKind};
 pub use delta::{Change, Delta};
-pub use evidence::{AttemptSeen, Evidence, LogSeen, Looked, RunTwice, Shared};
+pub use evidence::{AttemptSeen, ByPlan, Evidence, LogSeen, Looked, RunTwice, Shared};
 pub use group::{Found, SHARED_NAME_AT_LEAST, sweeps, sweeps_of};
 pub use judge::{
     CauseGroup, Condition, Decision, HardStop, Health, Judgement, NodeCount, Reason, Rules, Spread, StopRule,
@@ -48,7 +48,7 @@ pub use parameter_file::ParameterFile;
 pub use parameters::Parameters;
 pub use progress::{TaskProgress, progress};
 pub use records::{Gap, Record, RecordGap};
-pub use resubmitted::{add_cancelled, take_over};
+pub use resubmitted::{SKEW, add_cancelled, name_who_cancelled, take_over};
 pub use tasks::tasks;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evidence::Evidence;
+use super::evidence::{ByPlan, Evidence};
 use super::plan::Again;
 use super::{Elapsed, Outcome, Sweep, tasks};
 use crate::cluster::{Snapshot, State};
@@ -49,6 +49,21 @@ pub fn add_cancelled(evidence: &mut Vec<Evidence>, sweep: &Sweep, tasks: &TaskId
         let id = sweep.array().map_or(JobId::whole(member), |base| JobId::task(base, member));
         if let Err(at) = evidence.binary_search_by_key(&member, |one| one.member) {
             evidence.insert(at, Evidence { state: State::Cancelled, ..Evidence::of(member, id) });
+        }
+    }
+}
+
+/// Clocks of two machines may differ by this much, in seconds.
+pub const SKEW: i64 = 300;
+
+/// Notes which plan cancelled the tasks that are cancelled, unless they ended before it.
+pub fn name_who_cancelled(evidence: &mut [Evidence], plans: &BTreeMap<u32, ByPlan>) {
+    for (member, plan) in plans {
+        let Ok(at) = evidence.binary_search_by_key(member, |one| one.member) else { continue };
+        let task = &mut evidence[at];
+        let is_before = task.ended.is_some_and(|ended| ended.unix() < plan.at.unix().saturating_sub(SKEW));
+        if task.state == State::Cancelled && !is_before {
+            task.cancelled_by_plan = Some(Box::new(plan.clone()));
         }
     }
 }

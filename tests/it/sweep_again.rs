@@ -8,14 +8,21 @@ use crate::watch::{accounting, queue, slurm};
 
 /// Notes that a plan of `sweep` submitted these tasks as `job`.
 pub fn submitted(sandbox: &Sandbox, hash: &str, sweep: &str, tasks: &str, job: u32) {
+    let text = format!("sbatch --array={tasks} sweep.sbatch");
     let line = json!({
-        "text": format!("sbatch --array={tasks} sweep.sbatch"),
-        "tasks": tasks,
-        "purpose": "resume",
-        "state": "done",
-        "code": 0,
-        "ids": [job],
+        "text": text, "tasks": tasks, "purpose": "resume", "state": "done", "code": 0, "ids": [job],
     });
+    note(sandbox, hash, sweep, &line);
+}
+
+/// Notes that a plan of `sweep` cancelled these tasks.
+fn cancelled(sandbox: &Sandbox, hash: &str, sweep: &str, tasks: &str) {
+    let text = format!("scancel {sweep}_[{tasks}]");
+    let line = json!({ "text": text, "tasks": tasks, "purpose": "cancel", "state": "done", "code": 0 });
+    note(sandbox, hash, sweep, &line);
+}
+
+fn note(sandbox: &Sandbox, hash: &str, sweep: &str, line: &Value) {
     let record = json!({
         "format": 1,
         "hash": hash,
@@ -119,4 +126,34 @@ fn what_was_submitted_again_since_a_document_is_looked_at_again() {
     let briefing = asked(&sandbox, &["resume", &key]).expect(0);
     assert!(!briefing.stdout().contains("decide first"), "{briefing}");
     assert!(briefing.stdout().contains("2 finished well (1,2)"), "{briefing}");
+}
+
+#[test]
+fn what_a_plan_cancelled_is_told_as_its_doing_wherever_causes_are_told() {
+    // Of a waiting task that was cancelled Slurm keeps no row, such as of 4.
+    let rows = [
+        ("8_0", 9, "COMPLETED", "0:0"),
+        ("8_1", 10, "COMPLETED", "0:0"),
+        ("8_2", 11, "CANCELLED", "0:0"),
+        ("8_3", 8, "CANCELLED by 1000", "0:0"),
+    ];
+    let (sandbox, ..) = slurm(&[queue(&[])], &[accounting(&rows)]);
+    cancelled(&sandbox, "0123456789ab", "8", "2-4");
+    let told = |text: &str| {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "");
+        assert!(text.contains("cancelled by plan 0123456789ab"), "{text}");
+        assert!(!text.contains("does not say by whom") && !text.contains("ask whoever"), "{text}");
+    };
+    for words in [&["sweep", "8"][..], &["sweep", "plan", "8"]] {
+        told(asked(&sandbox, words).stdout());
+    }
+    let key = asked(&sandbox, &["create", "--next", "go on"]).expect(0).last_line().to_owned();
+    told(sandbox.handover(["show", &key]).expect(0).stdout());
+    // What somebody cancels after it was submitted again is not the plan's doing.
+    submitted(&sandbox, "0123456789ac", "8", "2-4", 520);
+    let later = [("520_2", 521, "CANCELLED", "0:0"), ("520_3", 522, "COMPLETED", "0:0")];
+    let later = [&rows[..], &later, &[("520_4", 520, "COMPLETED", "0:0")]].concat();
+    drop(sandbox.fake("sacct").answers(accounting(&later)));
+    let board = asked(&sandbox, &["sweep", "8"]);
+    assert!(board.stdout().contains("does not say by whom"), "{board}");
 }

@@ -117,10 +117,11 @@ impl Account {
     /// What happened, in one sentence.
     pub fn sentence(self, task: &Evidence) -> String {
         let limit = task.limit.map(|limit| format!(" of {}", Seconds(limit.into()))).unwrap_or_default();
-        let by = match task.cancelled_by {
-            Some(0) => " by root".to_owned(),
-            Some(uid) => format!(" by uid {uid}"),
-            None => " (accounting does not say by whom)".to_owned(),
+        let by = match (task.cancelled_by_plan.as_deref(), task.cancelled_by) {
+            (Some(plan), _) => format!(" by plan {}, which {} submitted {}", plan.hash, plan.by, plan.at),
+            (None, Some(0)) => " by root".to_owned(),
+            (None, Some(uid)) => format!(" by uid {uid}"),
+            (None, None) => " (accounting does not say by whom)".to_owned(),
         };
         match self {
             Account::OutOfMemory => "Slurm killed it: the memory that it had asked for ran out".to_owned(),

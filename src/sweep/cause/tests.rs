@@ -6,7 +6,7 @@ use super::*;
 use crate::cluster::{ExitCode, FailedStep, Printed, State};
 use crate::config::PatternRow;
 use crate::joblog::{Finding, Reading, Role};
-use crate::sweep::{LogSeen, Shared};
+use crate::sweep::{self, ByPlan, LogSeen, Shared};
 use crate::terms::{Bytes, JobId, Known, Time};
 
 /// A task that ended so: `FAILED 1:0`, with its steps `OUT_OF_MEMORY 0:125`.
@@ -313,6 +313,19 @@ fn who_cancelled_is_said() {
         (cause.class.as_str(), cause.sentence.as_str()),
         ("cancelled", "it was cancelled by uid 1000")
     );
+}
+
+#[test]
+fn a_plan_that_cancelled_is_named_and_nobody_is_to_be_asked() {
+    let mut cancelled = task("CANCELLED 0:0", "");
+    let at = Time::from_unix(1_795_232_460).unwrap();
+    let plan = ByPlan { hash: "0123456789ab".to_owned(), at, by: "ann@login1".to_owned() };
+    let plans = [(cancelled.member, plan)].into();
+    sweep::name_who_cancelled(std::slice::from_mut(&mut cancelled), &plans);
+    let cause = cause(&cancelled, table()).unwrap();
+    let start = "it was cancelled by plan 0123456789ab, which ann@login1 submitted ";
+    assert!(cause.class == "cancelled" && cause.sentence.starts_with(start), "{cause:?}");
+    assert!(!cause.action.contains("ask whoever"), "{cause:?}");
 }
 
 #[test]

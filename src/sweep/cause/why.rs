@@ -7,7 +7,7 @@ use super::words::of_class;
 use super::{Cause, Confidence, Line, Source};
 use crate::cluster::{ExitCode, State};
 use crate::joblog::{Finding, Reading, Role, Table};
-use crate::sweep::Evidence;
+use crate::sweep::{ByPlan, Evidence};
 use crate::terms::Known;
 
 /// A log that was last written so many seconds before the attempt began is not
@@ -31,6 +31,10 @@ pub struct Why<'a> {
     pub by_log: bool,
 }
 
+/// What to do about what a plan cancelled.
+const BY_PLAN: &str =
+    "mend what it was cancelled for: sweep report says what that plan did and why, sweep plan what goes on";
+
 /// What makes two failures similar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key<'a> {
@@ -38,6 +42,8 @@ pub enum Key<'a> {
     Print(&'a str),
     /// The class alone: how Slurm ended them, whatever their logs look like.
     Class(&'a str),
+    /// The hash of the plan that cancelled them.
+    Plan(&'a str),
     /// Class, state and exit code, where no log says more.
     Bare(&'a str, State, Option<ExitCode>),
 }
@@ -227,6 +233,9 @@ fn confidence(log: &Reading, root: &Finding) -> Confidence {
 impl<'a> Why<'a> {
     /// What makes it similar to others.
     pub fn key(&self) -> Key<'a> {
+        if let Some(plan) = self.plan() {
+            return Key::Plan(&plan.hash);
+        }
         match self.finding {
             _ if DECIDED_OUTSIDE.contains(&self.class) => Key::Class(self.class),
             Some(finding) if self.by_log => Key::Print(finding.fingerprint.as_str()),
@@ -234,11 +243,20 @@ impl<'a> Why<'a> {
         }
     }
 
+    /// The plan that cancelled it.
+    fn plan(&self) -> Option<&'a ByPlan> {
+        self.task.cancelled_by_plan.as_deref().filter(|_| self.class == "cancelled")
+    }
+
     /// The cause in words.
     pub fn explain(&self, table: &Table) -> Cause {
         let row = self.finding.filter(|_| self.by_log).and_then(|finding| table.pattern(&finding.pattern));
         let row = row.filter(|row| row.class == self.class);
         let (meaning, action, retry) = of_class(self.class);
+        let (meaning, action) = match self.plan() {
+            Some(_) => ("a plan of this repository cancelled it", BY_PLAN),
+            None => (meaning, action),
+        };
         let (meaning, action, retry) = row
             .map_or((meaning, action, retry), |row| (row.meaning.as_str(), row.action.as_str(), row.retry));
         Cause {

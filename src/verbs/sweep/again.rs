@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cluster::{self, Attempt, Look, Problem, Snapshot, State};
 use crate::sweep::plan::{Again, Purpose};
-use crate::sweep::{self, Evidence, Kind, Sweep};
+use crate::sweep::{self, ByPlan, Evidence, Kind, Sweep};
 use crate::sys::World;
 use crate::terms::{JobId, Known, Part, TaskIds, Time};
 use crate::verbs::Error;
@@ -182,6 +182,7 @@ impl Submitted {
             let cancelled = count_cancelled(sweep, own);
             sweep::add_cancelled(&mut evidence, sweep, &cancelled);
             sweep::take_over(&mut evidence, sweep, snapshot, &again(own, snapshot));
+            sweep::name_who_cancelled(&mut evidence, &cancelled_by(own));
         }
         evidence
     }
@@ -241,9 +242,6 @@ fn root<'r>(parents: &'r Parents, record: &'r Record) -> &'r str {
     first.unwrap_or(&record.sweep)
 }
 
-/// Clocks of two machines may differ by this much.
-const SKEW: i64 = 300;
-
 /// The task of an array that came up since a record was written and that no
 /// record knows: what a line submitted whose end did not say so.
 fn appeared(records: &[Record], record: &Record, snapshot: &Snapshot, task: u32) -> Option<JobId> {
@@ -253,7 +251,9 @@ fn appeared(records: &[Record], record: &Record, snapshot: &Snapshot, task: u32)
     let is_known = |base: u32| {
         base.to_string() == record.sweep || records.iter().any(|record| record.ids().contains(&base))
     };
-    let is_later = |time: Option<Time>| time.is_some_and(|time| time.unix() >= record.at.unix() - SKEW);
+    let is_later = |time: Option<Time>| {
+        time.is_some_and(|time| time.unix() >= record.at.unix().saturating_sub(sweep::SKEW))
+    };
     let queued = snapshot.jobs.known().into_iter().flatten().filter(|job| {
         let waits = job.pending_tasks.as_ref().is_some_and(|pending| pending.contains(task));
         job.name == record.name
@@ -282,6 +282,29 @@ pub fn count_cancelled(sweep: &mut Sweep, records: &[Record]) -> TaskIds {
     let cancelled = lines.filter(|line| line.purpose == Purpose::Cancel && line.state == Progress::Done);
     let all = cancelled.fold(TaskIds::default(), |all, line| all.union(&line.tasks.0));
     sweep.count_cancelled(&all)
+}
+
+/// The tasks that plans have cancelled and not submitted again since, with the last plan that
+/// did. A cancelled task that is in it may be the work of another hand, if it ended before.
+pub fn cancelled_by(records: &[Record]) -> BTreeMap<u32, ByPlan> {
+    let mut all = BTreeMap::new();
+    for record in records {
+        for line in &record.lines {
+            let happened = match line.state {
+                Progress::Planned => false,
+                Progress::Failed => !line.ids.is_empty(),
+                Progress::Began | Progress::Done => true,
+            };
+            for task in line.tasks.0.iter().filter(|_| happened) {
+                let plan = ByPlan { hash: record.hash.clone(), at: record.at, by: record.by.clone() };
+                match line.purpose {
+                    Purpose::Cancel => drop(all.insert(task, plan)),
+                    _ => drop(all.remove(&task)),
+                }
+            }
+        }
+    }
+    all
 }
 
 fn is_array(snapshot: &Snapshot, base: u32) -> bool {

@@ -345,7 +345,8 @@ pub fn into(place: &Place, table: Table, mut snapshot: Snapshot, mut sweep: Swee
     }
     let again = again::again(&records, &snapshot);
     let wanted = Wanted { sweep: &mut sweep, again: &again, cancelled: &cancelled };
-    let LookedInto { mut gathered, judgement, progress, .. } = looked_into(place, &table, &snapshot, wanted);
+    let LookedInto { mut gathered, judgement, progress, .. } =
+        looked_into(place, &table, &snapshot, wanted, &records);
     gathered.not_read.extend(unread);
     let all = place.settled();
     let settled = all.of(&sweep, &gathered.evidence).cloned();
@@ -379,6 +380,7 @@ pub fn look_into(place: &Place, table: &Table, snapshot: &Snapshot, sweep: &Swee
         table,
         snapshot,
         Wanted { sweep: &mut sweep, again: &again, cancelled: &cancelled },
+        &records,
     );
     looked.gathered.not_read.extend(unread);
     let settled = place.settled();
@@ -414,11 +416,18 @@ fn submitted(place: &Place, sweep: &Sweep) -> (Vec<Record>, Vec<String>) {
     }
 }
 
-fn looked_into(place: &Place, table: &Table, snapshot: &Snapshot, wanted: Wanted<'_>) -> LookedInto {
+fn looked_into(
+    place: &Place,
+    table: &Table,
+    snapshot: &Snapshot,
+    wanted: Wanted<'_>,
+    records: &[Record],
+) -> LookedInto {
     let Wanted { sweep, again, cancelled } = wanted;
     let settings = place.config.sweeps.of(&sweep.key, &sweep.name);
     let ground = place.ground(table, snapshot, &settings);
-    let gathered = gather(&ground, snapshot, Wanted { sweep: &mut *sweep, again, cancelled });
+    let mut gathered = gather(&ground, snapshot, Wanted { sweep: &mut *sweep, again, cancelled });
+    sweep::name_who_cancelled(&mut gathered.evidence, &again::cancelled_by(records));
     let rules =
         Rules { settings: &settings, table, parameters: &gathered.parameters, now: snapshot.taken_at };
     let judgement = sweep::judge(sweep, &gathered.evidence, &rules);

@@ -112,6 +112,7 @@ impl Followed {
         if !self.again.is_empty() {
             sweep::take_over(&mut evidence, &mut sweep.clone(), snapshot, &self.again);
         }
+        sweep::name_who_cancelled(&mut evidence, &again::cancelled_by(&self.records));
         evidence
     }
 
