@@ -81,6 +81,11 @@ fn head(view: &View, outcome: &Outcome, cancel: Option<&Step>, out: &mut String)
     let key = paint(Style::Strong, &one_line(&plan.sweep, 40));
     out.push_str(&format!("{key} {}  {verdict}\n", one_line(&plan.name, 60)));
     let mut lines = Lines { out, width: view.width };
+    if let Some(said) = &outcome.settled {
+        let words = said.in_words();
+        let words = words.trim_start_matches("settled ");
+        lines.add("settled", &format!("{words}; it asks for nothing until something new happens"));
+    }
     match (&plan.recommendation, plan.no_decision_required) {
         (_, true) => lines.add("decide", "no decision required"),
         (Some(what), false) => lines.add_painted("decide", Style::Strong, &escape(what)),

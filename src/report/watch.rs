@@ -138,9 +138,12 @@ pub fn nothing_new(view: &View, end: &End) -> String {
         Some(time) => format!("queue as of {}, {} old", plain_clock(view, time), exactly(time.age(end.at))),
         None => "it is not known from when the queue is".to_owned(),
     };
+    let settled = end.sweeps.iter().filter_map(|state| Some((state, state.settled.as_ref()?)));
+    let settled: String =
+        settled.map(|(state, said)| format!("; {} is {said}", one_line(&state.key, 40))).collect();
     match end.sweeps.len() {
         0 => format!("no sweep runs or waits; {queue}"),
-        count => format!("nothing new of {}; {queue}", counted(count, "sweep")),
+        count => format!("nothing new of {}; {queue}{settled}", counted(count, "sweep")),
     }
 }
 
@@ -367,6 +370,9 @@ fn closing(view: &View, end: &End) -> String {
     }
     for state in &end.sweeps {
         lines.add("stands", &standing(state));
+        if let Some(said) = &state.settled {
+            lines.add("", said);
+        }
         for cause in state.causes.iter().take(MOST_CAUSES) {
             let class = one_line(&cause.class, 40);
             lines.add(

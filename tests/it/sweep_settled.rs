@@ -36,8 +36,8 @@ fn a_sweep_that_somebody_settled_heads_no_briefing_and_the_board_says_who_did() 
         assert!(answer.stdout().contains("the large rates are out"), "{answer}");
     }
     // Whoever asks for the plan all the same is told.
-    let plan = || asked(&sandbox, &["sweep", "plan", "8", "--json"]).data()["notes"].to_string();
-    assert!(plan().contains("the large rates are out; it asks for nothing"), "{}", plan());
+    let plan = || asked(&sandbox, &["sweep", "plan", "8", "--json"]).data()["settled"].to_string();
+    assert!(plan().contains("the large rates are out"), "{}", plan());
     let undo = asked(&sandbox, &["sweep", "settle", "8", "--undo", "--json"]).expect(0);
     let wrong = schema::check(&schema::load("sweep-settle"), &undo.data());
     assert!(wrong.is_empty(), "{wrong:?}");
@@ -76,6 +76,52 @@ fn a_new_failure_or_a_new_job_brings_it_back() {
     sandbox.advance("2d");
     let failed = asked(&sandbox, &["sweep", "8"]);
     assert!(!failed.stdout().contains("the large rates are out"), "{failed}");
+}
+
+/// Everything that says with its exit code whether somebody must act.
+const ASKING: [&[&str]; 4] =
+    [&["sweep", "8"], &["sweep", "plan", "8"], &["sweep", "report", "8"], &["watch", "--once", "8"]];
+
+#[test]
+fn whatever_is_asked_of_a_settled_sweep_ends_well_and_says_who_settled_it() {
+    let ids: Vec<String> = (0..21).map(|task| format!("8_{task}")).collect();
+    let row = |task: usize| match task {
+        0..5 => (ids[task].as_str(), 10 + task as u32, "COMPLETED", "0:0"),
+        _ => (ids[task].as_str(), 10 + task as u32, "FAILED", "1:0"),
+    };
+    let rows = |count: usize| accounting(&(0..count).map(row).collect::<Vec<_>>());
+    for watched_before in [false, true] {
+        let (sandbox, ..) = slurm(&[queue(&[])], &[rows(20)]);
+        if watched_before {
+            ASKING.iter().for_each(|words| drop(asked(&sandbox, words).expect(1)));
+        }
+        let _ = settle(&sandbox).expect(0);
+        // A hook asks again and again.
+        for words in ASKING.iter().chain(&ASKING) {
+            let answer = asked(&sandbox, words).expect(0);
+            let said = format!("{}{}", answer.stdout(), answer.stderr());
+            let plain = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(plain.contains("the large rates are out") && plain.contains("ettled"), "{answer}");
+        }
+        // Who waits for a sweep that is systemic does not wait for a settled one.
+        let _ = asked(&sandbox, &["watch", "--once", "--until", "systemic", "8"]).expect(3);
+        // A further task that runs, and then fails, brings it back everywhere.
+        drop(sandbox.fake("squeue").answers(queue(&[("8_20", 30, "RUNNING", "None")])));
+        // The queue of a moment ago is taken as that of now.
+        sandbox.advance("10min");
+        let live = asked(&sandbox, &["watch", "--once", "8"]);
+        assert!(live.stdout().contains("1 task: 20"), "{live}");
+        assert!(!live.stdout().contains("the large rates are out"), "{live}");
+        drop(sandbox.fake("squeue").answers(queue(&[])));
+        drop(sandbox.fake("sacct").answers(rows(21)));
+        sandbox.advance("10min");
+        for words in ASKING {
+            let answer = asked(&sandbox, words).expect(1);
+            assert!(!answer.stdout().contains("the large rates are out"), "{answer}");
+        }
+        let _ = asked(&sandbox, &["sweep", "settle", "8", "--undo"]).expect(0);
+        ASKING.iter().for_each(|words| drop(asked(&sandbox, words).expect(1)));
+    }
 }
 
 /// Seconds since 1970 at the sandbox's first moment, 2026-11-21T03:41:00Z.

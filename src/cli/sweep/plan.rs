@@ -40,7 +40,7 @@ use crate::verbs::sweep::submit;
     \x20 {wandb}       WANDB_RUN_ID=... WANDB_RESUME=must where the run is known, else nothing\n\
     \x20 {wandb_id}    the W&B run id alone\n\
     \n\
-    The exit code is 0 if no decision is required, 3 if there is something to do, 1 if somebody \
+    The exit code is 0 if no decision is required or somebody settled the sweep, 3 if there is something to do, 1 if somebody \
     must intervene. With --submit it is 0 if every line was done, 6 if one failed, 5 if the plan \
     is another one now or was submitted before.")]
 pub struct PlanArgs {
@@ -111,7 +111,7 @@ pub fn run(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         return Ok(if outcome.whole { Exit::Done } else { Exit::Partial });
     }
     session.output.answer("sweep-plan", &made.outcome, report::sweep_plan::text)?;
-    Ok(match (made.outcome.says_intervene(), made.outcome.plan.no_decision_required) {
+    Ok(match (made.outcome.says_intervene(), made.outcome.asks_for_nothing()) {
         (true, _) => Exit::No,
         (false, true) => Exit::Done,
         (false, false) => Exit::Look,

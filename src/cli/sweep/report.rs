@@ -24,7 +24,7 @@ use crate::verbs::sweep::report::{self, Edits, Options};
     handover sweep report 48251\n  \
     handover sweep report train_lr --output reports/train_lr.md\n  \
     handover sweep report --page\n\n\
-    The exit code is 1 if somebody must intervene, 5 if a file is not ours to write: a link, text \
+    The exit code is 1 if somebody must intervene and nobody settled the sweep, 5 if a file is not ours to write: a link, text \
     of others without a marked place, or a part of ours that somebody has changed. With --page it \
     is 0 once the page is kept, whatever it says of its sweeps.")]
 pub struct ReportArgs {

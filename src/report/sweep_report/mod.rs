@@ -81,6 +81,10 @@ fn head(report: &Report) -> String {
         report.rationale.health,
         report.rationale.decision
     );
+    if let Some(said) = &report.settled {
+        let _ =
+            writeln!(out, "\nSettled {} by {}: {}", utc(said.at), name(&said.by), words(said.reason(), 500));
+    }
     if let Some(unchanged) = &report.unchanged {
         let _ = writeln!(out, "\n*no material change since {}*", utc(unchanged.since));
     }

@@ -20,6 +20,7 @@ use super::elsewhere::elsewhere;
 use super::examine::{self, Examined};
 use super::preflight::Preflighted;
 use super::records::{self, Progress, Record};
+use super::settle::Statement;
 use crate::checkpoint::Depth;
 use crate::cluster::{self, Origin, Problem, Request, Snapshot, State};
 use crate::config::Source;
@@ -65,6 +66,9 @@ pub struct Outcome {
     pub health: Health,
     /// What is to be done about it.
     pub decision: Decision,
+    /// Who said that it is dealt with, when and why: then it asks for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Statement>,
     /// The plan.
     #[serde(flatten)]
     pub plan: Plan,
@@ -98,7 +102,13 @@ pub struct Outcome {
 impl Outcome {
     /// True if somebody must intervene.
     pub fn says_intervene(&self) -> bool {
-        self.decision == Decision::Intervene
+        self.settled.is_none() && self.decision == Decision::Intervene
+    }
+
+    /// True if nobody has to decide anything: all takes its course, or somebody said that it
+    /// is dealt with.
+    pub fn asks_for_nothing(&self) -> bool {
+        self.settled.is_some() || self.plan.no_decision_required
     }
 }
 
@@ -232,10 +242,6 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     continuity::apart(&mut subjects);
     let with_checkpoint = subjects.iter().filter(|one| one.best().is_some()).map(|one| one.member).collect();
     let mut plan = plan::plan(&setup, &subjects);
-    if let Some(said) = &examined.settled {
-        plan.notes
-            .insert(0, format!("it is {}; it asks for nothing until something new happens", said.in_words()));
-    }
     plan.notes.extend(strangers);
     if let Known::Unknown(why) | Known::NotApplicable(why) = &request.limits {
         plan.notes.push(format!("MaxArraySize is not known ({why}); Slurm's default of 1001 is taken"));
@@ -276,6 +282,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         taken_at: snapshot.taken_at,
         health: judgement.health,
         decision: judgement.decision,
+        settled: examined.settled.clone(),
         plan,
         keep_running: options.keep_running,
         full: options.full,

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{find, look};
+use crate::cluster::State;
 use crate::config::Source;
 use crate::safety::{Redactions, clip, escape, one_line, redact};
+use crate::sweep::memory::Memory;
 use crate::sweep::{Evidence, Kind, Members, Sweep};
 use crate::sys::{FileError, read_regular};
-use crate::terms::{Digest, Time};
+use crate::terms::{Digest, TaskIds, Time};
 use crate::verbs::sweep::examine::Place;
 use crate::verbs::{Context, Error};
 
@@ -49,22 +51,25 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// Why it is dealt with, as it was said: text from outside.
+    pub fn reason(&self) -> &str {
+        self.because.as_deref().unwrap_or("taken back")
+    }
+
     /// The same in one sentence, escaped.
     pub fn in_words(&self) -> String {
-        let because = self.because.as_deref().unwrap_or("taken back");
-        let because = clip(&escape(because), LONGEST);
+        let because = clip(&escape(self.reason()), LONGEST);
         format!("settled {} by {}: {because}", self.at, one_line(&self.by, 80))
     }
 
     /// True if nothing has happened to the sweep since: no job of it is alive,
     /// and nothing failed that had not failed then.
-    fn holds(&self, sweep: &Sweep, evidence: &[Evidence]) -> bool {
-        let is_live = sweep.states.keys().any(|state| state.is_live());
-        let is_new = |task: &Evidence| {
+    fn holds(&self, is_live: bool, failed: &TaskIds, evidence: &[Evidence]) -> bool {
+        let is_later = |task: &Evidence| {
             task.state.is_failure()
                 && (!self.failed.0.contains(task.member) || task.ended.is_some_and(|ended| ended > self.at))
         };
-        !is_live && !evidence.iter().any(is_new)
+        !is_live && failed.difference(&self.failed.0).is_empty() && !evidence.iter().any(is_later)
     }
 }
 
@@ -101,7 +106,16 @@ impl Settled {
 
     /// The same, if it still holds for what is known of the sweep now.
     pub fn of(&self, sweep: &Sweep, evidence: &[Evidence]) -> Option<&Statement> {
-        self.said_of(&sweep.key, &sweep.name).filter(|said| said.holds(sweep, evidence))
+        let is_live = sweep.states.keys().any(|state| state.is_live());
+        let nothing = TaskIds::default();
+        self.said_of(&sweep.key, &sweep.name).filter(|said| said.holds(is_live, &nothing, evidence))
+    }
+
+    /// The same for what is remembered of a sweep, of which `evidence` may be a part alone.
+    pub fn of_memory(&self, memory: &Memory, evidence: &[Evidence]) -> Option<&Statement> {
+        let failed = memory.tasks_in(State::is_failure);
+        let said = self.said_of(&memory.look.key, &memory.look.name)?;
+        said.holds(!memory.is_over(), &failed, evidence).then_some(said)
     }
 }
 

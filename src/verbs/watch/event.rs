@@ -228,6 +228,9 @@ pub struct State {
     /// What is to be done, if it was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// Who said that it is dealt with, when and why, in words: then it asks for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<String>,
     /// Why tasks failed, most first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<memory::Known>,
@@ -278,7 +281,8 @@ impl Scope {
 
 impl State {
     pub(super) fn of(target: &Target) -> Option<State> {
-        target.kept.as_ref().map(|kept| State::of_memory(&kept.memory))
+        let kept = target.kept.as_ref()?;
+        Some(State { settled: target.settled.clone(), ..State::of_memory(&kept.memory) })
     }
 
     /// The same of what is known of a sweep.
@@ -297,10 +301,16 @@ impl State {
             failed: Members(memory.tasks_in(cluster::State::is_failure)),
             health: memory.health(),
             decision: memory.decision(),
+            settled: None,
             causes: memory.standing.as_ref().map(|standing| standing.causes.clone()).unwrap_or_default(),
             course: memory.course.clone(),
             results: memory.results.clone(),
         }
+    }
+
+    /// True if somebody has to act.
+    pub(super) fn says_intervene(&self) -> bool {
+        self.settled.is_none() && self.decision == Some(Decision::Intervene)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -334,7 +344,7 @@ pub fn next(state: &State, settings: &Sweeps, words: &str) -> Vec<Next> {
             add(NextKind::Sync, what, None);
         }
     }
-    if !state.failed.is_empty() {
+    if !state.failed.is_empty() && state.settled.is_none() {
         let what = format!("why {} failed", counted(state.failed.len(), "task"));
         add(NextKind::Analyse, what, command("sweep"));
         add(NextKind::Analyse, "what to resume, and from which step".to_owned(), command("sweep plan"));

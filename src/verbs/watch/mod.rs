@@ -32,9 +32,9 @@ use self::scene::Scene;
 use super::{Context, Error};
 use crate::config::Source;
 use crate::joblog::Table;
+use crate::sweep::Health;
 use crate::sweep::cadence::{FLOOR, Pace};
 use crate::sweep::memory::Memory;
-use crate::sweep::{Decision, Health};
 use crate::sys::Interrupts;
 use crate::terms::{Seconds, Time};
 
@@ -192,7 +192,10 @@ impl Watch<'_> {
     fn reason_to_end(&self, scene: &Scene, round: &Round) -> Option<Why> {
         let memories =
             || scene.targets.iter().filter_map(|target| target.kept.as_ref()).map(|kept| &kept.memory);
-        let is_at_least = |health: Health| memories().any(|memory| memory.health() >= Some(health));
+        // What somebody settled is not waited for.
+        let open = || scene.targets.iter().filter(|target| target.settled.is_none());
+        let open = || open().filter_map(|target| target.kept.as_ref());
+        let is_at_least = |health: Health| open().any(|kept| kept.memory.health() >= Some(health));
         match self.options.until {
             Until::Change if round.changed => return Some(Why::Changed),
             Until::Degraded if is_at_least(Health::Degraded) => return Some(Why::Degraded),
@@ -221,7 +224,7 @@ impl Watch<'_> {
             at: self.context.now,
             as_of: scene.and_then(|scene| scene.snapshot.taken_at),
             why,
-            intervene: states.iter().any(|state| state.decision == Some(Decision::Intervene)),
+            intervene: states.iter().any(State::says_intervene),
             looks: self.looks,
             changes: self.changes,
             questions: scene.map(|scene| scene.questions).unwrap_or_default(),

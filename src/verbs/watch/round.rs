@@ -13,6 +13,7 @@ use crate::sweep::{self, Decision, Kind, Rules, Sweep};
 use crate::terms::{Seconds, TaskIds};
 use crate::verbs::Error;
 use crate::verbs::evidence::{self, Ground};
+use crate::verbs::sweep::settle::{Settled, Statement};
 
 /// A sweep in which no task changed is judged again after this long: logs and
 /// trackers go on.
@@ -31,14 +32,19 @@ impl Watch<'_> {
         self.looks += 1;
         let mut round = Round::default();
         let seen = scene.see(&self.context);
+        let mut settled = Settled::read(Some(&self.home));
+        if let Some(what) = settled.unread.take() {
+            scene.snapshot.problems.push(Problem { about: "settled".to_owned(), what });
+        }
         for (number, seen) in seen.into_iter().enumerate() {
-            let seen = self.study(scene, number, seen);
+            let seen = self.study(scene, number, seen, &settled);
             let Some(now) = seen.memory else { continue };
             let Some(target) = scene.targets.get_mut(number) else { continue };
             let before = target.kept.as_ref().map(|kept| &kept.memory);
             let changes = memory::changes(before, &now);
             let was = before.and_then(Memory::decision);
-            round.intervene |= now.decision() == Some(Decision::Intervene) && was != now.decision();
+            let asks = target.settled.is_none() && now.decision() == Some(Decision::Intervene);
+            round.intervene |= asks && was != now.decision();
             round.changed |= before.is_some() && !changes.is_empty();
             self.changes += changes.len() as u64;
             for change in &changes {
@@ -60,12 +66,13 @@ impl Watch<'_> {
 
     /// Reads what is new of a target and judges it, if enough of it is known
     /// here and something changed, or nobody judged for a while.
-    fn study(&self, scene: &mut Scene, number: usize, mut seen: Seen) -> Seen {
+    fn study(&self, scene: &mut Scene, number: usize, mut seen: Seen, settled: &Settled) -> Seen {
         let Scene { targets, snapshot, questions, .. } = scene;
         let (Some(target), Some(now)) = (targets.get_mut(number), seen.memory.take()) else { return seen };
         let mut now = now;
         let before = target.kept.as_ref().map(|kept| &kept.memory);
         now.standing = before.and_then(|before| before.standing.clone());
+        let mut evidence = Vec::new();
         if let Some(sweep) = &seen.sweep {
             let settings = self.context.config.sweeps.of(&sweep.key, &sweep.name);
             let ground = Ground { sweeps: &settings, ..self.ground(snapshot) };
@@ -86,10 +93,12 @@ impl Watch<'_> {
                 target.judged = Some(self.context.now);
                 self.judge(&ground, sweep, &studied, target.study.open(), &mut now);
             }
+            evidence = studied.evidence;
         }
         if let Some(before) = before {
             now = now.carried(before);
         }
+        target.settled = settled.of_memory(&now, &evidence).map(Statement::in_words);
         if target.followed.note_unseen(&now) && !self.is_last() {
             target.study.wait();
         }

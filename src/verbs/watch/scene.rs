@@ -35,6 +35,8 @@ pub(super) struct Target {
     pub followed: Followed,
     /// Those that a plan has cancelled and that Slurm does not know any more.
     pub cancelled: TaskIds,
+    /// Who said that it is dealt with, when and why, in words.
+    pub settled: Option<String>,
     /// True once accounting was asked for all of it.
     accounted: bool,
     /// Tasks that left the queue and that accounting did not know yet.
@@ -138,6 +140,7 @@ impl Scene {
                 study,
                 followed: Followed::default(),
                 cancelled: TaskIds::default(),
+                settled: None,
                 accounted,
                 limbo: TaskIds::default(),
             });

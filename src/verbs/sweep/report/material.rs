@@ -52,6 +52,9 @@ pub(super) fn facts(made: &Made, report: &Report) -> String {
         add(format!("{} {:?}", waiting.reason, waiting.outlook));
     }
     add(format!("{} {}", judgement.health, judgement.decision));
+    if let Some(said) = &report.settled {
+        add(said.in_words());
+    }
     for group in judgement.groups.iter().chain(&judgement.aside) {
         let fingerprint = group.cause.fingerprint.as_ref().map(ToString::to_string).unwrap_or_default();
         add(format!("{} {fingerprint} {}", group.cause.class, group.tasks));

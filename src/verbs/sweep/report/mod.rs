@@ -28,6 +28,7 @@ pub use timeline::{Entry, Moment, Timeline, Watched};
 use super::examine::Examined;
 use super::plan::{self, Made};
 use super::preflight::Preflighted;
+use super::settle::Statement;
 use crate::cluster::Problem;
 use crate::config::{Source, Sweeps};
 use crate::sweep::plan::Choice;
@@ -62,6 +63,9 @@ pub struct Report {
     /// Set if an earlier report said the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unchanged: Option<Unchanged>,
+    /// Who said that it is dealt with, when and why: then it asks for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Statement>,
     /// The worktree; paths below it are shown without it.
     #[serde(serialize_with = "crate::terms::path_text")]
     #[cfg_attr(feature = "schema", schemars(with = "PathBuf"))]
@@ -94,7 +98,7 @@ pub struct Report {
 impl Report {
     /// True if somebody must intervene.
     pub fn says_intervene(&self) -> bool {
-        self.rationale.decision == Decision::Intervene
+        self.settled.is_none() && self.rationale.decision == Decision::Intervene
     }
 }
 
@@ -178,6 +182,7 @@ pub fn make(context: &Context, asked: &Options) -> Result<Report, Error> {
         file: None,
         facts: String::new(),
         unchanged: None,
+        settled: outcome.settled.clone(),
         directory: outcome.directory.clone(),
         scope: scope::of(examined),
         timeline: timeline::of(context, examined, &intervention),
