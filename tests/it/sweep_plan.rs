@@ -100,6 +100,24 @@ fn the_plan_of_the_recorded_sweep_is_what_was_planted() {
 }
 
 #[test]
+fn without_a_table_of_parameters_the_numbers_are_those_that_the_runs_saved() {
+    let recorded = Recorded::new();
+    let remedy = || {
+        let plan = of_recording(&recorded, &["sweep", "plan", "2", "--json"]).expect(1).data();
+        let steps = plan["steps"].as_array().unwrap().clone();
+        let steps = steps.into_iter().filter(|step| step["class"] == "cuda-oom");
+        steps.map(|step| step["remedies"][0]["what"].to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let by_table = remedy();
+    assert!(by_table.contains(" instead of ") && !by_table.contains("as in"), "{by_table}");
+    let settings = recorded.project.join(".handover.yaml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text.replace("  parameters: params.csv\n", "")).unwrap();
+    let by_runs = remedy();
+    assert!(by_runs.contains(" instead of ") && by_runs.contains("as in the run's "), "{by_runs}");
+}
+
+#[test]
 fn a_plan_that_was_made_from_a_file_is_not_submitted() {
     let recorded = Recorded::new();
     let plan = of_recording(&recorded, &["sweep", "plan", "2", "--json"]).expect(1).data();

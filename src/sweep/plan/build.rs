@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::{self, Change, Decision, Run};
 use super::lines::{self, Extra, Lines};
-use super::remedy::{self, Remedy};
+use super::remedy::{self, Remedy, SavedSettings};
 use super::template::Placeholder;
 use super::{Kind, Purpose, Setup, Step, Subject, TaskPlan, time};
 use crate::safety;
@@ -165,7 +165,7 @@ impl Builder<'_> {
         match self.decision.change {
             Change::Nothing if self.decision.kind == Kind::Leave => (Vec::new(), None),
             Change::Nothing => (time::more_time(self.setup, &self.tasks).into_iter().collect(), None),
-            Change::GpuMemory => (remedy::gpu_memory(&shared(&self.tasks)), None),
+            Change::GpuMemory => (remedy::gpu_memory(&shared(&self.tasks), &shared_files(&self.tasks)), None),
             Change::HostMemory => {
                 let used = self.tasks.iter().filter_map(|one| one.memory).max();
                 remedy::host_memory(used, self.setup.memory.as_ref())
@@ -192,7 +192,24 @@ pub(super) fn detail(setup: &Setup, subject: &Subject) -> TaskPlan {
 /// The parameters that all of these tasks have with the same value: a number
 /// that stands in advice for all of them must be right for each.
 fn shared(subjects: &[&Subject]) -> BTreeMap<String, String> {
-    let mut told = subjects.iter().map(|one| &one.parameters).filter(|own| !own.is_empty());
+    same(subjects.iter().map(|one| &one.parameters))
+}
+
+/// The same of the files that their runs saved.
+fn shared_files(subjects: &[&Subject]) -> Vec<SavedSettings> {
+    let mut files: Vec<SavedSettings> = Vec::new();
+    for saved in subjects.iter().flat_map(|one| &one.saved) {
+        if files.iter().any(|file| file.place == saved.place) {
+            continue;
+        }
+        let all = subjects.iter().flat_map(|one| &one.saved).filter(|one| one.place == saved.place);
+        files.push(SavedSettings { place: saved.place.clone(), values: same(all.map(|one| &one.values)) });
+    }
+    files
+}
+
+fn same<'s>(all: impl Iterator<Item = &'s BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    let mut told = all.filter(|own| !own.is_empty());
     let mut all = told.next().cloned().unwrap_or_default();
     for own in told {
         all.retain(|name, value| own.get(name) == Some(value));

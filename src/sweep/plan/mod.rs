@@ -29,7 +29,7 @@ pub use decide::FIX_FIRST;
 pub use fits::Fit;
 pub use memory::{Asked, Per};
 pub use model::{Demand, Kind, Line, Plan, Purpose, Step, TaskPlan};
-pub use remedy::{Remedy, Setting};
+pub use remedy::{Remedy, SavedSettings, Setting};
 pub use subject::{Again, Best, Cancelled, Doomed, Elsewhere, Seen, Setup, Subject, TimeLeft, Where};
 pub use template::{PLACEHOLDERS, Placeholder, Template, TemplateError};
 

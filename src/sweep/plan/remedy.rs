@@ -31,6 +31,10 @@ pub struct Setting {
     pub from: String,
     /// What it should be.
     pub to: String,
+    /// The file that it stands in, from the run's folder on; `None` for a parameter of the
+    /// sweep, or an option of `sbatch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 /// Names of the batch size on one device, as trainers call it.
@@ -55,15 +59,44 @@ const ACCUMULATION: [&str; 6] = [
 /// Names of the learning rate.
 const RATE: [&str; 5] = ["learning_rate", "lr", "learning-rate", "base_lr", "max_lr"];
 
+/// Settings of runs that stand in one kind of file, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SavedSettings {
+    /// The file, from the run's folder on.
+    pub place: String,
+    /// Its values.
+    pub values: BTreeMap<String, String>,
+}
+
+impl SavedSettings {
+    /// Keeps of a file what remedies can be worked out from.
+    pub fn of(place: String, values: impl Iterator<Item = (String, String)>) -> SavedSettings {
+        let names = || BATCH.iter().chain(&ACCUMULATION).chain(&RATE);
+        let values = values.filter(|(name, _)| names().any(|wanted| is_named(name, wanted)));
+        SavedSettings { place, values: values.collect() }
+    }
+}
+
+/// A number of the run, with its name and with the file that it stands in; `None`
+/// for the sweep's own parameters.
+#[derive(Debug, Clone, Copy)]
+struct Found<'p> {
+    name: &'p str,
+    value: f64,
+    place: Option<&'p str>,
+}
+
 /// Remedies for GPU memory that ran out, the one that changes the training
 /// least first.
 ///
 /// `parameters` are the run's own, by name; nested names end in the plain one
-/// (`trainer.batch_size`).
-pub fn gpu_memory(parameters: &BTreeMap<String, String>) -> Vec<Remedy> {
-    let batch = number(parameters, &BATCH).filter(|(_, batch)| *batch >= 2.0 && batch.fract() == 0.0);
-    let accumulation = number(parameters, &ACCUMULATION).filter(|(_, steps)| *steps >= 1.0);
-    let rate = number(parameters, &RATE).filter(|(_, rate)| rate.is_finite() && *rate > 0.0);
+/// (`trainer.batch_size`). What they do not name at all is looked for in `saved`,
+/// the most trustworthy first.
+pub fn gpu_memory(parameters: &BTreeMap<String, String>, saved: &[SavedSettings]) -> Vec<Remedy> {
+    let find = |names: &[&str]| number(parameters, saved, names);
+    let batch = find(&BATCH).filter(|batch| batch.value >= 2.0 && batch.value.fract() == 0.0);
+    let accumulation = find(&ACCUMULATION).filter(|steps| steps.value >= 1.0);
+    let rate = find(&RATE).filter(|rate| rate.value > 0.0);
     let mut all = vec![same_batch(batch, accumulation)];
     all.push(Remedy {
         what: "recompute activations in the backward pass (gradient checkpointing)".to_owned(),
@@ -80,59 +113,56 @@ pub fn gpu_memory(parameters: &BTreeMap<String, String>) -> Vec<Remedy> {
 }
 
 /// Half the batch, twice the accumulation: the effective batch stays.
-fn same_batch(batch: Option<(&str, f64)>, accumulation: Option<(&str, f64)>) -> Remedy {
+fn same_batch(batch: Option<Found>, accumulation: Option<Found>) -> Remedy {
     let cost = "same effective batch, so the learning rate stays; slower steps".to_owned();
-    let Some((name, size)) = batch else {
+    let Some(batch) = batch else {
         let what = "halve the batch on each GPU and double the accumulation steps".to_owned();
         return Remedy { what, changes: Vec::new(), cost };
     };
+    let size = batch.value;
     // Twice the steps over half of an odd batch would be another batch.
     let parts = (2..=size as u64).find(|parts| (size as u64).is_multiple_of(*parts)).unwrap_or(2) as f64;
-    let (steps_name, steps) = accumulation.unwrap_or(("accumulation steps", 1.0));
+    let steps = accumulation.map_or(1.0, |steps| steps.value);
+    let more = Setting {
+        name: accumulation.map_or("accumulation steps", |steps| steps.name).to_owned(),
+        from: if accumulation.is_some() { plain(steps) } else { "not set".to_owned() },
+        to: plain(steps * parts),
+        place: accumulation.and_then(|steps| steps.place).map(str::to_owned),
+    };
     Remedy {
         what: format!(
-            "batch {} instead of {}, accumulated over {} steps instead of {}",
+            "batch {} instead of {}, accumulated over {} steps instead of {}{}",
             plain(size / parts),
             plain(size),
             plain(steps * parts),
-            plain(steps)
+            plain(steps),
+            places([Some(batch), accumulation])
         ),
-        changes: vec![
-            setting(name, size, size / parts),
-            Setting {
-                name: steps_name.to_owned(),
-                from: if accumulation.is_some() { plain(steps) } else { "not set".to_owned() },
-                to: plain(steps * parts),
-            },
-        ],
+        changes: vec![setting(batch, plain(size / parts)), more],
         cost,
     }
 }
 
 /// Half the batch, with the learning rate that goes with it.
-fn smaller_batch(batch: Option<(&str, f64)>, rate: Option<(&str, f64)>) -> Remedy {
-    let half = batch.map(|(name, size)| (name, size, (size / 2.0).floor()));
-    let mut changes: Vec<Setting> =
-        half.iter().map(|(name, size, half)| setting(name, *size, *half)).collect();
-    let share = half.map_or(0.5, |(_, size, half)| half / size);
+fn smaller_batch(batch: Option<Found>, rate: Option<Found>) -> Remedy {
+    let half = batch.map(|batch| (batch, (batch.value / 2.0).floor()));
+    let mut changes: Vec<Setting> = half.iter().map(|(batch, half)| setting(*batch, plain(*half))).collect();
+    let share = half.map_or(0.5, |(batch, half)| half / batch.value);
     let mut what = match half {
-        Some((_, size, half)) => format!("batch {} instead of {}", plain(half), plain(size)),
+        Some((batch, half)) => format!("batch {} instead of {}", plain(half), plain(batch.value)),
         None => "half the batch".to_owned(),
     };
     match rate {
-        Some((name, rate)) => {
-            let (linear, root) = (rate * share, rate * share.sqrt());
+        Some(rate) => {
+            let (linear, root) = (rate.value * share, rate.value * share.sqrt());
             what.push_str(&format!(
                 ", learning rate {} instead of {} (linear rule, for SGD) or {} (square root rule, for Adam)",
                 plain(linear),
-                plain(rate),
+                plain(rate.value),
                 plain(root)
             ));
-            changes.push(Setting {
-                name: name.to_owned(),
-                from: plain(rate),
-                to: format!("{} (linear) or {} (square root)", plain(linear), plain(root)),
-            });
+            changes
+                .push(setting(rate, format!("{} (linear) or {} (square root)", plain(linear), plain(root))));
         }
         None => {
             let (linear, root) = (plain(share), plain(share.sqrt()));
@@ -141,8 +171,23 @@ fn smaller_batch(batch: Option<(&str, f64)>, rate: Option<(&str, f64)>) -> Remed
             ));
         }
     }
+    what.push_str(&places([batch, rate]));
     let cost = "another effective batch: results are not those of the other tasks any more".to_owned();
     Remedy { what, changes, cost }
+}
+
+/// Which of these numbers stand in files of the run, and in which: `; batch_size as in config.yaml`.
+fn places(numbers: [Option<Found>; 2]) -> String {
+    let mut files: Vec<(&str, Vec<&str>)> = Vec::new();
+    for found in numbers.iter().flatten() {
+        let Some(place) = found.place else { continue };
+        match files.iter_mut().find(|(file, _)| *file == place) {
+            Some((_, names)) => names.push(found.name),
+            None => files.push((place, vec![found.name])),
+        }
+    }
+    let told = |(file, names): (&str, Vec<&str>)| format!("; {} as in the run's {file}", names.join(" and "));
+    files.into_iter().map(told).collect()
 }
 
 /// Remedies for a job that went over the memory of its allocation, and the
@@ -163,6 +208,7 @@ pub fn host_memory(used: Option<Bytes>, asked: Option<&Asked>) -> (Vec<Remedy>, 
                 name: per.option().to_owned(),
                 from: bytes.to_string(),
                 to: option.split_once('=').map_or("", |(_, value)| value).to_owned(),
+                place: None,
             });
             let changes: Vec<Setting> = change.collect();
             let what = match &option {
@@ -205,26 +251,45 @@ fn option(memory: Bytes, per: Per) -> String {
     format!("{}={value}", per.option())
 }
 
-/// The first of these names that the run has with a number; nested names count
-/// by their last part.
-fn number<'p>(parameters: &'p BTreeMap<String, String>, names: &[&str]) -> Option<(&'p str, f64)> {
+/// The number by one of these names, from the first source that has any of them.
+fn number<'p>(
+    parameters: &'p BTreeMap<String, String>,
+    saved: &'p [SavedSettings],
+    names: &[&str],
+) -> Option<Found<'p>> {
+    let own = std::iter::once((None, parameters));
+    let files = saved.iter().map(|file| (Some(file.place.as_str()), &file.values));
+    let has = |values: &BTreeMap<String, String>| {
+        values.keys().any(|name| names.iter().any(|wanted| is_named(name, wanted)))
+    };
+    let (place, values) = own.chain(files).find(|(_, values)| has(values))?;
+    let (name, value) = first(values, names)?;
+    Some(Found { name, value, place })
+}
+
+/// Nested names count by their last part.
+fn is_named(name: &str, wanted: &str) -> bool {
+    name.rsplit(['.', '/']).next().unwrap_or(name).eq_ignore_ascii_case(wanted)
+}
+
+/// The first of these names that is there with a number.
+fn first<'p>(values: &'p BTreeMap<String, String>, names: &[&str]) -> Option<(&'p str, f64)> {
     names.iter().find_map(|wanted| {
-        let mut fitting = parameters.iter().filter(|(name, _)| {
-            let last = name.rsplit(['.', '/']).next().unwrap_or(name);
-            last.eq_ignore_ascii_case(wanted)
-        });
+        let mut fitting = values.iter().filter(|(name, _)| is_named(name, wanted));
         // A run with several of one name (a validation batch, say) does not tell which.
         let (name, value) = fitting.next()?;
-        if fitting.next().is_some() && !parameters.contains_key(*wanted) {
-            return None;
-        }
-        let value = parameters.get(*wanted).unwrap_or(value);
+        let (name, value) = match (fitting.next(), values.get_key_value(*wanted)) {
+            (None, _) => (name, value),
+            (Some(_), Some(plain)) => plain,
+            (Some(_), None) => return None,
+        };
         value.trim().parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| (name.as_str(), value))
     })
 }
 
-fn setting(name: &str, from: f64, to: f64) -> Setting {
-    Setting { name: name.to_owned(), from: plain(from), to: plain(to) }
+fn setting(found: Found, to: String) -> Setting {
+    let (name, place) = (found.name.to_owned(), found.place.map(str::to_owned));
+    Setting { name, from: plain(found.value), to, place }
 }
 
 /// A number with at most four significant digits, as people write it.
@@ -257,7 +322,7 @@ mod tests {
 
     #[test]
     fn remedies_for_gpu_memory_carry_the_numbers_of_the_run() {
-        let all = gpu_memory(&parameters("batch_size=32 lr=0.001 trainer.accumulate_grad_batches=2"));
+        let all = gpu_memory(&parameters("batch_size=32 lr=0.001 trainer.accumulate_grad_batches=2"), &[]);
         assert_eq!(all[0].what, "batch 16 instead of 32, accumulated over 4 steps instead of 2");
         assert_eq!(
             all[2].what,
@@ -270,7 +335,7 @@ mod tests {
 
     #[test]
     fn an_odd_batch_is_divided_so_that_the_effective_one_stays() {
-        let all = gpu_memory(&parameters("per_device_train_batch_size=9 learning_rate=0.1"));
+        let all = gpu_memory(&parameters("per_device_train_batch_size=9 learning_rate=0.1"), &[]);
         assert_eq!(all[0].what, "batch 3 instead of 9, accumulated over 3 steps instead of 1");
         assert_eq!(
             all[2].what,
@@ -282,13 +347,36 @@ mod tests {
     #[test]
     fn without_the_runs_numbers_only_the_order_is_said() {
         for text in ["", "batch_size=auto", "batch_size=1", "batch_size=NaN lr=nan", "a.bs=2 b.bs=4"] {
-            let all = gpu_memory(&parameters(text));
+            let all = gpu_memory(&parameters(text), &[]);
             assert_eq!(
                 all[0].what, "halve the batch on each GPU and double the accumulation steps",
                 "{text}"
             );
             assert!(all.iter().all(|remedy| remedy.changes.is_empty()), "{text}");
         }
+    }
+
+    #[test]
+    fn what_the_sweep_does_not_set_is_taken_from_what_the_run_saved_and_that_is_said() {
+        let saved =
+            |place: &str, text: &str| SavedSettings::of(place.to_owned(), parameters(text).into_iter());
+        let files = [
+            saved(".hydra/config.yaml", "data.batch_size=64 optim.lr=0.1 seed=1"),
+            saved("config.yaml", "batch_size=8 accum=4"),
+        ];
+        assert_eq!(files[0].values.len(), 2, "{files:?}");
+        let all = gpu_memory(&parameters("lr=0.01"), &files);
+        assert_eq!(
+            all[0].what,
+            "batch 32 instead of 64, accumulated over 8 steps instead of 4; data.batch_size as in the run's \
+             .hydra/config.yaml; accum as in the run's config.yaml"
+        );
+        assert!(all[2].what.starts_with("batch 32 instead of 64, learning rate 5e-3 instead of 0.01 (lin"));
+        let places: Vec<Option<&str>> = all[2].changes.iter().map(|change| change.place.as_deref()).collect();
+        assert_eq!(places, [Some(".hydra/config.yaml"), None]);
+        // What the sweep names is not overruled, even where it is no number.
+        let all = gpu_memory(&parameters("batch_size=auto"), &files);
+        assert!(all[0].changes.is_empty(), "{all:?}");
     }
 
     #[test]

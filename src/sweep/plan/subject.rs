@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::memory::Asked;
+use super::remedy::SavedSettings;
 use super::template::Template;
 use crate::cluster::{ArrayLimits, Node, State, Submission, TimeLimits};
 use crate::joblog::Retry;
@@ -58,6 +59,8 @@ pub struct Subject {
     pub works_in: Option<PathBuf>,
     /// Its parameters.
     pub parameters: BTreeMap<String, String>,
+    /// What its run saved of its configuration, the most trustworthy file first.
+    pub saved: Vec<SavedSettings>,
     /// What differs between its run and what is intended, in words.
     pub differences: Vec<String>,
     /// Why its result cannot be relied on although it completed, in words.
@@ -321,6 +324,7 @@ impl Subject {
             wandb: None,
             works_in: None,
             parameters: BTreeMap::new(),
+            saved: Vec::new(),
             differences: Vec::new(),
             suspect: None,
         }

@@ -62,7 +62,7 @@ pub(super) fn more_time(setup: &Setup, tasks: &[&Subject]) -> Option<Remedy> {
             "--time={wanted} to finish in one go, it had {had}: {how}; {}{rest}",
             fits(setup, need)
         ),
-        changes: vec![Setting { name: "--time".to_owned(), from: had, to: wanted }],
+        changes: vec![Setting { name: "--time".to_owned(), from: had, to: wanted, place: None }],
         cost: "may wait longer".to_owned(),
     })
 }

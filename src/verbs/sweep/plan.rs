@@ -7,6 +7,7 @@ mod doomed;
 mod lineage;
 mod memory;
 mod place;
+mod saved;
 mod subjects;
 
 pub(super) use subjects::alive;
@@ -176,6 +177,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
         (&lineage, &place.root),
         &mut started_again,
     );
+    let unread_settings = saved::add(&mut subjects, judgement);
     let (alive, cancelled) = (alive(snapshot, sweep), cancelled(&submitted));
     subjects::add_forgotten(&mut subjects, sweep, &alive, cancelled.keys().copied(), &gathered.parameters);
     place::mark(&mut subjects, gathered);
@@ -276,6 +278,7 @@ pub fn make(context: &Context, options: &Options) -> Result<Made, Error> {
     let mut not_read = gathered.not_read.clone();
     not_read.extend(judgement.not_read.iter().filter(|what| !gathered.not_read.contains(what)).cloned());
     not_read.extend(unread.iter().filter(|what| !gathered.not_read.contains(what)).cloned());
+    not_read.extend(unread_settings);
     not_read.extend(not_compared.into_iter().take(5));
     let outcome = Outcome {
         origin: snapshot.origin.clone(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::lineage::{Chosen, Lineage};
 use crate::checkpoint::{Checkpoint, Survey, Verdict};
 use crate::cluster::{Snapshot, State};
-use crate::sweep::plan::{Best, Seen, Subject, TimeLeft, Where};
+use crate::sweep::plan::{Best, SavedSettings, Seen, Subject, TimeLeft, Where};
 use crate::sweep::{CauseGroup, Confidence, Evidence, Judgement, Kind, Parameters, Spread, Sweep};
 use crate::terms::{JobId, Known, Part, Seconds, TaskIds};
 
@@ -153,6 +153,7 @@ fn subject(
         doubts: chosen.doubts,
         run_dir: one.run_dir().cloned(),
         parameters: own(one, parameters),
+        saved: recorded(one),
         differences: Vec::new(),
         suspect: suspect.filter(|_| one.state == State::Completed),
         ..Subject::of(one.member, one.id)
@@ -202,17 +203,18 @@ fn refused(survey: &Survey, root: &Path) -> Vec<String> {
     words.collect()
 }
 
-/// The parameters of a task: those of the table, and what its run wrote down.
+/// The sweep's parameters of a task.
 fn own(one: &Evidence, parameters: &Parameters) -> BTreeMap<String, String> {
-    let mut all: BTreeMap<String, String> = BTreeMap::new();
-    for run in one.runs() {
-        for (name, value) in &run.parameters {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            all.insert(name.clone(), text);
-        }
-    }
-    all.extend(parameters.of(one.member).map(|(name, value)| (name.to_owned(), value.to_owned())));
-    all
+    parameters.of(one.member).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// What the tracker's runs of a task say of their configuration.
+fn recorded(one: &Evidence) -> Vec<SavedSettings> {
+    let values = one.runs().iter().flat_map(|run| &run.parameters);
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let values: BTreeMap<String, String> = values.map(|(name, value)| (name.clone(), text(value))).collect();
+    let saved = SavedSettings::of("record in its tracker".to_owned(), values.into_iter());
+    if saved.values.is_empty() { Vec::new() } else { vec![saved] }
 }
 
 /// The tasks that are alive under their ids; unknown if the queue was not read
