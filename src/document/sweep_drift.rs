@@ -4,7 +4,7 @@ use super::drift::{Class, Moved};
 use super::sweep_lines::{self, short_list};
 use super::{CauseFact, StandingFact, SweepFact};
 use crate::safety::{clip, code_span, escape};
-use crate::terms::{TaskIds, counted};
+use crate::terms::{TaskIds, by_number, counted};
 
 /// So many causes are told one by one.
 const MOST: usize = 6;
@@ -33,7 +33,8 @@ pub fn standing(then: &SweepFact, now: &SweepFact) -> Vec<Moved> {
     news.by_ref().take(MOST).for_each(&mut tell);
     let more = news.count();
     if more > 0 {
-        tell(format!("and {more} further causes are new or grew"));
+        let news = by_number(more, "is new or grew", "are new or grew");
+        tell(format!("and {} {news}", counted(more, "further cause")));
     }
     moved
 }

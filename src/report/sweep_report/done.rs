@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{counted, item, list, name, path, utc, words};
 use crate::safety::{clip, code_span};
-use crate::terms::{Known, Seconds};
+use crate::terms::{Known, Seconds, by_number};
 use crate::verbs::sweep::records::Progress;
 use crate::verbs::sweep::report::{Checkpoints, Completion, Intervention, Report};
 use crate::verbs::watch::NextKind;
@@ -173,9 +173,10 @@ fn checkpoints(out: &mut String, found: &Checkpoints, root: &Path) {
     for refused in &found.refused {
         let _ = writeln!(
             out,
-            "  - {} {}, so not resumed from (tasks {}): {}, {}",
+            "  - {} {}, so not resumed from ({} {}): {}, {}",
             refused.count,
             words(&refused.verdict, 20),
+            by_number(refused.tasks.len(), "task", "tasks"),
             list(&refused.tasks),
             words(&refused.why, 160),
             path(root, &refused.example)
