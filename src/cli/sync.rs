@@ -25,7 +25,8 @@ use crate::verbs::sync::{self, Fit, Options, Outcome, Sent};
   handover sync --message 'loader: read shards in order'
   handover sync --allow=tests/data/small.npz")]
 pub struct SyncArgs {
-    /// Which files travel: local, cluster, or one of the settings; by default cluster where sbatch is
+    /// Which files travel: local, cluster, or one of the settings; by default cluster where sbatch
+    /// is, but local in a worktree that `start` made
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// The remote, instead of the branch's own

@@ -12,7 +12,7 @@ pub struct Sync {
     /// The remote; by default that of the branch, else `origin`, else the only one.
     pub remote: Option<String>,
     /// The profile of this machine; by default `cluster` where Slurm's commands
-    /// are, else `local`.
+    /// are and the worktree is none that `start` made, else `local`.
     pub profile: Option<String>,
     /// Profiles by name; `local` and `cluster` are built in.
     pub profiles: BTreeMap<String, Profile>,

@@ -114,6 +114,9 @@ pub fn hints(outcome: &Outcome) -> Vec<String> {
     if outcome.left.iter().any(|left| left.why == Why::TrackedOutside) {
         hints.push("to take changes of tracked files along: handover sync --tracked".to_owned());
     }
+    if outcome.left.iter().any(|left| left.why == Why::NewOutside) {
+        hints.push("to take new files along, wherever they are: handover sync --profile local".to_owned());
+    }
     hints
 }
 

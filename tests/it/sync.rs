@@ -220,6 +220,24 @@ fn from_a_cluster_logs_and_state_travel_and_code_is_offered() {
 }
 
 #[test]
+fn where_slurm_is_what_start_made_is_worked_in_and_the_rest_is_the_clusters() {
+    let (sandbox, _) = two_clones();
+    sandbox.fake("sbatch").answers("1\n");
+    sandbox.write("new.py", "n\n");
+    let answer = sandbox.handover(["sync"]).expect(0);
+    assert!(answer.stdout().contains("profile cluster"), "{answer}");
+    assert!(answer.stderr().contains("handover sync --profile local"), "{answer}");
+    let feature = PathBuf::from(sandbox.handover(["start", "lr"]).expect(0).last_line());
+    put(&feature, "b.py", "b\n");
+    let answer = sandbox.handover_in(&feature, ["sync"]).expect(0);
+    assert!(
+        answer.stdout().contains("committed 1 new") && answer.stdout().contains("profile local"),
+        "{answer}"
+    );
+    assert_eq!(remote_tip(&sandbox, "lr"), sandbox.git_in(&feature, ["rev-parse", "HEAD"]));
+}
+
+#[test]
 fn a_dry_run_says_what_would_go_and_changes_nothing() {
     let (sandbox, _) = two_clones();
     sandbox.write("a", "a\n");

@@ -10,6 +10,7 @@ use crate::sync::choose::Rules as Travel;
 use crate::sync::guard::Limits;
 use crate::sys::{Glob, read_regular};
 use crate::terms::Time;
+use crate::worktree;
 
 /// The largest state file that is read for its time, in bytes.
 const MOST: usize = 32 << 20;
@@ -32,7 +33,12 @@ pub fn of(context: &Context, options: &Options) -> Result<Rules, Error> {
     let sync = &context.config.sync;
     let name = match options.profile.as_ref().or(sync.profile.as_ref()) {
         Some(name) => name.clone(),
-        None if context.world.environment.finds_program("sbatch") => "cluster".to_owned(),
+        // A worktree that `start` made is where somebody works, wherever it is.
+        None if context.world.environment.finds_program("sbatch")
+            && worktree::registry::entry_here(&context.repository)?.is_none() =>
+        {
+            "cluster".to_owned()
+        }
         None => "local".to_owned(),
     };
     let profile: &Profile = sync.profiles.get(&name).ok_or_else(|| {
