@@ -29,7 +29,7 @@ pub struct Finding {
 /// What stands in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// The first [`MOST_FINDINGS`], in their order.
+    /// The first thousand, in their order.
     pub named: Vec<Finding>,
     /// How many there are, those that are not named included.
     pub count: usize,
