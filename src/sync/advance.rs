@@ -27,8 +27,8 @@ pub enum Moved {
 
 /// Moves the branch that is checked out here, and its files, from `old` to `new`.
 ///
-/// `replaces` is true if `new` does not descend from `old`: then the old tip is
-/// kept under a name of its own.
+/// `replaces` is the name under which the old tip is kept if `new` does not
+/// descend from it.
 ///
 /// # Errors
 /// [`Error::Moved`] if somebody moved the branch meanwhile.
@@ -120,8 +120,6 @@ pub fn finish(
             State::Old => {}
             State::New => arrived.push(entry),
             State::Half => {
-                // Git writes it again where it finds it as it was before.
-                world.files.remove_file(&repository.worktree().join(&entry.path))?;
                 arrived.push(entry.clone());
                 theirs.push((entry.path.clone(), true));
             }

@@ -221,12 +221,13 @@ fn groups(candidates: Vec<Candidate>, limits: &Limits) -> (Vec<Candidate>, Vec<R
         .map(|(folder, count)| Refused {
             path: folder.clone(),
             why: Refusal::TooManyNew { count: *count, most: limits.most_new },
-            allow: shell_path(&folder.join("**")).ok().map(|word| format!("--allow={word}")),
+            allow: shell_path(&below(folder)).ok().map(|word| format!("--allow={word}")),
         })
         .collect();
     if too_many_gone {
         let why = Refusal::TooManyGone { count: gone, most: limits.most_gone };
-        refused.push(Refused { path: PathBuf::from("."), why, allow: Some("--allow='**'".to_owned()) });
+        // No option: one that let all paths through would open the guard for everything.
+        refused.push(Refused { path: PathBuf::from("."), why, allow: None });
     }
     let stays = |candidate: &Candidate| match candidate.kind {
         _ if is_allowed(&candidate.path) => true,
@@ -235,6 +236,11 @@ fn groups(candidates: Vec<Candidate>, limits: &Limits) -> (Vec<Candidate>, Vec<R
         Kind::Changed => true,
     };
     (candidates.into_iter().filter(stays).collect(), refused)
+}
+
+/// What fits the files of a group and no others: at the top only those that lie there.
+fn below(folder: &Path) -> PathBuf {
+    if folder == Path::new(".") { PathBuf::from("*") } else { folder.join("**") }
 }
 
 /// The topmost folder of a path; `.` for a file at the top.

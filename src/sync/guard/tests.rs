@@ -84,7 +84,9 @@ fn many_new_files_and_many_deletions_are_refused_together() {
     assert_eq!(refused[0].allow.as_deref(), Some("--allow='runs/**'"));
     let gone = |name: &str| Candidate { path: PathBuf::from(name), kind: Kind::Deleted };
     let (kept, refused) = groups(vec![gone("a"), gone("b"), gone("c")], &limits());
-    assert!(kept.is_empty() && refused.len() == 1);
+    assert!(kept.is_empty() && refused.len() == 1 && refused[0].allow.is_none());
+    let (_, refused) = groups(new(&["1", "2", "3", "4"]), &limits());
+    assert_eq!(refused[0].allow.as_deref(), Some("--allow='*'"), "not what lies deeper");
     let allowed = Limits { allow: Glob::read("runs/**").into_iter().collect(), ..limits() };
     let (kept, refused) = groups(new(&["runs/1", "runs/2", "runs/3", "runs/4"]), &allowed);
     assert!(kept.len() == 4 && refused.is_empty());
