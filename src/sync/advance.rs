@@ -6,15 +6,16 @@
 //! the journal says so, and [`finish`] ends the move.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use super::branch::Move;
 use super::in_place;
-use super::objects::{Difference, Store, between, names};
+use super::objects::{Blob, Difference, Store, between, names};
 use crate::git::{GitError, Repository};
 use crate::sys::{World, open_regular};
-use crate::terms::CommitId;
 
 /// What came of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,30 +26,25 @@ pub enum Moved {
     InTheWay(Vec<PathBuf>),
 }
 
-/// Moves the branch that is checked out here, and its files, from `old` to `new`.
-///
-/// `replaces` is the name under which the old tip is kept if `new` does not
-/// descend from it.
+/// Moves the branch that is checked out here, with its files.
 ///
 /// # Errors
 /// [`Error::Moved`] if somebody moved the branch meanwhile.
-pub fn advance(
-    world: &World,
-    repository: &Repository,
-    branch: &str,
-    old: &CommitId,
-    new: &CommitId,
-    replaces: Option<&str>,
-) -> Result<Moved, Error> {
+pub fn advance(world: &World, repository: &Repository, step: &Move) -> Result<Moved, Error> {
+    let (old, new) = (step.old.as_str(), step.new.as_str());
     let store = Store::new(world, repository.git());
-    let differences = between(&store, old.as_str(), new.as_str())?;
+    let differences = between(&store, old, new)?;
     let standing = in_place::look(repository, &differences)?;
     if !standing.others.is_empty() {
         return Ok(Moved::InTheWay(standing.others));
     }
     let same = standing.same;
-    store.set_entries(same.iter().map(|entry| (entry.path.as_path(), &entry.new)))?;
-    let done = repository.git().try_run(&["read-tree", "-m", "-u", old.as_str(), new.as_str()])?;
+    if !same.is_empty() {
+        store.set_entries(same.iter().map(|entry| (entry.path.as_path(), &entry.new)))?;
+        // Git looks at the times of files where a folder comes in a file's place.
+        repository.git().try_run(&["update-index", "-q", "--refresh"])?;
+    }
+    let done = repository.git().try_run(&["read-tree", "--no-recurse-submodules", "-m", "-u", old, new])?;
     if !done.success() {
         store.set_entries(same.iter().map(|entry| (entry.path.as_path(), &entry.old)))?;
         let files = in_the_way(&String::from_utf8_lossy(&done.stderr));
@@ -58,86 +54,42 @@ pub fn advance(
         }
         return Ok(Moved::InTheWay(files));
     }
-    move_branch(world, repository, branch, old, new, replaces)?;
+    step.take(&store, repository, "handover sync", true)?;
     Ok(Moved::Done)
 }
 
-/// The name under which the tip before the last move is kept, with a log of all
-/// earlier ones.
-pub fn backup_name(branch: &str) -> String {
-    format!("refs/handover/backup/{branch}")
-}
-
-/// Moves the branch alone, and keeps where it was.
-fn move_branch(
-    world: &World,
-    repository: &Repository,
-    branch: &str,
-    old: &CommitId,
-    new: &CommitId,
-    replaces: Option<&str>,
-) -> Result<(), Error> {
-    let reference = format!("refs/heads/{branch}");
-    let mut input = format!("start\nupdate {reference} {new} {old}\nupdate {} {old}\n", backup_name(branch));
-    if let Some(stamp) = replaces {
-        // A branch that another one is replaced by keeps its commits reachable.
-        input.push_str(&format!("update refs/handover/replaced/{branch}/{stamp} {old}\n"));
-    }
-    input.push_str("prepare\ncommit\n");
-    let store = Store::new(world, repository.git());
-    let args = ["update-ref", "--create-reflog", "-m", "handover sync", "--stdin"];
-    if let Err(error) = store.run(&args, Some(input.into_bytes())) {
-        let now = repository.history().resolve(&reference)?;
-        return Err(if now.as_ref() == Some(old) {
-            error.into()
-        } else {
-            Error::Moved { branch: branch.to_owned() }
-        });
-    }
-    Ok(())
-}
-
-/// Ends a move that was cut short; the branch is still at `old`.
+/// Ends a move that was cut short; the branch is still where it was.
 ///
 /// Files that are the new ones already, or the beginning of them, are the work
 /// of the one who was killed: before it began, none of them had a change.
 ///
 /// # Errors
 /// [`Error::InTheWay`] if a file is neither: somebody has worked on it since.
-pub fn finish(
-    world: &World,
-    repository: &Repository,
-    branch: &str,
-    old: &CommitId,
-    new: &CommitId,
-    replaces: Option<&str>,
-) -> Result<(), Error> {
+pub fn finish(world: &World, repository: &Repository, step: &Move) -> Result<(), Error> {
     let store = Store::new(world, repository.git());
-    let mut theirs = Vec::new();
-    let mut arrived = Vec::new();
-    for entry in between(&store, old.as_str(), new.as_str())? {
-        match state(repository, &entry)? {
+    let minds_modes = repository.git().config("core.fileMode")?.as_deref() != Some("false");
+    let (mut half, mut others, mut arrived) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in between(&store, step.old.as_str(), step.new.as_str())? {
+        match state(repository, &entry, minds_modes)? {
             State::Old => {}
             State::New => arrived.push(entry),
             State::Half => {
-                arrived.push(entry.clone());
-                theirs.push((entry.path.clone(), true));
+                half.push(entry.path.clone());
+                arrived.push(entry);
             }
-            State::Other => theirs.push((entry.path.clone(), false)),
+            State::Other => others.push(entry.path),
         }
     }
-    let others: Vec<PathBuf> =
-        theirs.iter().filter(|(_, ours)| !ours).map(|(path, _)| path.clone()).collect();
     if !others.is_empty() {
         return Err(Error::InTheWay { files: others });
     }
     store.set_entries(arrived.iter().map(|entry| (entry.path.as_path(), &entry.new)))?;
-    let half = names(theirs.iter().map(|(path, _)| path.as_path()));
+    let half = names(half.iter().map(PathBuf::as_path));
     if !half.is_empty() {
         store.run(&["checkout-index", "--force", "-z", "--stdin"], Some(half))?;
     }
     repository.git().try_run(&["update-index", "-q", "--refresh"])?;
-    match advance(world, repository, branch, old, new, replaces)? {
+    match advance(world, repository, step)? {
         Moved::Done => Ok(()),
         Moved::InTheWay(files) => Err(Error::InTheWay { files }),
     }
@@ -152,28 +104,46 @@ enum State {
     Other,
 }
 
-fn state(repository: &Repository, entry: &Difference) -> Result<State, Error> {
-    let path = repository.worktree().join(&entry.path);
-    let exists = path.symlink_metadata().is_ok();
-    if !exists {
+fn state(repository: &Repository, entry: &Difference, minds_modes: bool) -> Result<State, Error> {
+    // The commit of a submodule is a line of the index; git leaves its files alone.
+    if entry.old.is_commit() || entry.new.is_commit() {
+        return Ok(State::Old);
+    }
+    let Some(metadata) = standing(repository.worktree(), &entry.path) else {
         return Ok(match (entry.new.is_absent(), entry.old.is_absent()) {
             (true, _) => State::New,
             (_, true) => State::Old,
             // Git deletes before it writes.
             _ => State::Half,
         });
-    }
-    let id = in_place::id_of(repository, &entry.path)?;
-    if id == entry.old.id {
+    };
+    let here = in_place::blob_of(repository, &entry.path, &metadata)?;
+    let is = |there: &Blob| {
+        let mode = here.mode == there.mode || (!minds_modes && here.is_file() && there.is_file());
+        mode && here.id == there.id
+    };
+    if is(&entry.old) {
         return Ok(State::Old);
     }
-    if id == entry.new.id {
+    if is(&entry.new) {
         return Ok(State::New);
     }
+    let path = repository.worktree().join(&entry.path);
     if entry.new.is_file() && is_beginning(repository, &path, entry)? {
         return Ok(State::Half);
     }
     Ok(State::Other)
+}
+
+/// What lies at a path of a tree: nothing, if that is a folder or lies beyond a link, for git tracks
+/// no folders and looks beyond no links.
+fn standing(worktree: &Path, path: &Path) -> Option<Metadata> {
+    let above = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+    let is_link = |above: &Path| worktree.join(above).symlink_metadata().is_ok_and(|m| m.is_symlink());
+    if above.into_iter().any(is_link) {
+        return None;
+    }
+    worktree.join(path).symlink_metadata().ok().filter(|metadata| !metadata.is_dir())
 }
 
 /// True if the file holds a beginning of what git would write there.

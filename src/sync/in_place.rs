@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::Error;
-use super::objects::Difference;
+use super::objects::{Blob, Difference};
 use crate::git::Repository;
 
 /// So many files of one folder are looked at.
@@ -43,14 +45,35 @@ pub(super) fn look<'d>(
         let Ok(metadata) = full.symlink_metadata() else { continue };
         if metadata.is_dir() {
             others.extend(strangers_in(worktree, &full, &goes));
-        } else if entry.new.is_file() && metadata.is_file() && id_of(repository, &entry.path)? == entry.new.id
-        {
+        } else if is_same(&blob_of(repository, &entry.path, &metadata)?, &entry.new) {
             same.push(entry);
         } else {
             others.insert(entry.path.clone());
         }
     }
     Ok(Standing { same, others: others.into_iter().collect() })
+}
+
+/// True for the same kind and the same bytes; a bit of the mode that differs stays a change of the user's.
+fn is_same(here: &Blob, there: &Blob) -> bool {
+    here.id == there.id && (here.mode == there.mode || (here.is_file() && there.is_file()))
+}
+
+/// What lies at a path, as git would store it, filters and all; of what git
+/// stores in no way both mode and id are empty.
+pub(super) fn blob_of(repository: &Repository, path: &Path, metadata: &Metadata) -> Result<Blob, Error> {
+    if metadata.is_symlink() {
+        let Ok(target) = repository.worktree().join(path).read_link() else { return Ok(Blob::strange()) };
+        let bytes = target.into_os_string().into_encoded_bytes();
+        let id = repository.git().run_with_input(&["hash-object", "--stdin"], bytes)?;
+        let id = String::from_utf8_lossy(&id).trim().to_owned();
+        return Ok(Blob { mode: "120000".to_owned(), id });
+    }
+    if !metadata.is_file() {
+        return Ok(Blob::strange());
+    }
+    let mode = if metadata.permissions().mode() & 0o100 == 0 { "100644" } else { "100755" };
+    Ok(Blob { mode: mode.to_owned(), id: id_of(repository, path)? })
 }
 
 /// The id that git gives to a file as it lies there, filters and all; empty if it cannot.

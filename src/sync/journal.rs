@@ -8,11 +8,12 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::branch::Move;
 use super::objects::PREFIX;
 use super::{Error, advance, record};
 use crate::git::Repository;
 use crate::sys::{FileError, World, read_regular};
-use crate::terms::{CommitId, Digest, Time};
+use crate::terms::{Digest, Time};
 
 /// The largest journal that is read, in bytes.
 const MOST: usize = 64 * 1024;
@@ -22,8 +23,6 @@ const MOST: usize = 64 * 1024;
 pub struct Begun {
     /// When.
     pub at: Time,
-    /// The branch.
-    pub branch: String,
     /// How far it came.
     pub step: Step,
     /// When the file was written last, by the file system's own clock.
@@ -37,22 +36,10 @@ pub struct Begun {
 pub enum Step {
     /// Nothing that a next one would have to end.
     Begun,
-    /// The user's index, then the branch, go from `old` to `new`.
-    Commit {
-        /// Where the branch was.
-        old: CommitId,
-        /// Where it goes.
-        new: CommitId,
-    },
-    /// Files, index and branch go from `old` to `new`.
-    Move {
-        /// Where the branch was.
-        old: CommitId,
-        /// Where it goes.
-        new: CommitId,
-        /// The name of the copy of the old tip, if that is replaced.
-        replaces: Option<String>,
-    },
+    /// The user's index, then the branch.
+    Commit(Move),
+    /// Files, index and branch.
+    Move(Move),
 }
 
 /// The journal of one worktree, opened; [`Journal::close`] ends it.
@@ -89,18 +76,12 @@ pub fn left_behind(home: &Path, repository: &Repository) -> Result<Option<Begun>
 
 impl<'w> Journal<'w> {
     /// Begins a sync.
-    pub fn open(
-        world: &'w World,
-        home: &Path,
-        repository: &Repository,
-        branch: &str,
-    ) -> Result<Journal<'w>, Error> {
+    pub fn open(world: &'w World, home: &Path, repository: &Repository) -> Result<Journal<'w>, Error> {
         let path = path(home, repository);
         if let Some(dir) = path.parent() {
             world.files.ensure_dir(dir)?;
         }
-        let begun =
-            Begun { at: world.clock.now(), branch: branch.to_owned(), step: Step::Begun, written: None };
+        let begun = Begun { at: world.clock.now(), step: Step::Begun, written: None };
         let journal = Journal { world, path, begun };
         journal.write()?;
         Ok(journal)
@@ -132,23 +113,27 @@ impl<'w> Journal<'w> {
 /// [`Error::InTheWay`]: files that somebody changed since stand in the way.
 pub fn recover(world: &World, home: &Path, repository: &Repository, begun: &Begun) -> Result<bool, Error> {
     sweep(world, repository)?;
-    let tip = repository.history().resolve(&format!("refs/heads/{}", begun.branch))?;
-    let here = repository.git().try_run(&["symbolic-ref", "--quiet", "HEAD"])?;
-    let is_checked_out = here.text().trim() == format!("refs/heads/{}", begun.branch);
     let ended = match &begun.step {
-        Step::Commit { old, new } if is_checked_out && tip.as_ref() == Some(old) => {
-            record::land(world, repository, &begun.branch, old, new)?;
+        Step::Commit(step) if waits(repository, step)? => {
+            record::land(world, repository, step)?;
             true
         }
-        Step::Move { old, new, replaces } if is_checked_out && tip.as_ref() == Some(old) => {
-            advance::finish(world, repository, &begun.branch, old, new, replaces.as_deref())?;
+        Step::Move(step) if waits(repository, step)? => {
+            advance::finish(world, repository, step)?;
             true
         }
-        // The branch has arrived, or somebody has taken it elsewhere since.
-        Step::Begun | Step::Commit { .. } | Step::Move { .. } => false,
+        Step::Begun | Step::Commit(_) | Step::Move(_) => false,
     };
     world.files.remove_file(&path(home, repository))?;
     Ok(ended)
+}
+
+/// True if the branch is checked out here and has not gone yet; else it has arrived, or somebody has
+/// taken it elsewhere since.
+fn waits(repository: &Repository, step: &Move) -> Result<bool, Error> {
+    let tip = repository.history().resolve(&step.reference())?;
+    let here = repository.git().try_run(&["symbolic-ref", "--quiet", "HEAD"])?;
+    Ok(here.text().trim() == step.reference() && tip.as_ref() == Some(&step.old))
 }
 
 /// Removes indexes of our own that the dead have left.

@@ -6,13 +6,14 @@
 //! - [`record`]: a commit through an index of our own, so that what the user staged stays staged.
 //! - [`remote`]: fetching, and pushing with the value that was seen.
 //! - [`replay`]: our own unpublished commits on top of others', in the object store.
-//! - [`advance`]: the branch and its files move together.
+//! - [`advance`]: the branch and its files move together; [`branch`]: the branch alone.
 //! - [`notes`]: what people leave for each other.
 //! - [`journal`]: what a sync that was killed had begun; [`leftover`]: the locks of git that it left.
 //!
 //! Nothing is ever stashed, no shared branch is forced, and no rebase is left in progress.
 
 pub mod advance;
+pub mod branch;
 pub mod choose;
 mod error;
 pub mod guard;

@@ -31,9 +31,19 @@ impl Blob {
         Blob { mode: "000000".to_owned(), id: "0".repeat(digits) }
     }
 
+    /// What git stores in no way: a pipe, a folder.
+    pub fn strange() -> Blob {
+        Blob { mode: String::new(), id: String::new() }
+    }
+
     /// True if nothing is there.
     pub fn is_absent(&self) -> bool {
         self.mode == "000000"
+    }
+
+    /// True if it is the commit of a submodule.
+    pub fn is_commit(&self) -> bool {
+        self.mode == "160000"
     }
 
     /// True if it is a file with content, and no link and no commit of a submodule.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Error;
+use super::branch::Move;
 use super::choose::{Candidate, Kind};
 use super::guard::{self, Limits, Refusal, Refused};
 use super::objects::{Blob, Difference, Store, between, differences, each_blob, names};
@@ -90,33 +91,19 @@ pub fn record(
 /// It can be called again after it was cut short.
 ///
 /// # Errors
-/// [`Error::Moved`] if the branch is not at `old` any more; the index is as before then.
-pub fn land(
-    world: &World,
-    repository: &Repository,
-    branch: &str,
-    old: &CommitId,
-    new: &CommitId,
-) -> Result<(), Error> {
+/// [`Error::Moved`] if the branch is not where it was any more; the index is as before then.
+pub fn land(world: &World, repository: &Repository, step: &Move) -> Result<(), Error> {
     let store = Store::new(world, repository.git());
-    let differences = between(&store, old.as_str(), new.as_str())?;
+    let differences = between(&store, step.old.as_str(), step.new.as_str())?;
     // A path that somebody has staged since we looked is theirs.
     let ours: Vec<&Difference> = {
         let now = entries_of(&store, &differences)?;
         differences.iter().filter(|entry| is_ours(now.get(&entry.path), entry)).collect()
     };
     store.set_entries(ours.iter().map(|entry| (entry.path.as_path(), &entry.new)))?;
-    let reference = format!("refs/heads/{branch}");
-    let moved = store
-        .run(&["update-ref", "-m", "handover sync: commit", &reference, new.as_str(), old.as_str()], None);
-    if let Err(error) = moved {
+    if let Err(error) = step.take(&store, repository, "handover sync: commit", false) {
         store.set_entries(ours.iter().map(|entry| (entry.path.as_path(), &entry.old)))?;
-        let now = repository.history().resolve(&reference)?;
-        return Err(if now.as_ref() == Some(old) {
-            error.into()
-        } else {
-            Error::Moved { branch: branch.to_owned() }
-        });
+        return Err(error);
     }
     // Git compares these files with the index again; what differs is then a change since.
     let _ = repository.git().try_run(&["update-index", "-q", "--refresh"])?;

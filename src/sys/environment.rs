@@ -72,6 +72,15 @@ impl Environment {
         uname.nodename().to_string_lossy().into_owned()
     }
 
+    /// The same as part of the name of a file or a branch: ASCII letters,
+    /// digits and hyphens, at most 40.
+    pub fn host_in_names(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let plain: String = self.host().chars().map(plain).take(40).collect();
+        let plain = plain.trim_matches('-');
+        if plain.is_empty() { "host".to_owned() } else { plain.to_owned() }
+    }
+
     /// The number of the user who runs this.
     pub fn uid(&self) -> u32 {
         rustix::process::getuid().as_raw()
@@ -94,4 +103,18 @@ fn user_by_number() -> String {
     let is_ours = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
     let name = users.lines().find(is_ours).and_then(|line| line.split(':').next());
     name.map_or_else(|| format!("uid {uid}"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_part_of_a_name_whatever_it_is_called() {
+        let named = |host: &str| Environment::with(&[("HANDOVER_HOST", host)]).host_in_names();
+        assert_eq!(named("login01.cluster"), "login01-cluster");
+        assert_eq!(named("../x"), "x");
+        assert_eq!(named("\u{fc}"), "host");
+        assert_eq!(named(&"a".repeat(80)).len(), 40);
+    }
 }

@@ -25,6 +25,7 @@ pub use mounts::mounts_below;
 pub use process::{Call, Finished, Processes, Spawn, SpawnError};
 
 use std::io::Read;
+use std::time::Duration;
 
 /// Everything with effects, in one place.
 #[derive(Debug, Clone)]
@@ -64,6 +65,14 @@ pub fn nonce<const BYTES: usize>() -> std::io::Result<String> {
     let mut bytes = [0; BYTES];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A span within so many percent of this one, so that many who wait for the
+/// same do not march in step.
+pub fn jittered(span: Duration, percent: u32) -> Duration {
+    let random = nonce::<1>().ok().and_then(|hex| u8::from_str_radix(&hex, 16).ok()).unwrap_or(128);
+    let spread = f64::from(percent.min(100)) / 100.0;
+    span.mul_f64(1.0 - spread + 2.0 * spread * f64::from(random) / 255.0)
 }
 
 /// The columns of the terminal on standard output, if there is one.

@@ -61,14 +61,7 @@ pub fn plan(context: &Context, options: &Options) -> Result<Outcome, Error> {
     let text = notes::written(to, &text, &from, &at.format("%Y-%m-%d %H:%M UTC").to_string());
     // Time, host and chance: whoever else writes one, anywhere, writes another file.
     let chance = nonce::<4>().map_err(|e| FileError::new("name a note in", FOLDER.as_ref(), e))?;
-    let host: String = context
-        .world
-        .environment
-        .host()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .take(30)
-        .collect();
+    let host = context.world.environment.host_in_names();
     let path = PathBuf::from(FOLDER).join(format!("{}-{host}-{chance}.md", at.format("%Y%m%dT%H%M%SZ")));
     Ok(Outcome { to: to.to_owned(), path, text })
 }

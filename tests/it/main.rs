@@ -62,6 +62,7 @@ mod sweep_tracked;
 mod sweep_truth;
 mod sweep_waits;
 mod sync;
+mod sync_cut_short;
 mod sync_guard;
 mod sync_race;
 mod told_honestly;

@@ -30,7 +30,7 @@ use rustix::io::Errno;
 
 use self::holder::Note;
 use self::owner::{Here, Life};
-use super::{Clock, FileError, Files, Stopwatch, World, nonce};
+use super::{Clock, FileError, Files, Stopwatch, World, jittered};
 use crate::terms::{Seconds, Time};
 
 /// The name of the lock in our own folder.
@@ -290,7 +290,7 @@ impl<'w> Contender<'w> {
             if waited >= patience {
                 return Err(LockError::Busy { purpose: self.purpose.clone(), holder: Box::new(holder) });
             }
-            self.world.clock.pause(jitter(pause).min(patience - waited));
+            self.world.clock.pause(jittered(pause, 25).min(patience - waited));
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
@@ -413,12 +413,6 @@ fn entries(dir: &Path) -> Result<Vec<OsString>, FileError> {
     }
     names.sort();
     Ok(names)
-}
-
-/// A span within 25 % of this one, so that contenders do not march in step.
-fn jitter(span: Duration) -> Duration {
-    let random = nonce::<1>().ok().and_then(|hex| u8::from_str_radix(&hex, 16).ok()).unwrap_or(128);
-    span.mul_f64(0.75 + f64::from(random) / 512.0)
 }
 
 #[cfg(test)]

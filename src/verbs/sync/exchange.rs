@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::super::{Context, Error};
 use super::incoming::{self, Pulled};
 use crate::sync::advance::{Moved, advance};
+use crate::sync::branch::Move;
 use crate::sync::journal::{Journal, Step};
 use crate::sync::remote::{self, Answer, Counterpart, Pushed};
 use crate::sync::replay::{Replayed, replay};
 use crate::sync::stand::Stand;
 use crate::sys::lock::Lock;
-use crate::sys::nonce;
+use crate::sys::{jittered, nonce};
 use crate::terms::CommitId;
 
 /// How often we look again when others are faster.
@@ -176,7 +177,7 @@ impl Exchange<'_, '_> {
                 return Ok(sent);
             }
             let pause = Duration::from_millis(20 << attempt.min(5));
-            world.clock.pause(jitter(pause));
+            world.clock.pause(jittered(pause, 50));
         }
         Ok(Sent::Offline { why: "others were faster every time".to_owned() })
     }
@@ -231,11 +232,10 @@ impl Exchange<'_, '_> {
     fn go(&mut self, to: &CommitId, replaces: Option<String>) -> Result<Moved, Error> {
         self.lock.confirm()?;
         let (world, repository) = (self.context.world, &self.context.repository);
-        let step = Step::Move { old: self.tip.clone(), new: to.clone(), replaces: replaces.clone() };
-        self.journal.step(step)?;
-        let branch = &self.stand.branch;
-        let moved = advance(world, repository, branch, &self.tip, to, replaces.as_deref());
-        let moved = moved?;
+        let step =
+            Move { branch: self.stand.branch.clone(), old: self.tip.clone(), new: to.clone(), replaces };
+        self.journal.step(Step::Move(step.clone()))?;
+        let moved = advance(world, repository, &step)?;
         self.journal.step(Step::Begun)?;
         Ok(moved)
     }
@@ -279,7 +279,7 @@ impl Exchange<'_, '_> {
     fn park(&mut self) -> Result<Sent, Error> {
         self.lock.confirm()?;
         let (world, repository) = (self.context.world, &self.context.repository);
-        let host = plain(&world.environment.host());
+        let host = world.environment.host_in_names();
         let mut branch = format!("parked/{host}/{}", self.stand.branch);
         let reference = format!("refs/heads/{branch}");
         let listed = repository.git().try_run(&["ls-remote", "--", &self.other.remote, &reference])?;
@@ -310,18 +310,4 @@ impl Exchange<'_, '_> {
             Answer::Offline(why) | Answer::Refused(why) => Sent::Kept { why },
         })
     }
-}
-
-/// A host's name as part of a branch's.
-fn plain(host: &str) -> String {
-    let plain: String =
-        host.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).take(40).collect();
-    let plain = plain.trim_matches('-');
-    if plain.is_empty() { "host".to_owned() } else { plain.to_owned() }
-}
-
-/// A span within 50 % of this one, so that many clones do not march in step.
-fn jitter(span: Duration) -> Duration {
-    let random = nonce::<1>().ok().and_then(|hex| u8::from_str_radix(&hex, 16).ok()).unwrap_or(128);
-    span.mul_f64(0.5 + f64::from(random) / 256.0)
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Context, Error};
+use crate::sync::branch::Move;
 use crate::sync::choose::{self, Chosen, Left};
 use crate::sync::guard::Refused;
 use crate::sync::journal::{self, Journal, Step};
@@ -159,7 +160,7 @@ pub fn execute(
     if !options.anyway && !session_logs.is_empty() {
         return Err(Error::SessionLogs { files: session_logs });
     }
-    let mut journal = Journal::open(world, &home, repository, &stand.branch)?;
+    let mut journal = Journal::open(world, &home, repository)?;
     let state_file = &context.config.cluster.state_file;
     let state_of = rules::state_of(repository.worktree(), state_file);
     let mut subject = String::new();
@@ -174,9 +175,9 @@ pub fn execute(
     let mut committed = None;
     if let Some(id) = recorded.commit {
         lock.confirm()?;
-        let step = Step::Commit { old: tip.clone(), new: id.clone() };
-        journal.step(step)?;
-        record::land(world, repository, &stand.branch, &tip, &id)?;
+        let step = Move { branch: stand.branch.clone(), old: tip.clone(), new: id.clone(), replaces: None };
+        journal.step(Step::Commit(step.clone()))?;
+        record::land(world, repository, &step)?;
         journal.step(Step::Begun)?;
         tip = id.clone();
         committed = Some(Committed { id, subject, files: recorded.entries });
