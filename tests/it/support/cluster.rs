@@ -35,7 +35,7 @@ impl Cluster {
     pub fn with_scenario_or_skip(test: &str) -> Option<Cluster> {
         let mut cluster = Cluster::or_skip(test)?;
         let file = cluster.dir.join("scenario.env");
-        wait_for(&file, &cluster.dir.join("scenario.failed"));
+        wait_for(&file, &cluster.dir.join("scenario.failed"), &cluster.dir.with_file_name("scenario.log"));
         cluster.scenario = assignments(&std::fs::read_to_string(file).unwrap());
         Some(cluster)
     }
@@ -45,7 +45,7 @@ impl Cluster {
     pub fn with_sweep_or_skip(test: &str) -> Option<Cluster> {
         let dir = dir_of("HANDOVER_TEST_SWEEP", test)?;
         let file = dir.join("sweep.env");
-        wait_for(&file, &dir.with_extension("log.failed"));
+        wait_for(&file, &dir.with_extension("log.failed"), &dir.with_extension("log"));
         let mut cluster = Cluster::in_dir(dir);
         cluster.scenario = assignments(&std::fs::read_to_string(file).unwrap());
         Some(cluster)
@@ -80,13 +80,22 @@ fn dir_of(variable: &str, test: &str) -> Option<PathBuf> {
     dir.map(PathBuf::from)
 }
 
-fn wait_for(file: &Path, failed: &Path) {
+fn wait_for(file: &Path, failed: &Path, log: &Path) {
     let began = Instant::now();
+    // The end of the log goes with the failure: it is all that whoever reads the tests' output will see of it.
+    let told = || std::fs::read_to_string(log).unwrap_or_else(|error| format!("{log:?}: {error}"));
     while !file.exists() {
-        assert!(!failed.exists(), "what was to be planted on the real Slurm failed");
-        assert!(began.elapsed() < PATIENCE, "no {file:?} after {PATIENCE:?}: see tests/cluster/README.md");
+        assert!(!failed.exists(), "what was to be planted on the real Slurm failed:\n{}", end_of(&told()));
+        let late = began.elapsed() >= PATIENCE;
+        assert!(!late, "no {file:?} after {PATIENCE:?} (tests/cluster/README.md):\n{}", end_of(&told()));
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// The last forty lines.
+fn end_of(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
 /// Says loudly that a test did not run, and why.
