@@ -188,6 +188,11 @@ impl<'t> Reader<'t> {
         Reader { table, matcher: Matcher::new(table) }
     }
 
+    /// The table whose patterns it looks for.
+    pub fn table(&self) -> &'t Table {
+        self.table
+    }
+
     /// What a thread reads with.
     pub fn worker(&self) -> Worker<'_> {
         Worker { reader: self, buffer: Vec::new(), held: 0..0, tools: Tools::default() }

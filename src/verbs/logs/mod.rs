@@ -6,12 +6,13 @@ mod patterns;
 mod reading;
 
 use std::path::PathBuf;
+use std::thread::ScopedJoinHandle;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Look, Snapshot};
 use crate::config::Logs;
-use crate::joblog::{AttemptSpan, Finding, Mention, Progress, Retry, Table, Unread};
+use crate::joblog::{AttemptSpan, Finding, Mention, Progress, Reader, Retry, Table, Unread};
 use crate::sys::World;
 use crate::terms::{Bytes, JobId, Part, Time};
 use crate::verbs::shards::{self, Shard};
@@ -72,7 +73,7 @@ impl<'p> Place<'p> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Log {
     /// The earliest cause of the newest attempt; `None` if there is none.
-    pub root: Option<Root>,
+    pub root: Option<Box<Root>>,
     /// A cause in another part of the file, if the newest attempt of the job that
     /// was asked for has none, and nothing says whose that part is. It is among
     /// `others`, too.
@@ -100,7 +101,7 @@ pub struct Log {
     pub unread: Vec<Unread>,
     /// How far the newest attempt came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<Progress>,
+    pub progress: Option<Box<Progress>>,
     /// Runs and checkpoints that it names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<Mention>,
@@ -185,13 +186,23 @@ const OF: &str = "logs";
 pub fn run(place: &Place, options: &Options) -> Result<Outcome, Error> {
     place.world.processes.give_way();
     let table = Table::with(&place.settings.patterns)?;
-    let found = files::find(place, options);
+    let (found, reader) = std::thread::scope(|scope| {
+        // The search is made ready while the folders are listed: each takes about as long as the other.
+        let ready = (options.threads > 1).then(|| scope.spawn(|| Reader::new(&table)));
+        let found = files::find(place, options);
+        let reader = match ready.map(ScopedJoinHandle::join) {
+            Some(Ok(reader)) => reader,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Reader::new(&table),
+        };
+        (found, reader)
+    });
     if let Some((job, Part::Task(index))) = options.job.map(|job| (job, job.part))
         && let Some(tasks) = found.lacks(index)
     {
         return Err(Error::NoTask { array: job.base, task: index, tasks: Box::new(tasks.clone()) });
     }
-    let mut outcome = reading::all(&table, found, options);
+    let mut outcome = reading::all(&reader, found, options);
     outcome.groups(&table);
     Ok(outcome)
 }

@@ -22,10 +22,10 @@ enum Read {
 }
 
 /// Reads all of them.
-pub fn all(table: &Table, found: Found, options: &Options) -> Outcome {
+pub fn all(reader: &Reader, found: Found, options: &Options) -> Outcome {
     let wanted: Vec<(PathBuf, Wanted)> = found.wanted.into_iter().collect();
     let extent = extent(&wanted, options.full);
-    let reader = Reader::new(table);
+    let table = reader.table();
     let next = AtomicUsize::new(0);
     let keep = (MOST_OTHERS / wanted.len().max(1)).clamp(3, 200);
     let work = || {
@@ -116,7 +116,7 @@ impl Root {
 impl Log {
     fn of(table: &Table, reading: Reading) -> Log {
         let file = reading.path;
-        let root = reading.root.map(|finding| Root::of(table, &file, finding));
+        let root = reading.root.map(|finding| Box::new(Root::of(table, &file, finding)));
         let elsewhere = reading.elsewhere.map(|finding| Box::new(Root::of(table, &file, *finding)));
         Log {
             root,
@@ -129,7 +129,7 @@ impl Log {
             left_out: reading.left_out,
             attempts: reading.attempts,
             unread: reading.unread,
-            progress: reading.progress,
+            progress: reading.progress.map(Box::new),
             mentions: reading.mentions,
         }
     }
