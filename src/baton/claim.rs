@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::safety::{code_span, one_line};
+use crate::safety::{Redactions, code_span, one_line, redact};
 use crate::terms::{AnyKey, Time};
 
 /// The form of a claim file.
@@ -27,6 +27,19 @@ pub struct Claimant {
 }
 
 impl Claimant {
+    /// The same without secrets, for other machines to read.
+    pub(super) fn redacted(&self) -> Claimant {
+        let plain = |text: &String| redact(text, &mut Redactions::new()).into_owned();
+        Claimant {
+            agent: self.agent.as_ref().map(plain),
+            session: self.session.as_ref().map(plain),
+            worktree: plain(&self.worktree),
+            host: plain(&self.host),
+            user: plain(&self.user),
+            slurm_job: self.slurm_job.as_ref().map(plain),
+        }
+    }
+
     /// The same with every text escaped and cut, as [`Claimant`]s are made: others
     /// may write into the folder of claims too.
     fn showable(self) -> Claimant {
@@ -145,7 +158,11 @@ impl Claim {
     pub fn read(bytes: &[u8], key: &AnyKey) -> Result<Claim, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
         let text = text.strip_suffix('\n').ok_or("its line has no end")?;
-        let value: serde_json::Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        Claim::of_value(serde_json::from_str(text).map_err(|e| e.to_string())?, key)
+    }
+
+    /// The same of JSON that was read already.
+    pub(super) fn of_value(value: serde_json::Value, key: &AnyKey) -> Result<Claim, String> {
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(SCHEMA) => {}
             Some(other) => return Err(format!("it follows {other}, which this version does not know")),

@@ -6,9 +6,13 @@
 
 mod claim;
 mod local;
+mod record;
+mod value;
 
 pub use claim::{Claim, Claimant, Kind};
 pub use local::{Baton, Found, PassedOn, Taken, held};
+pub use record::{Record, State};
+pub use value::Value;
 
 use std::path::PathBuf;
 
@@ -26,6 +30,26 @@ pub enum BatonError {
         key: AnyKey,
         /// Who, and since when.
         holder: Box<Claim>,
+    },
+    /// Another session holds it at a remote.
+    #[error("another holds the baton of {key} at {}: {holder}", one_line(remote, 60))]
+    HeldAt {
+        /// Which handover.
+        key: AnyKey,
+        /// Where.
+        remote: String,
+        /// Who, and since when.
+        holder: Box<Claim>,
+    },
+    /// What a remote has in its place is no baton.
+    #[error("what {} holds for the baton of {key} is none: {}", one_line(remote, 60), one_line(why, 200))]
+    Strange {
+        /// Which handover.
+        key: AnyKey,
+        /// Where.
+        remote: String,
+        /// What it is.
+        why: String,
     },
     /// It changed hands after the caller looked.
     #[error("the baton of {key} has changed hands a moment ago: {}", holder.as_ref().map_or("nobody holds it now".to_owned(), |holder| holder.to_string()))]

@@ -53,6 +53,9 @@ pub struct CreateArgs {
     take_over: bool,
     #[command(flatten)]
     context: Around,
+    /// Publish it at the remote at once, for other machines; `sync` does so later
+    #[arg(long)]
+    push: bool,
     /// Print the document, write nothing
     #[arg(long)]
     dry_run: bool,
@@ -193,7 +196,7 @@ pub fn run(session: &Session, args: CreateArgs) -> Result<Exit, Failure> {
     let said = args.words.said();
     let said = if args.ask { questions::ask(said)? } else { said };
     let wish = args.context.wish(session, said);
-    let options = create::Options { wish, amend: args.amend, file, manner };
+    let options = create::Options { wish, amend: args.amend, file, manner, push: args.push };
     let working = session.working("looking at git and the cluster");
     let plan = create::plan(&context, &options)?;
     drop(working);

@@ -3,6 +3,7 @@
 //! Every kind of error has a hint: each `match` here names all kinds, and a test
 //! looks that none of its arms is without one.
 
+mod fetch;
 mod sync;
 mod worktree;
 
@@ -119,6 +120,7 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Patterns(_) => (Exit::Usage, hint("mend that row of logs.patterns in the settings")),
         Error::Worktree(error) => worktree::judge(error),
         Error::Sync(error) => sync::judge(error),
+        Error::Fetch(error) => fetch::judge(error),
         Error::SessionLogs { .. } => (
             Exit::Refused,
             vec![
@@ -353,6 +355,20 @@ fn judge_baton(error: &BatonError) -> (Exit, Vec<String>) {
                 format!("read without taking it: handover show {key}"),
                 format!("if that session is over, a person may take it: handover resume {key} --take-over"),
             ],
+        ),
+        BatonError::HeldAt { key, .. } => (
+            Exit::Refused,
+            vec![
+                format!("read without taking it: handover show {key}"),
+                format!("if that session is over, a person may take it: handover resume {key} --take-over"),
+            ],
+        ),
+        BatonError::Strange { remote, .. } => (
+            Exit::Damaged,
+            vec![format!(
+                "see what is there: git ls-remote {} 'refs/*handover/batons/*'",
+                crate::safety::shell_word(remote).unwrap_or_else(|_| "REMOTE".to_owned())
+            )],
         ),
         BatonError::Moved { key, holder: None } => {
             (Exit::Refused, vec![format!("look again: handover resume {key}")])

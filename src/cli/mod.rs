@@ -10,6 +10,7 @@ mod confirm;
 mod create;
 mod exit;
 mod failure;
+mod fetch;
 mod finish;
 mod help;
 mod logs;
@@ -104,6 +105,7 @@ enum Verb {
     Show(verify::ShowArgs),
     Resume(resume::ResumeArgs),
     Release(resume::ReleaseArgs),
+    Fetch(fetch::FetchArgs),
     List(verify::ListArgs),
     Archive(archive::ArchiveArgs),
     Start(start::StartArgs),
@@ -229,6 +231,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Show(args) => verify::run_show(session, args),
         Verb::Resume(args) => resume::run(session, args),
         Verb::Release(args) => resume::run_release(session, args),
+        Verb::Fetch(args) => fetch::run(session, args),
         Verb::List(args) => verify::run_list(session, args),
         Verb::Archive(args) => archive::run(session, args),
         Verb::Start(args) => start::run(session, args),

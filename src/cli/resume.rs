@@ -56,7 +56,16 @@ pub struct ReleaseArgs {
 pub fn run(session: &Session, args: ResumeArgs) -> Result<Exit, Failure> {
     let context = session.context()?;
     let cluster = args.cluster.map(|text| create::source(session, &text));
-    let plan = resume::plan(&context, &Options { key: args.key, take_over: args.take_over, cluster })?;
+    let options = Options { key: args.key, take_over: args.take_over, cluster };
+    if !args.dry_run {
+        let working = session.working("looking for the handover");
+        let brought = resume::bring(&context, &options)?;
+        drop(working);
+        if let Some(brought) = brought {
+            session.output.note(&report::fetch::noted(&brought));
+        }
+    }
+    let plan = resume::plan(&context, &options)?;
     if args.dry_run {
         let preview = resume::preview(&context, &plan)?;
         session.output.answer("resume-plan", &preview, report::resume::previewed)?;
@@ -64,6 +73,9 @@ pub fn run(session: &Session, args: ResumeArgs) -> Result<Exit, Failure> {
         return Ok(exit_of_preview(&preview));
     }
     let outcome = resume::execute(&context, plan)?;
+    for doubt in report::resume::doubts(&outcome) {
+        session.output.note(&doubt);
+    }
     for failure in &outcome.not_written {
         session.output.note(&format!("not written: {}", crate::safety::escape(failure)));
     }

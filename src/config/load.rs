@@ -128,6 +128,7 @@ fn merge(config: &mut Config, file: File) -> Result<(), NotA> {
     span(&mut config.retention.trash_after, file.retention.trash_after)?;
     file.logs.merge(&mut config.logs);
     file.sync.merge(&mut config.sync)?;
+    file.baton.merge(&mut config.baton)?;
     file.sweeps.merge(&mut config.sweeps)
 }
 

@@ -6,11 +6,13 @@
 //! for this clone alone. All are YAML with the same names; an unknown name is
 //! an error, because a misspelt protection protects nothing.
 
+mod baton;
 mod load;
 mod schema;
 mod sweeps;
 mod sync;
 
+pub use baton::{Baton, Whereto};
 pub use load::{ConfigError, load, parse, pattern_classes, pattern_rows};
 pub use schema::{Cluster, Config, Retention, Source, Worktrees};
 pub use sweeps::{Logs, Own, PatternClass, PatternRow, Sweeps};

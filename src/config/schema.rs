@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::baton::{Baton, BatonFile};
 use super::sweeps::{Logs, LogsFile, Sweeps, SweepsFile};
 use super::sync::{Sync, SyncFile};
 use crate::terms::Seconds;
@@ -21,6 +22,8 @@ pub struct Config {
     pub sweeps: Sweeps,
     /// What travels between machines through git.
     pub sync: Sync,
+    /// Where batons are taken.
+    pub baton: Baton,
     /// The files that were read, in the order of reading.
     pub read_from: Vec<PathBuf>,
 }
@@ -144,6 +147,8 @@ pub(super) struct File {
     pub sweeps: SweepsFile,
     #[serde(default)]
     pub sync: SyncFile,
+    #[serde(default)]
+    pub baton: BatonFile,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,6 +3,7 @@
 use super::{Align, Style, Table, View, paint, redacted};
 use crate::document::Lint;
 use crate::safety::{clip, escape, one_line};
+use crate::verbs::carried::documents;
 use crate::verbs::{create, draft, list, show};
 
 /// A sealed document: what it lacks, the startup prompt, then path and key,
@@ -19,6 +20,10 @@ pub fn created_notes(outcome: &create::Outcome) -> String {
     }
     for note in &outcome.notes {
         out.push_str(&format!("note: {}\n", escape(note)));
+    }
+    let there = |published: &&documents::Published| published.not.is_empty() && published.offline.is_none();
+    if let Some(published) = outcome.published.as_ref().filter(there) {
+        out.push_str(&format!("note: published at {}\n", one_line(&published.remote, 60)));
     }
     for failure in &outcome.not_written {
         out.push_str(&format!("{}: {}\n", paint(Style::Bad, "not written"), escape(failure)));

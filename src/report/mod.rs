@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod checkpoints;
 mod envelope;
+pub mod fetch;
 pub mod finish;
 pub mod handover;
 pub(crate) mod lines;

@@ -3,6 +3,7 @@
 use super::View;
 use super::verify::verified;
 use crate::document::{Edited, Verdict};
+use crate::verbs::carried::AtRemote;
 use crate::verbs::resume::Intent;
 use crate::verbs::{release, resume, verify};
 
@@ -12,6 +13,14 @@ pub fn resumed(view: &View, outcome: &resume::Outcome) -> String {
         Some(briefing) => briefing.text.clone(),
         None => format!("{}the baton was not taken\n", verified(view, &outcome.verified)),
     }
+}
+
+/// What the remote left open about the baton.
+pub fn doubts(outcome: &resume::Outcome) -> Vec<String> {
+    let doubt = outcome.remote.as_ref().and_then(AtRemote::doubt);
+    let from = outcome.remote_from.as_ref();
+    let from = from.map(|from| format!("the baton was taken over at the remote from {from}"));
+    doubt.map(|doubt| format!("warning: the baton is {doubt}")).into_iter().chain(from).collect()
 }
 
 /// What `verify` found, and what would be done.

@@ -8,12 +8,14 @@
 //! - [`replay`]: our own unpublished commits on top of others', in the object store.
 //! - [`advance`]: the branch and its files move together; [`branch`]: the branch alone.
 //! - [`notes`]: what people leave for each other.
+//! - [`carry`]: documents and batons as refs of the remote.
 //! - [`journal`]: what a sync that was killed had begun; [`leftover`]: the locks of git that it left.
 //!
 //! Nothing is ever stashed, no shared branch is forced, and no rebase is left in progress.
 
 pub mod advance;
 pub mod branch;
+pub mod carry;
 pub mod choose;
 mod error;
 pub mod guard;

@@ -70,21 +70,8 @@ pub fn counterpart(
     wanted: Option<&str>,
 ) -> Result<Counterpart, Error> {
     let git = repository.git();
-    let remotes: Vec<String> = git.line(&["remote"])?.lines().map(str::to_owned).collect();
     let configured = git.config(&format!("branch.{branch}.remote"))?.filter(|remote| remote != ".");
-    let no_remote = |why: String| Error::NoRemote { why };
-    let remote = match wanted.map(str::to_owned).or_else(|| configured.clone()) {
-        Some(remote) if remotes.contains(&remote) => remote,
-        Some(remote) => {
-            return Err(no_remote(format!("there is none called {}", crate::safety::one_line(&remote, 60))));
-        }
-        None => match remotes.as_slice() {
-            [] => return Err(no_remote("this repository has none".to_owned())),
-            [only] => only.clone(),
-            several if several.iter().any(|name| name == "origin") => "origin".to_owned(),
-            several => return Err(no_remote(format!("there are {}", several.join(", ")))),
-        },
-    };
+    let remote = choose(repository, wanted.or(configured.as_deref()))?;
     let upstream = git.config(&format!("branch.{branch}.merge"))?;
     let upstream = upstream.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
     let upstream = upstream.filter(|_| configured.as_ref() == Some(&remote));
@@ -102,6 +89,27 @@ pub fn counterpart(
         other_upstream: other,
         remote,
     })
+}
+
+/// The remote that is meant: the one that was named, else `origin`, else the only one.
+///
+/// # Errors
+/// [`Error::NoRemote`].
+pub fn choose(repository: &Repository, named: Option<&str>) -> Result<String, Error> {
+    let remotes: Vec<String> = repository.git().line(&["remote"])?.lines().map(str::to_owned).collect();
+    let no_remote = |why: String| Error::NoRemote { why };
+    match named {
+        Some(remote) if remotes.iter().any(|known| known == remote) => Ok(remote.to_owned()),
+        Some(remote) => {
+            Err(no_remote(format!("there is none called {}", crate::safety::one_line(remote, 60))))
+        }
+        None => match remotes.as_slice() {
+            [] => Err(no_remote("this repository has none".to_owned())),
+            [only] => Ok(only.clone()),
+            several if several.iter().any(|name| name == "origin") => Ok("origin".to_owned()),
+            several => Err(no_remote(format!("there are {}", several.join(", ")))),
+        },
+    }
 }
 
 /// Fetches the counterpart: its tip, or nothing if the remote has no such branch.
@@ -192,7 +200,7 @@ fn flag_of(stdout: &[u8], reference: &str) -> Option<u8> {
 
 /// True if the remote moved before we came, or another push held its lock: both
 /// are settled by looking again.
-fn is_lost_race(done: &Finished) -> bool {
+pub(super) fn is_lost_race(done: &Finished) -> bool {
     let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     let signs = [
         "stale info",
@@ -208,7 +216,7 @@ fn is_lost_race(done: &Finished) -> bool {
 }
 
 /// What the remote says, for people: the line in brackets, or its last words.
-fn refusal_of(done: &Finished) -> String {
+pub(super) fn refusal_of(done: &Finished) -> String {
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     let line = text.lines().find(|line| line.starts_with('!')).and_then(|line| line.split('\t').nth(2));
     let said: Vec<String> = String::from_utf8_lossy(&done.stderr)
@@ -224,7 +232,7 @@ fn refusal_of(done: &Finished) -> String {
 }
 
 /// What git says where it never came to an answer.
-fn no_answer<T>(done: &Finished) -> Answer<T> {
+pub(super) fn no_answer<T>(done: &Finished) -> Answer<T> {
     let errors = String::from_utf8_lossy(&done.stderr).into_owned();
     let lines = || errors.lines().map(str::trim).filter(|line| !line.is_empty());
     // The first line is the cause; the last ones are advice.
@@ -258,13 +266,23 @@ fn is_offline(errors: &str) -> bool {
 }
 
 fn exchange(world: &World, git: &Git, args: &[&str]) -> Result<Finished, Error> {
-    let mut spawn: Spawn = git.spawn(args).limit(LIMIT).set("GIT_ALLOW_PROTOCOL", "file:ssh:https:http:git");
+    exchange_as(world, git, args, |spawn| spawn.limit(LIMIT))
+}
+
+/// Asks a remote with git, guarded, in the shape that the caller gives to the call.
+pub(super) fn exchange_as(
+    world: &World,
+    git: &Git,
+    args: &[&str],
+    shape: impl FnOnce(Spawn) -> Spawn,
+) -> Result<Finished, Error> {
+    let mut spawn: Spawn = git.spawn(args).set("GIT_ALLOW_PROTOCOL", "file:ssh:https:http:git");
     let has_own = ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| world.environment.value(name).is_some());
     if !has_own && git.config("core.sshCommand")?.is_none() {
         // Nobody is there to type a password, or to accept the key of a host.
         spawn = spawn.set("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20");
     }
-    match world.processes.run(&spawn) {
+    match world.processes.run(&shape(spawn)) {
         Err(crate::sys::SpawnError::TimedOut { program, limit }) => Ok(Finished {
             code: 128,
             stderr: format!("{program}: timed out after {} s", limit.as_secs()).into_bytes(),

@@ -142,6 +142,18 @@ impl Spawn {
         self
     }
 
+    /// Lets it, and what it starts, write no file larger than this: the system ends
+    /// whoever tries.
+    ///
+    /// A shell sets the limit (`ulimit -f`, in blocks of 512 bytes), so that nothing unsafe
+    /// runs between fork and exec.
+    pub fn largest_file(mut self, bytes: u64) -> Spawn {
+        let script = format!("ulimit -f {} && exec \"$@\"", bytes.div_ceil(512));
+        let mut args: Vec<OsString> = vec!["-c".into(), script.into(), "sh".into(), self.program];
+        args.append(&mut self.args);
+        Spawn { program: "sh".into(), args, ..self }
+    }
+
     /// Keeps at most this many bytes of each output.
     pub fn cap(mut self, bytes: usize) -> Spawn {
         self.cap = bytes;

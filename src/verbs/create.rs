@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::batons::{self, Standing};
+use super::carried::Abroad;
+use super::carried::documents::{self, Published};
 use super::compose::{Composed, Wish, compose};
 use super::lookup::Shelf;
 use super::{Context, Error, Wanted, pointer};
@@ -32,6 +34,8 @@ pub struct Options {
     pub file: Option<Vec<u8>>,
     /// What to do where another holds the baton of this worktree.
     pub manner: Manner,
+    /// True if the document goes to the remote at once.
+    pub push: bool,
 }
 
 /// What a new handover is to the one whose baton another holds.
@@ -54,6 +58,7 @@ pub struct Plan {
     composed: Composed,
     draft: Option<PathBuf>,
     manner: Manner,
+    push: bool,
     /// The newest of the worktree as they were when this was made; `None` for one
     /// that stands beside them.
     leaves: Option<Vec<AnyKey>>,
@@ -79,6 +84,9 @@ pub struct Outcome {
     pub context_file: Option<String>,
     /// What the next agent is given.
     pub startup: String,
+    /// What became of it at the remote, if it was to go there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
     /// What is missing.
     pub lint: Lint,
     /// How many secrets each rule took out.
@@ -206,7 +214,7 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
         if taken.is_none_or(|stored| stored.bytes == sealed.text.as_bytes()) {
             let facts = Facts { key: sealed.key, ..composed.facts.clone() };
             let leaves = (manner != Manner::Side).then(|| leaves_of(&shelf));
-            return Ok(Plan { sealed, facts, composed, draft, manner, leaves });
+            return Ok(Plan { sealed, facts, composed, draft, manner, push: options.push, leaves });
         }
         let later = composed.facts.created.plus(Seconds(1));
         composed.facts.created = later;
@@ -260,6 +268,7 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
         document: None,
         context_file: None,
         startup: startup(&plan.facts),
+        published: None,
         lint: plan.composed.lint.clone(),
         redactions: plan.facts.redactions.clone(),
         notes: plan.composed.notes.iter().cloned().chain(aside).collect(),
@@ -290,6 +299,9 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
         pass_on(context, standing, plan, &mut outcome);
     }
     drop(lock);
+    if plan.push && outcome.document.is_some() {
+        publish(context, plan.sealed.key, &mut outcome);
+    }
     if let Some(draft) = &plan.draft {
         // Its text is in the document; the file itself is kept all the same.
         let kept = shelf.copy.archived_draft_path(&key);
@@ -299,6 +311,22 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
         }
     }
     Ok(outcome)
+}
+
+/// Brings the document to the remote. It is sealed whatever comes of that.
+fn publish(context: &Context, key: Key, outcome: &mut Outcome) {
+    let published = Abroad::open(context, None).and_then(|abroad| match abroad {
+        Some(mut abroad) => documents::publish(&mut abroad, &[key]).map(Some),
+        None => Ok(None),
+    });
+    match published {
+        Ok(Some(published)) => {
+            outcome.not_written.extend(published.in_words());
+            outcome.published = Some(published);
+        }
+        Ok(None) => outcome.not_written.push("not published: there is no remote for handovers".to_owned()),
+        Err(error) => outcome.not_written.push(format!("not published: {error}")),
+    }
 }
 
 /// Lets the context block point to the new document.

@@ -80,6 +80,9 @@ pub enum Error {
     /// A sync was not done, or not to its end.
     #[error(transparent)]
     Sync(#[from] crate::sync::Error),
+    /// A document was not fetched.
+    #[error(transparent)]
+    Fetch(#[from] super::fetch::FetchError),
     /// Session logs or notes are not committed.
     #[error("will not commit while session logs or notes are not: {}", which(files))]
     SessionLogs {

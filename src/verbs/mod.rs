@@ -6,6 +6,7 @@
 pub mod archive;
 mod batons;
 mod capture;
+pub mod carried;
 mod cluster_facts;
 pub mod compose;
 mod context;
@@ -13,6 +14,7 @@ pub mod create;
 pub mod draft;
 mod error;
 pub mod evidence;
+pub mod fetch;
 pub mod finish;
 mod hindrances;
 mod identity;

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::batons::{self, Standing};
+use super::carried::{self, AtRemote};
 use super::lookup::Shelf;
 use super::verify::{self, Found};
-use super::{Context, Error, Wanted, capture, compose, pointer};
+use super::{Context, Error, Wanted, capture, compose, fetch, pointer};
 use crate::baton::{Baton, BatonError, Claim, Claimant};
 use crate::config::Source;
 use crate::document::briefing::{self, Briefing, Material};
-use crate::document::{self, Body, Facts, Section, Store, Verdict};
+use crate::document::{self, Body, Facts, Section, Store, StoreError, Verdict};
 use crate::safety::{escape_path, one_line};
 use crate::sys::{FileError, nonce};
 use crate::terms::{AnyKey, KeyPrefix};
@@ -85,6 +86,12 @@ pub struct Outcome {
     pub verified: verify::Outcome,
     /// What became of the baton.
     pub baton: Held,
+    /// How it stands at the remote; left out where there is none, or none is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<AtRemote>,
+    /// From whom it was taken at the remote, because a person said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_from: Option<Box<Claim>>,
     /// What a fresh agent needs; left out if the baton was not to be taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub briefing: Option<Briefing>,
@@ -128,6 +135,25 @@ pub enum Held {
         /// Why not.
         why: String,
     },
+}
+
+/// Brings the document from the remote if a key was named that nothing here has.
+///
+/// # Errors
+/// It could not be brought, from where there is a remote.
+pub fn bring(context: &Context, options: &Options) -> Result<Option<fetch::Outcome>, Error> {
+    let Some(key) = &options.key else { return Ok(None) };
+    match Shelf::open(context)?.find(Some(key)) {
+        Err(Error::Store(StoreError::NotFound(_))) => {}
+        _ => return Ok(None),
+    }
+    let wanted = fetch::Options { key: key.clone(), remote: None, digest: None };
+    match fetch::run(context, &wanted) {
+        Ok(brought) => Ok(Some(brought)),
+        // Where no other machine is, the key is unknown, and that is all.
+        Err(Error::Fetch(fetch::FetchError::NoRemote)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Verifies; changes nothing.
@@ -182,6 +208,8 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     let mut outcome = Outcome {
         verified: found.outcome.clone(),
         baton: Held::NotTaken,
+        remote: None,
+        remote_from: None,
         briefing: None,
         facts: None,
         said: BTreeMap::new(),
@@ -211,6 +239,10 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
         Err(BatonError::File(e)) if e.is_forbidden() => Held::NotWritten { why: reason(&e) },
         held => held?,
     };
+    // The remote may take its time, and nobody here is to wait for it.
+    drop(lock);
+    at_remote(context, &plan, &mut outcome)?;
+    let lock = batons::alone(context, "take a baton")?;
     let rest = standing.mine.iter().chain(&standing.others).filter(|claim| claim.key != *key);
     outcome.not_written.extend(rest.filter_map(|claim| batons::let_go(context, who, claim)));
     // Nobody seals another between the look at the newest and the pointer to it.
@@ -225,6 +257,27 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     outcome.briefing = Some(brief(context, found, facts, &body, &outcome)?);
     outcome.facts = Some(facts.clone());
     Ok(outcome)
+}
+
+/// Has the remote confirm what was taken here. Where another holds it there, what was taken a
+/// moment ago is given back.
+fn at_remote(context: &Context, plan: &Plan, outcome: &mut Outcome) -> Result<(), Error> {
+    let Some(claim) = outcome.baton.claim() else { return Ok(()) };
+    match carried::batons::take(context, claim, plan.take_over) {
+        Ok(None) => {}
+        Ok(Some(taken)) => {
+            outcome.remote = Some(taken.at);
+            outcome.remote_from = taken.from;
+        }
+        Err(error) => {
+            let was_held = matches!(outcome.baton, Held::Kept { .. });
+            if !was_held {
+                carried::batons::give_back(context, claim);
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// Who holds what, if the baton may be taken.
@@ -316,7 +369,7 @@ fn brief(
         files: place.map(|place| &place.files),
         is_proved,
         verdict: &verdict,
-        baton: &outcome.baton.sentence(),
+        baton: &outcome.baton_in_words(),
         jobs: &found.jobs,
         sweeps: &found.sweeps,
         moved: &found.outcome.moved,
@@ -341,7 +394,27 @@ fn said_before(context: &Context, facts: &Facts, body: &Body) -> Vec<String> {
     [more].into_iter().chain(goal).collect()
 }
 
+impl Outcome {
+    /// Who has the baton, here and at the remote.
+    fn baton_in_words(&self) -> String {
+        let here = self.baton.sentence();
+        match &self.remote {
+            None => here,
+            Some(AtRemote::Confirmed { remote }) => format!("{here}; confirmed at {remote}"),
+            Some(other) => format!("{here}; {}", other.doubt().unwrap_or_default()),
+        }
+    }
+}
+
 impl Held {
+    /// The claim of this session, if it has one.
+    pub fn claim(&self) -> Option<&Claim> {
+        match self {
+            Held::Taken { claim } | Held::Kept { claim } | Held::TakenOver { claim, .. } => Some(claim),
+            Held::NotTaken | Held::NotWritten { .. } => None,
+        }
+    }
+
     /// Who has the baton, in words.
     pub fn sentence(&self) -> String {
         match self {

@@ -18,9 +18,13 @@ enum Way {
 }
 
 /// Every file of the source that writes files, besides `sys`, which does it for them.
-const WRITERS: [(&str, Way); 21] = [
+const WRITERS: [(&str, Way); 24] = [
     ("baton/local.rs", Way::Words),
+    ("baton/record.rs", Way::Words),
     ("document/store.rs", Way::Cleaned("verbs/compose.rs")),
+    ("sync/carry/memory.rs", Way::Words),
+    // Where the objects of the repository are.
+    ("sync/carry/parcel.rs", Way::Words),
     ("sync/journal.rs", Way::Private),
     ("verbs/archive.rs", Way::Words),
     ("verbs/note.rs", Way::Cleaned("verbs/note.rs")),

@@ -3,6 +3,7 @@
 mod architecture;
 mod archive;
 mod baton;
+mod between;
 mod chain;
 mod chain_at_once;
 mod checkpoints;
