@@ -23,7 +23,8 @@ use crate::verbs::sync::{self, Fit, Options, Outcome, Sent};
   handover sync --dry-run
   handover sync --profile cluster --quiet
   handover sync --message 'loader: read shards in order'
-  handover sync --allow=tests/data/small.npz")]
+  handover sync --allow=tests/data/small.npz
+  handover sync --many=results")]
 pub struct SyncArgs {
     /// Which files travel: local, cluster, or one of the settings; by default cluster where sbatch
     /// is, but local in a worktree that `start` made
@@ -41,6 +42,12 @@ pub struct SyncArgs {
     /// Let these files through although they hold what looks like a secret
     #[arg(long, value_name = "GLOB")]
     allow_secret: Vec<String>,
+    /// Let any number of new files below this folder through; `.` stands for the top alone
+    #[arg(long, value_name = "FOLDER")]
+    many: Vec<String>,
+    /// Let any number of deletions through
+    #[arg(long)]
+    deletions: bool,
     /// Take changes of tracked files along, wherever they are
     #[arg(long)]
     tracked: bool,
@@ -61,6 +68,8 @@ pub fn run(session: &Session, args: SyncArgs) -> Result<Exit, Failure> {
         message: args.message,
         allow: args.allow,
         allow_secrets: args.allow_secret,
+        many: args.many,
+        deletions: args.deletions,
         tracked: args.tracked,
         anyway: args.anyway,
     };

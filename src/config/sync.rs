@@ -21,6 +21,8 @@ pub struct Sync {
     pub session_logs: Vec<String>,
     /// Globs of agents' scratch, which never travels.
     pub never: Vec<String>,
+    /// Folders that may have any number of new files; `.` is the top alone.
+    pub many: Vec<String>,
     /// Globs of files that the guard lets through for their kind and size.
     pub allow: Vec<String>,
     /// The same for secrets; only outside of the tree, where no branch brings it.
@@ -65,6 +67,7 @@ impl Default for Sync {
             profiles: [("local".to_owned(), local), ("cluster".to_owned(), cluster)].into(),
             session_logs: list(&["session-logs/*.md"]),
             never: list(&["plan/**", "CLAUDE/**", "CLAUDE.local.md", ".claude/worktrees/**"]),
+            many: Vec::new(),
             allow: Vec::new(),
             allow_secrets: Vec::new(),
             largest: Bytes(5 << 20),
@@ -84,6 +87,7 @@ pub(super) struct SyncFile {
     pub profiles: BTreeMap<String, ProfileFile>,
     pub session_logs: Option<Vec<String>>,
     pub never: Option<Vec<String>>,
+    pub many: Option<Vec<String>>,
     pub allow: Option<Vec<String>>,
     pub allow_secrets: Option<Vec<String>>,
     pub largest: Option<String>,
@@ -119,6 +123,7 @@ impl SyncFile {
         }
         take(&mut sync.session_logs, self.session_logs);
         take(&mut sync.never, self.never);
+        take(&mut sync.many, self.many);
         take(&mut sync.allow, self.allow);
         take(&mut sync.allow_secrets, self.allow_secrets);
         take(&mut sync.largest, size(self.largest)?);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Error;
-use super::objects::{Difference, Store, between, each_blob};
+use super::objects::{Difference, Store, between, each_blob, sizes};
 use crate::git::{GitError, Repository};
 use crate::sys::World;
 use crate::terms::{CommitId, Time};
@@ -92,13 +92,7 @@ fn read<'i>(
     mut seen: impl FnMut(usize, &str),
 ) -> Result<(), GitError> {
     let ids: Vec<&str> = ids.collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let input = ids.iter().map(|id| format!("{id}\n")).collect::<String>().into_bytes();
-    let sizes = store.run(&["cat-file", "--batch-check=%(objectsize)"], Some(input))?;
-    let sizes = String::from_utf8_lossy(&sizes).into_owned();
-    let sizes = sizes.lines().map(|size| size.parse().unwrap_or(u64::MAX));
+    let sizes = sizes(store, &ids)?;
     let small: Vec<(usize, (&str, u64))> =
         ids.into_iter().zip(sizes).enumerate().filter(|(_, (_, size))| *size <= LARGEST).collect();
     let blobs: Vec<(&str, u64)> = small.iter().map(|(_, blob)| *blob).collect();

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Error;
 use crate::git::{Git, GitError};
@@ -12,6 +13,8 @@ use crate::sys::{Spawn, World, nonce};
 pub(super) const PREFIX: &str = "handover-sync-index.";
 /// So many bytes of blobs are read by one question.
 const BATCH: u64 = 16 << 20;
+/// How long git may take, for a file of many GB has to go through a filter.
+const LIMIT: Duration = Duration::from_secs(900);
 /// What we store is on the disk before a name points to it; one wait for many
 /// files. Releases before 2.36 pass over both settings.
 const DURABLE: [&str; 4] = ["-c", "core.fsync=all", "-c", "core.fsyncMethod=batch"];
@@ -84,7 +87,7 @@ impl<'w> Store<'w> {
 
     fn spawn(&self, args: &[&str]) -> Spawn {
         let words: Vec<&str> = DURABLE.iter().chain(args).copied().collect();
-        let spawn = self.git.spawn(&words).cap(256 << 20);
+        let spawn = self.git.spawn(&words).cap(256 << 20).limit(LIMIT);
         match &self.index {
             Some(index) => spawn.set("GIT_INDEX_FILE", index.as_os_str()),
             None => spawn,
@@ -179,6 +182,16 @@ pub(super) fn differences(bytes: &[u8]) -> Result<Vec<Difference>, GitError> {
 pub(super) fn between(store: &Store, old: &str, new: &str) -> Result<Vec<Difference>, GitError> {
     let args = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-commit-id", old, new];
     differences(&store.run(&args, None)?)
+}
+
+/// How large objects are, in bytes; of one that is not there, as large as can be.
+pub(super) fn sizes(store: &Store, ids: &[&str]) -> Result<Vec<u64>, GitError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let input = ids.iter().map(|id| format!("{id}\n")).collect::<String>().into_bytes();
+    let sizes = store.run(&["cat-file", "--batch-check=%(objectsize)"], Some(input))?;
+    Ok(String::from_utf8_lossy(&sizes).lines().map(|size| size.parse().unwrap_or(u64::MAX)).collect())
 }
 
 /// Reads blobs in turn, at most so much at once as fits into memory; `sizes` are

@@ -16,10 +16,14 @@ use super::Error;
 use super::branch::Move;
 use super::choose::{Candidate, Kind};
 use super::guard::{self, Limits, Refusal, Refused};
-use super::objects::{Blob, Difference, Store, between, differences, each_blob, names};
-use crate::git::{Git, GitError, Repository};
-use crate::sys::World;
-use crate::terms::CommitId;
+use super::in_place;
+use super::objects::{Blob, Difference, Store, between, differences, each_blob, names, sizes};
+use crate::git::{GitError, Repository};
+use crate::sys::{World, open_regular};
+use crate::terms::{Bytes, CommitId};
+
+/// Files of more bytes are not read at once.
+const HUGE: u64 = 64 << 20;
 
 /// One path of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,8 +61,7 @@ pub fn record(
     limits: &Limits,
     message: impl FnOnce(&[Entry]) -> String,
 ) -> Result<Recorded, Error> {
-    let candidates = let_through_lfs(repository.git(), candidates)?;
-    let (candidates, mut refused) = judge(repository.worktree(), candidates, limits);
+    let (candidates, mut refused) = guard::judge(repository, candidates, limits)?;
     if candidates.is_empty() {
         return Ok(Recorded { commit: None, entries: Vec::new(), refused });
     }
@@ -73,7 +76,7 @@ pub fn record(
     store.run(&["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], Some(there))?;
     let kinds: BTreeMap<&Path, Kind> = candidates.iter().map(|c| (c.path.as_path(), c.kind)).collect();
     let staged = staged(&store, head)?;
-    let (kept, back) = look_into(&store, repository.worktree(), staged, &kinds, limits, &mut refused)?;
+    let (kept, back) = look_into(&store, repository, staged, &kinds, limits, &mut refused)?;
     store.set_entries(back.iter().map(|entry| (entry.path.as_path(), &entry.old)))?;
     let entries: Vec<Entry> = kept.iter().map(Entry::of).collect();
     if entries.is_empty() {
@@ -126,38 +129,6 @@ impl Entry {
     }
 }
 
-/// What name, kind and size say; the candidates that git stores by pointer, as
-/// Git LFS does, are of any kind and size.
-fn judge(
-    worktree: &Path,
-    candidates: Vec<(Candidate, bool)>,
-    limits: &Limits,
-) -> (Vec<Candidate>, Vec<Refused>) {
-    let (by_pointer, plain): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(_, pointer)| *pointer);
-    let (mut kept, refused) =
-        guard::judge(worktree, plain.into_iter().map(|(candidate, _)| candidate).collect(), limits);
-    kept.extend(by_pointer.into_iter().map(|(candidate, _)| candidate));
-    (kept, refused)
-}
-
-/// Says of each candidate whether an attribute gives it to Git LFS.
-fn let_through_lfs(git: &Git, candidates: Vec<Candidate>) -> Result<Vec<(Candidate, bool)>, GitError> {
-    let input = names(candidates.iter().map(|candidate| candidate.path.as_path()));
-    if input.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Answers in threes: path, attribute, value.
-    let answer = git.run_with_input(&["check-attr", "-z", "--stdin", "filter"], input)?;
-    let fields: Vec<&[u8]> = answer.split(|b| *b == 0).collect();
-    let lfs: std::collections::BTreeSet<&OsStr> = fields
-        .chunks_exact(3)
-        .filter(|triple| triple[2] == b"lfs")
-        .map(|triple| OsStr::from_bytes(triple[0]))
-        .collect();
-    let is_lfs = |candidate: &Candidate| lfs.contains(candidate.path.as_os_str());
-    Ok(candidates.into_iter().map(|candidate| (is_lfs(&candidate), candidate)).map(|(l, c)| (c, l)).collect())
-}
-
 /// What our own index holds that `head` does not.
 fn staged(store: &Store, head: &CommitId) -> Result<Vec<Difference>, GitError> {
     let args = ["diff-index", "--cached", "-z", "--raw", "--no-abbrev", "--no-renames", head.as_str(), "--"];
@@ -167,20 +138,19 @@ fn staged(store: &Store, head: &CommitId) -> Result<Vec<Difference>, GitError> {
 /// Divides what was stored into what stays in and what comes out again.
 fn look_into(
     store: &Store,
-    worktree: &Path,
+    repository: &Repository,
     staged: Vec<Difference>,
     kinds: &BTreeMap<&Path, Kind>,
     limits: &Limits,
     refused: &mut Vec<Refused>,
 ) -> Result<(Vec<Difference>, Vec<Difference>), Error> {
-    let size = |path: &Path| worktree.join(path).symlink_metadata().map_or(0, |metadata| metadata.len());
     let mut verdicts: Vec<Option<Refusal>> = Vec::with_capacity(staged.len());
     for entry in &staged {
         let expected = kinds.get(entry.path.as_path());
         let vanished = entry.new.is_absent() && expected != Some(&Kind::Deleted);
         verdicts.push(if vanished {
             Some(Refusal::Unreadable { why: "it was gone when it was to be stored".to_owned() })
-        } else if entry.new.mode == "160000" {
+        } else if entry.new.is_commit() {
             Some(Refusal::EmbeddedRepository)
         } else {
             None
@@ -188,15 +158,14 @@ fn look_into(
     }
     let files: Vec<usize> =
         (0..staged.len()).filter(|n| verdicts[*n].is_none() && staged[*n].new.is_file()).collect();
-    let blobs: Vec<(&str, u64)> =
-        files.iter().map(|n| (staged[*n].new.id.as_str(), size(&staged[*n].path))).collect();
+    let Divided { small, huge } = by_size(store, repository.worktree(), &staged, files)?;
+    for index in huge {
+        verdicts[index] = judge_huge(repository, &staged[index], limits)?;
+    }
+    let blobs: Vec<(&str, u64)> = small.iter().map(|(n, size)| (staged[*n].new.id.as_str(), *size)).collect();
     each_blob(store, &blobs, |number, bytes| {
-        let index = files[number];
-        let size = crate::terms::Bytes(bytes.len() as u64);
-        let large = (size > limits.largest).then_some(Refusal::Large { size, most: limits.largest });
-        // One that was let through for its size is still looked into.
-        let large = large.and_then(|why| guard::refusal(&staged[index].path, why, limits));
-        verdicts[index] = large.map(|refused| refused.why).or_else(|| guard::judge_content(bytes));
+        let index = small[number].0;
+        verdicts[index] = judge_blob(repository, &staged[index].path, bytes, limits);
     })?;
     let (mut kept, mut back) = (Vec::new(), Vec::new());
     for (entry, verdict) in staged.into_iter().zip(verdicts) {
@@ -209,6 +178,80 @@ fn look_into(
         }
     }
     Ok((kept, back))
+}
+
+/// What speaks against one stored file.
+fn judge_blob(repository: &Repository, path: &Path, bytes: &[u8], limits: &Limits) -> Option<Refusal> {
+    let passes = |why: &Refusal| guard::is_let_through(path, why, limits);
+    if guard::is_pointer(bytes) {
+        let passes = |why: &Refusal| why.is_spared_by_pointer() || passes(why);
+        // Where Git LFS keeps it is what it will send; the file itself where that is configured away.
+        let kept = guard::behind(bytes, repository.common_dir()).and_then(|kept| open_regular(&kept).ok()?);
+        let file = match kept {
+            Some(file) => Ok(Some(file)),
+            None => open_regular(&repository.worktree().join(path)),
+        };
+        return match file {
+            Ok(Some(file)) => guard::judge_file(file, passes),
+            Ok(None) => Some(Refusal::NotRegular),
+            Err(e) => Some(Refusal::Unreadable { why: e.to_string() }),
+        };
+    }
+    let size = Bytes(bytes.len() as u64);
+    // One that was let through for its size is still looked into.
+    let large = (size > limits.largest).then_some(Refusal::Large { size, most: limits.largest });
+    large.filter(|why| !passes(why)).or_else(|| guard::judge_content(bytes, passes))
+}
+
+/// What speaks against a file that does not fit into memory: the file itself is read, and has to be
+/// what was stored before and after.
+fn judge_huge(
+    repository: &Repository,
+    entry: &Difference,
+    limits: &Limits,
+) -> Result<Option<Refusal>, Error> {
+    let passes = |why: &Refusal| guard::is_let_through(&entry.path, why, limits);
+    let path = repository.worktree().join(&entry.path);
+    let size = Bytes(path.symlink_metadata().map_or(0, |metadata| metadata.len()));
+    let large = Refusal::Large { size, most: limits.largest };
+    if !passes(&large) {
+        return Ok(Some(large));
+    }
+    let found = match open_regular(&path) {
+        Ok(Some(file)) => guard::judge_file(file, passes),
+        Ok(None) => Some(Refusal::NotRegular),
+        Err(e) => Some(Refusal::Unreadable { why: e.to_string() }),
+    };
+    if found.is_none() && in_place::id_of(repository, &entry.path)? != entry.new.id {
+        return Ok(Some(Refusal::Unreadable { why: "it changed while it was looked at".to_owned() }));
+    }
+    Ok(found)
+}
+
+/// Stored files by their place in the list: those that are read at once, with about their sizes, and
+/// those that do not fit into memory.
+struct Divided {
+    small: Vec<(usize, u64)>,
+    huge: Vec<usize>,
+}
+
+fn by_size(
+    store: &Store,
+    worktree: &Path,
+    staged: &[Difference],
+    files: Vec<usize>,
+) -> Result<Divided, GitError> {
+    let size =
+        |n: usize| worktree.join(&staged[n].path).symlink_metadata().map_or(0, |metadata| metadata.len());
+    let sized = files.into_iter().map(|n| (n, size(n)));
+    let (mut small, large): (Vec<_>, Vec<_>) = sized.partition(|(_, size)| *size <= HUGE);
+    // What is large here may be stored as little: a pointer.
+    let ids: Vec<&str> = large.iter().map(|(n, _)| staged[*n].new.id.as_str()).collect();
+    let mut huge = Vec::new();
+    for ((n, _), size) in large.iter().zip(sizes(store, &ids)?) {
+        if size <= HUGE { small.push((*n, size)) } else { huge.push(*n) }
+    }
+    Ok(Divided { small, huge })
 }
 
 /// What the user's index holds at these paths.

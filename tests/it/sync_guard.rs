@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use crate::support::Sandbox;
+use crate::support::cluster::skipped;
 
 fn with_remote() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -60,6 +61,59 @@ fn everything_unwanted_is_kept_back_and_everything_wanted_is_committed() {
     // Each refusal comes with the option that lets that one through.
     let _ = sandbox.handover(["sync", "--allow=model.pt", "--allow-secret=.env"]).expect(3);
     assert!(committed(&sandbox).contains(".env") && committed(&sandbox).contains("model.pt"));
+
+    // Any number of files is not any kind of file.
+    sandbox.write("out/late.pt", "p");
+    let line = answer.stdout().lines().find(|line| line.trim_start().starts_with("out:")).unwrap();
+    assert!(line.ends_with("to let it through: --many=out"), "{line}");
+    let answer = sandbox.handover(["sync", "--many=out"]).expect(3);
+    assert!(answer.stdout().contains("out/late.pt: weights"), "{answer}");
+    assert!(committed(&sandbox).contains("out/249.txt") && !committed(&sandbox).contains("late.pt"));
+}
+
+#[test]
+fn what_git_lfs_takes_may_be_large_and_weights_and_nothing_else() {
+    let name = "what_git_lfs_takes_may_be_large_and_weights_and_nothing_else";
+    let sandbox = with_remote();
+    if sandbox.program("git", ["lfs", "version"]).run().code != 0 {
+        skipped(name, "git-lfs is missing");
+        return;
+    }
+    sandbox.git(["lfs", "install", "--local", "--force"]);
+    sandbox.write(".gitattributes", "data/* filter=lfs diff=lfs merge=lfs -text\n");
+    sandbox.commit("lfs");
+    let token = ["ghp", "_", "0123456789abcdefABCDEF0123456789abcd"].concat();
+    sandbox.write("data/big.pt", [b"\x89HDF\r\n\x1a\n".to_vec(), vec![7; 6 << 20]].concat());
+    sandbox.write("data/notes.zip", [&b"PK\x03\x04 "[..], &[0; 40], token.as_bytes()].concat());
+    sandbox.write("data/scan", [&[0; 128][..], b"DICM", &[0; 10]].concat());
+    sandbox.write("data/scan.dcm", "x");
+    sandbox.write("data/.env", "A=1\n");
+    symlink("/etc/passwd", sandbox.project().join("data/out")).unwrap();
+    let answer = sandbox.handover(["sync", "--dry-run"]).expect(0);
+    assert!(
+        answer.stdout().contains("+ data/big.pt") && answer.stdout().contains("data/scan.dcm:"),
+        "{answer}"
+    );
+    assert!(!answer.stdout().contains("+ data/.env"), "{answer}");
+    let answer = sandbox.handover(["sync"]).expect(3);
+    assert_eq!(committed(&sandbox), ".gitattributes README.md data/big.pt", "{answer}");
+    assert!(sandbox.git(["cat-file", "blob", "HEAD:data/big.pt"]).starts_with("version https://git-lfs"));
+    for (file, why) in [
+        ("notes.zip", "github"),
+        ("scan", "DICOM"),
+        ("scan.dcm", "medical"),
+        (".env", "secrets"),
+        ("out", "leads out"),
+    ] {
+        let line =
+            answer.stdout().lines().find(|line| line.trim_start().starts_with(&format!("data/{file}:")));
+        assert!(line.is_some_and(|line| line.contains(why)), "{file}: {why}\n{answer}");
+    }
+    // An attribute alone makes no pointer: where no filter stands behind it, git would store all of it.
+    sandbox.git(["config", "--remove-section", "filter.lfs"]);
+    sandbox.write("data/second.pt", vec![7; 6 << 20]);
+    let answer = sandbox.handover(["sync"]).expect(3);
+    assert!(!committed(&sandbox).contains("second.pt"), "{answer}");
 }
 
 /// A pipe with a name: git does not list it, and nobody may wait for it.
@@ -91,5 +145,10 @@ fn many_deletions_at_once_are_taken_for_an_accident() {
     fs::remove_dir_all(sandbox.project().join("src")).unwrap();
     let answer = sandbox.handover(["sync"]).expect(3);
     assert!(answer.stdout().contains("150 files are gone"), "{answer}");
+    assert!(answer.stdout().contains("to let it through: --deletions"), "{answer}");
     assert!(committed(&sandbox).contains("src/149.py"));
+    let answer = sandbox.handover(["sync", "--allow=**"]).expect(3);
+    assert!(committed(&sandbox).contains("src/149.py"), "a kind of file is no deletion: {answer}");
+    let _ = sandbox.handover(["sync", "--deletions"]).expect(0);
+    assert_eq!(committed(&sandbox), "README.md");
 }

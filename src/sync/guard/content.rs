@@ -1,7 +1,10 @@
 //! What stored bytes are, whatever the file is called.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
 use super::Refusal;
-use crate::safety::secrets_in;
+use crate::safety::secrets_in_file;
 
 /// Formats of weights and arrays, by how they begin.
 const WEIGHTS: [(&[u8], &str); 4] = [
@@ -24,11 +27,31 @@ const ARCHIVES: [(&[u8], &str); 7] = [
 /// How the block in a context file begins.
 const OWN_BLOCK: &[u8] = b"<!-- handover:begin";
 
-/// What stored bytes are that no repository should hold; the first thing found.
+/// So much of a large file says what it is, in bytes.
+const HEAD: u64 = 64 * 1024;
+
+/// One look at bytes.
+type Check = fn(&[u8]) -> Option<Refusal>;
+
+/// What speaks against stored bytes: the first that nobody has let through.
 ///
 /// Bytes of secrets do not leave this function.
-pub fn judge(bytes: &[u8]) -> Option<Refusal> {
-    binary(bytes).or_else(|| text(bytes))
+pub fn judge(bytes: &[u8], is_let_through: impl Fn(&Refusal) -> bool) -> Option<Refusal> {
+    let checks: [Check; 4] = [binary, own_block, conflict, |bytes| secrets(bytes)];
+    checks.iter().filter_map(|check| check(bytes)).find(|why| !is_let_through(why))
+}
+
+/// The same of a file that need not fit into memory: its beginning says what it is,
+/// and all of it is searched for secrets.
+pub fn judge_file(mut file: File, is_let_through: impl Fn(&Refusal) -> bool) -> Option<Refusal> {
+    let mut head = Vec::new();
+    let begun = file.by_ref().take(HEAD).read_to_end(&mut head).and_then(|_| file.seek(SeekFrom::Start(0)));
+    if let Err(e) = begun {
+        return Some(Refusal::Unreadable { why: e.to_string() });
+    }
+    let checks: [Check; 2] = [binary, own_block];
+    let found = checks.iter().filter_map(|check| check(&head)).find(|why| !is_let_through(why));
+    found.or_else(|| secrets(file).filter(|why| !is_let_through(why)))
 }
 
 fn binary(bytes: &[u8]) -> Option<Refusal> {
@@ -113,25 +136,32 @@ fn is_bare_dicom(bytes: &[u8]) -> bool {
     is_first && (has_vr || (2..=64).contains(&length))
 }
 
-fn text(bytes: &[u8]) -> Option<Refusal> {
-    if contains(bytes, OWN_BLOCK) && bytes.split(|b| *b == b'\n').any(|line| line.starts_with(OWN_BLOCK)) {
-        return Some(Refusal::OwnBlock);
+fn own_block(bytes: &[u8]) -> Option<Refusal> {
+    let begins = |line: &[u8]| line.starts_with(OWN_BLOCK);
+    (contains(bytes, OWN_BLOCK) && bytes.split(|b| *b == b'\n').any(begins)).then_some(Refusal::OwnBlock)
+}
+
+fn secrets(reader: impl Read) -> Option<Refusal> {
+    match secrets_in_file(reader) {
+        Ok(found) => {
+            let first = found.named.first()?;
+            let more = found.count.saturating_sub(1);
+            Some(Refusal::Secret { rule: first.rule.to_owned(), line: first.line, more })
+        }
+        Err(e) => Some(Refusal::Unreadable { why: e.to_string() }),
     }
-    if let Some(line) = conflict(bytes) {
-        return Some(Refusal::ConflictMarkers { line });
-    }
-    let found = secrets_in(bytes);
-    let first = found.first()?;
-    let line = 1 + bytes[..first.range.start].iter().filter(|b| **b == b'\n').count();
-    Some(Refusal::Secret { rule: first.rule.to_owned(), line, more: found.len() - 1 })
 }
 
 fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
 }
 
+fn conflict(bytes: &[u8]) -> Option<Refusal> {
+    first_conflict(bytes).map(|line| Refusal::ConflictMarkers { line })
+}
+
 /// The line of the first mark of a conflict, if all three stand there in order.
-fn conflict(bytes: &[u8]) -> Option<usize> {
+fn first_conflict(bytes: &[u8]) -> Option<usize> {
     if !bytes.starts_with(b"<<<<<<< ") && !contains(bytes, b"\n<<<<<<< ") {
         return None;
     }

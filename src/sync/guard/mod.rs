@@ -5,6 +5,7 @@
 //! meanwhile.
 
 mod content;
+mod pointer;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,11 +15,13 @@ use std::path::{Component, Path, PathBuf};
 use serde::Serialize;
 
 use super::choose::{Candidate, Kind};
+use crate::git::{GitError, Repository};
 use crate::safety::{is_file_of_secrets, shell_path};
 use crate::sys::{Glob, open_regular};
 use crate::terms::Bytes;
 
-pub use content::judge as judge_content;
+pub(super) use content::{judge as judge_content, judge_file};
+pub(super) use pointer::{behind, is_pointer};
 
 /// How much is let through.
 #[derive(Debug, Clone)]
@@ -29,6 +32,10 @@ pub struct Limits {
     pub most_new: usize,
     /// More deletions than this are refused together.
     pub most_gone: usize,
+    /// Folders that may have any number of new files; `.` is the top alone.
+    pub many: Vec<PathBuf>,
+    /// True if any number of deletions is meant.
+    pub deletions: bool,
     /// Files that may be of any kind and size.
     pub allow: Vec<Glob>,
     /// Files that may hold what looks like a secret.
@@ -131,6 +138,11 @@ impl Refusal {
         matches!(self, Refusal::SecretFile | Refusal::Secret { .. })
     }
 
+    /// True if it does not matter for a file of which git holds a pointer alone.
+    pub(super) fn is_spared_by_pointer(&self) -> bool {
+        matches!(self, Refusal::Large { .. } | Refusal::Weights { .. } | Refusal::Archive { .. })
+    }
+
     /// True if an option can let it through.
     fn can_be_allowed(&self) -> bool {
         !matches!(
@@ -174,73 +186,99 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What name, kind and size say; `Ok` holds what goes on to be stored.
-pub fn judge(worktree: &Path, candidates: Vec<Candidate>, limits: &Limits) -> (Vec<Candidate>, Vec<Refused>) {
+/// What name, kind and size say: what goes on to be stored, and what does not.
+///
+/// Files that an attribute gives to Git LFS may be large, weights or archives: what
+/// the repository holds of them is a pointer.
+///
+/// # Errors
+/// Git cannot say which files those are.
+pub fn judge(
+    repository: &Repository,
+    candidates: Vec<Candidate>,
+    limits: &Limits,
+) -> Result<(Vec<Candidate>, Vec<Refused>), GitError> {
     let (candidates, mut refused) = groups(candidates, limits);
-    let mut kept = Vec::new();
+    let (mut kept, mut in_doubt) = (Vec::new(), Vec::new());
     for candidate in candidates {
-        let why = match candidate.kind {
-            Kind::Deleted => None,
-            Kind::New | Kind::Changed => look(worktree, &candidate.path, limits),
+        let reasons = match candidate.kind {
+            Kind::Deleted => Vec::new(),
+            Kind::New | Kind::Changed => look(repository.worktree(), &candidate.path, limits),
         };
-        match why.and_then(|why| refusal(&candidate.path, why, limits)) {
-            Some(refusal) => refused.push(refusal),
+        let hard = reasons.iter().find(|why| !why.is_spared_by_pointer());
+        match hard.or(reasons.first()) {
             None => kept.push(candidate),
+            Some(why) if hard.is_none() => in_doubt.push((candidate, why.clone())),
+            Some(why) => refused.push(refused_as(&candidate.path, why.clone())),
         }
     }
-    (kept, refused)
+    let paths: Vec<&Path> = in_doubt.iter().map(|(candidate, _)| candidate.path.as_path()).collect();
+    let by_pointer = pointer::taken(repository.git(), &paths)?;
+    for (candidate, why) in in_doubt {
+        if by_pointer.contains(&candidate.path) {
+            kept.push(candidate);
+        } else {
+            refused.push(refused_as(&candidate.path, why));
+        }
+    }
+    kept.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok((kept, refused))
 }
 
 /// The refusal, unless the file was let through by name.
-pub fn refusal(path: &Path, why: Refusal, limits: &Limits) -> Option<Refused> {
+pub(super) fn refusal(path: &Path, why: Refusal, limits: &Limits) -> Option<Refused> {
+    if is_let_through(path, &why, limits) { None } else { Some(refused_as(path, why)) }
+}
+
+/// True if settings or options let a file through that this speaks against.
+pub(super) fn is_let_through(path: &Path, why: &Refusal, limits: &Limits) -> bool {
     let list = if why.is_about_secrets() { &limits.allow_secrets } else { &limits.allow };
+    why.can_be_allowed() && list.iter().any(|glob| glob.fits(path))
+}
+
+fn refused_as(path: &Path, why: Refusal) -> Refused {
     let option = if why.is_about_secrets() { "--allow-secret" } else { "--allow" };
-    if why.can_be_allowed() && list.iter().any(|glob| glob.fits(path)) {
-        return None;
-    }
     let word = shell_path(path).ok().filter(|_| why.can_be_allowed());
-    Some(Refused { path: path.to_owned(), why, allow: word.map(|word| format!("{option}={word}")) })
+    Refused { path: path.to_owned(), allow: word.map(|word| format!("{option}={word}")), why }
 }
 
 /// What is refused together: too many new files below one folder, too many deletions.
+///
+/// What opens a file of any kind does not open this: an accident is told by the count.
 fn groups(candidates: Vec<Candidate>, limits: &Limits) -> (Vec<Candidate>, Vec<Refused>) {
+    let is_meant = |path: &Path| {
+        let top = path.parent() == Some(Path::new(""));
+        limits.many.iter().any(|folder| if folder == Path::new(".") { top } else { path.starts_with(folder) })
+    };
     let mut new: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut gone = 0;
-    let is_allowed = |path: &Path| limits.allow.iter().any(|glob| glob.fits(path));
     for candidate in &candidates {
         match candidate.kind {
-            Kind::New if !is_allowed(&candidate.path) => *new.entry(top(&candidate.path)).or_default() += 1,
-            Kind::Deleted if !is_allowed(&candidate.path) => gone += 1,
-            _ => {}
+            Kind::New if !is_meant(&candidate.path) => *new.entry(top(&candidate.path)).or_default() += 1,
+            Kind::Deleted => gone += 1,
+            Kind::New | Kind::Changed => {}
         }
     }
     new.retain(|_, count| *count > limits.most_new);
-    let too_many_gone = gone > limits.most_gone;
+    let too_many_gone = gone > limits.most_gone && !limits.deletions;
     let mut refused: Vec<Refused> = new
         .iter()
         .map(|(folder, count)| Refused {
             path: folder.clone(),
             why: Refusal::TooManyNew { count: *count, most: limits.most_new },
-            allow: shell_path(&below(folder)).ok().map(|word| format!("--allow={word}")),
+            allow: shell_path(folder).ok().map(|word| format!("--many={word}")),
         })
         .collect();
     if too_many_gone {
         let why = Refusal::TooManyGone { count: gone, most: limits.most_gone };
-        // No option: one that let all paths through would open the guard for everything.
-        refused.push(Refused { path: PathBuf::from("."), why, allow: None });
+        refused.push(Refused { path: PathBuf::from("."), why, allow: Some("--deletions".to_owned()) });
     }
     let stays = |candidate: &Candidate| match candidate.kind {
-        _ if is_allowed(&candidate.path) => true,
-        Kind::New => !new.contains_key(&top(&candidate.path)),
+        Kind::New => is_meant(&candidate.path) || !new.contains_key(&top(&candidate.path)),
         Kind::Deleted => !too_many_gone,
         Kind::Changed => true,
     };
     (candidates.into_iter().filter(stays).collect(), refused)
-}
-
-/// What fits the files of a group and no others: at the top only those that lie there.
-fn below(folder: &Path) -> PathBuf {
-    if folder == Path::new(".") { PathBuf::from("*") } else { folder.join("**") }
 }
 
 /// The topmost folder of a path; `.` for a file at the top.
@@ -252,23 +290,32 @@ fn top(path: &Path) -> PathBuf {
     }
 }
 
-/// What one file is, from outside.
-fn look(worktree: &Path, path: &Path, limits: &Limits) -> Option<Refusal> {
+/// What speaks against one file from outside, and nobody has let through.
+fn look(worktree: &Path, path: &Path, limits: &Limits) -> Vec<Refusal> {
     let full = worktree.join(path);
     // Git tells another repository by the slash at its end.
     if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-        return Some(Refusal::EmbeddedRepository);
+        return vec![Refusal::EmbeddedRepository];
     }
-    match full.symlink_metadata() {
-        Err(e) => Some(Refusal::Unreadable { why: e.to_string() }),
-        Ok(metadata) if metadata.is_symlink() => {
-            leads_out(path, &std::fs::read_link(&full).ok()?).then_some(Refusal::LinkLeadsOut)
+    let mut reasons = match full.symlink_metadata() {
+        Err(e) => vec![Refusal::Unreadable { why: e.to_string() }],
+        Ok(metadata) if metadata.is_symlink() => match std::fs::read_link(&full) {
+            Ok(target) if leads_out(path, &target) => vec![Refusal::LinkLeadsOut],
+            Ok(_) => Vec::new(),
+            Err(e) => vec![Refusal::Unreadable { why: e.to_string() }],
+        },
+        Ok(metadata) if metadata.is_dir() => vec![Refusal::EmbeddedRepository],
+        Ok(metadata) if !metadata.is_file() => vec![Refusal::NotRegular],
+        Ok(metadata) => {
+            let mut reasons = by_name(path);
+            reasons.extend(by_size(&metadata, limits));
+            // One that may not be opened would stop git with all the others.
+            reasons.extend(closed(&full));
+            reasons
         }
-        Ok(metadata) if metadata.is_dir() => Some(Refusal::EmbeddedRepository),
-        Ok(metadata) if !metadata.is_file() => Some(Refusal::NotRegular),
-        // One that may not be opened would stop git with all the others.
-        Ok(metadata) => by_name(path).or_else(|| by_size(&metadata, limits)).or_else(|| closed(&full)),
-    }
+    };
+    reasons.retain(|why| !is_let_through(path, why, limits));
+    reasons
 }
 
 fn closed(full: &Path) -> Option<Refusal> {
@@ -281,21 +328,19 @@ fn by_size(metadata: &Metadata, limits: &Limits) -> Option<Refusal> {
 }
 
 /// What the name alone says.
-fn by_name(path: &Path) -> Option<Refusal> {
+fn by_name(path: &Path) -> Vec<Refusal> {
+    let mut reasons = Vec::new();
     if is_file_of_secrets(path) {
-        return Some(Refusal::SecretFile);
+        reasons.push(Refusal::SecretFile);
     }
-    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let ends = |list: &[&'static str]| {
         list.iter().copied().find(|end| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
     };
-    if let Some(format) = ends(&WEIGHTS) {
-        return Some(Refusal::Weights { format });
-    }
-    if let Some(format) = ends(&MEDICAL) {
-        return Some(Refusal::Medical { format });
-    }
-    ends(&ARCHIVES).map(|format| Refusal::Archive { format })
+    let kind = ends(&WEIGHTS).map(|format| Refusal::Weights { format });
+    let kind = kind.or_else(|| ends(&MEDICAL).map(|format| Refusal::Medical { format }));
+    reasons.extend(kind.or_else(|| ends(&ARCHIVES).map(|format| Refusal::Archive { format })));
+    reasons
 }
 
 /// True if a link at `path` with this target leaves the worktree.

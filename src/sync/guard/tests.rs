@@ -1,7 +1,15 @@
 use super::*;
 
 fn limits() -> Limits {
-    Limits { largest: Bytes(1000), most_new: 3, most_gone: 2, allow: vec![], allow_secrets: vec![] }
+    Limits {
+        largest: Bytes(1000),
+        most_new: 3,
+        most_gone: 2,
+        many: vec![],
+        deletions: false,
+        allow: vec![],
+        allow_secrets: vec![],
+    }
 }
 
 fn new(paths: &[&str]) -> Vec<Candidate> {
@@ -9,16 +17,16 @@ fn new(paths: &[&str]) -> Vec<Candidate> {
 }
 
 fn found(bytes: &[u8]) -> String {
-    judge_content(bytes).map(|why| why.to_string()).unwrap_or_default()
+    judge_content(bytes, |_| false).map(|why| why.to_string()).unwrap_or_default()
 }
 
 #[test]
 fn a_name_can_be_enough() {
     for name in ["a/model.PT", ".env", "x.nii.gz", "keys/id_rsa", "data.tar.gz", "a.safetensors", "b.npz"] {
-        assert!(by_name(Path::new(name)).is_some(), "{name}");
+        assert!(!by_name(Path::new(name)).is_empty(), "{name}");
     }
     for name in ["pt", "model.py", "environment.yml", "tar.md", "a.binary", "nii", "gz.txt", "x.pt.md"] {
-        assert_eq!(by_name(Path::new(name)), None, "{name}");
+        assert!(by_name(Path::new(name)).is_empty(), "{name}");
     }
 }
 
@@ -81,15 +89,46 @@ fn many_new_files_and_many_deletions_are_refused_together() {
     let (kept, refused) = groups(new(&["runs/1", "runs/2", "runs/3", "runs/4", "src/a"]), &limits());
     assert_eq!(kept, new(&["src/a"]));
     assert_eq!(refused[0].path, PathBuf::from("runs"));
-    assert_eq!(refused[0].allow.as_deref(), Some("--allow='runs/**'"));
+    assert_eq!(refused[0].allow.as_deref(), Some("--many=runs"));
     let gone = |name: &str| Candidate { path: PathBuf::from(name), kind: Kind::Deleted };
     let (kept, refused) = groups(vec![gone("a"), gone("b"), gone("c")], &limits());
-    assert!(kept.is_empty() && refused.len() == 1 && refused[0].allow.is_none());
+    assert!(kept.is_empty() && refused.len() == 1);
+    assert_eq!(refused[0].allow.as_deref(), Some("--deletions"));
     let (_, refused) = groups(new(&["1", "2", "3", "4"]), &limits());
-    assert_eq!(refused[0].allow.as_deref(), Some("--allow='*'"), "not what lies deeper");
-    let allowed = Limits { allow: Glob::read("runs/**").into_iter().collect(), ..limits() };
-    let (kept, refused) = groups(new(&["runs/1", "runs/2", "runs/3", "runs/4"]), &allowed);
+    assert_eq!(refused[0].allow.as_deref(), Some("--many=."), "not what lies deeper");
+}
+
+#[test]
+fn only_what_says_so_lets_many_through_and_it_lets_nothing_else_through() {
+    let runs = || new(&["runs/1", "runs/2", "runs/3", "runs/4"]);
+    let many = Limits { many: vec![PathBuf::from("runs")], ..limits() };
+    let (kept, refused) = groups(runs(), &many);
     assert!(kept.len() == 4 && refused.is_empty());
+    assert_eq!(groups(new(&["runsX/1", "runsX/2", "runsX/3", "runsX/4"]), &many).1.len(), 1);
+    let weights = Refusal::Weights { format: "pt" };
+    assert!(!is_let_through(Path::new("runs/1"), &weights, &many));
+    // Any kind of file is not any number of files.
+    let allowed = Limits { allow: Glob::read("**").into_iter().collect(), ..limits() };
+    assert_eq!(groups(runs(), &allowed).1.len(), 1);
+    let gone = |name: &str| Candidate { path: PathBuf::from(name), kind: Kind::Deleted };
+    let deletions = || vec![gone("a"), gone("b"), gone("c")];
+    assert_eq!(groups(deletions(), &allowed).1.len(), 1);
+    assert!(groups(deletions(), &Limits { deletions: true, ..limits() }).1.is_empty());
+    let top = Limits { many: vec![PathBuf::from(".")], ..limits() };
+    assert!(groups(new(&["1", "2", "3", "4"]), &top).1.is_empty());
+    assert_eq!(groups(runs(), &top).1.len(), 1);
+}
+
+#[test]
+fn a_kind_that_is_let_through_is_still_searched_for_secrets() {
+    let token = ["ghp", "_", "0123456789abcdefABCDEF0123456789abcd"].concat();
+    let bytes = format!("GGUF\n{token}\n").into_bytes();
+    let is_kind = |why: &Refusal| matches!(why, Refusal::Weights { .. });
+    assert!(matches!(judge_content(&bytes, is_kind), Some(Refusal::Secret { line: 2, more: 0, .. })));
+    let mut file = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut file, &bytes).unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    assert!(matches!(judge_file(file, is_kind), Some(Refusal::Secret { line: 2, .. })));
 }
 
 #[test]

@@ -40,6 +40,10 @@ pub struct Options {
     pub allow: Vec<String>,
     /// Globs of files that may hold what looks like a secret.
     pub allow_secrets: Vec<String>,
+    /// Folders that may have any number of new files; `.` is the top.
+    pub many: Vec<String>,
+    /// Any number of deletions is meant.
+    pub deletions: bool,
     /// Changes of tracked files travel, wherever they are.
     pub tracked: bool,
     /// Go on although session logs are not committed.
@@ -125,7 +129,7 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
     let other = counterpart(context, options, &stand)?;
     let rules = rules::of(context, options)?;
     let Chosen { take, leave, session_logs } = choose::choose(&stand.status, &rules.travel);
-    let (take, refused) = sync::guard::judge(context.repository.worktree(), take, &rules.limits);
+    let (take, refused) = sync::guard::judge(&context.repository, take, &rules.limits)?;
     Ok(Plan {
         profile: rules.profile,
         branch: stand.branch,

@@ -1,6 +1,6 @@
 //! The settings of one sync: what travels, and how much is let through.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::super::{Context, Error};
 use super::Options;
@@ -60,6 +60,8 @@ pub fn of(context: &Context, options: &Options) -> Result<Rules, Error> {
         largest: profile.largest.unwrap_or(sync.largest),
         most_new: profile.most_new.unwrap_or(sync.most_new),
         most_gone: sync.most_gone,
+        many: folders(&[&sync.many[..], &options.many[..]].concat())?,
+        deletions: options.deletions,
         allow: both(&sync.allow, &options.allow)?,
         // A branch must not bring the permission for its own secrets with it.
         allow_secrets: both(&context.outside.sync.allow_secrets, &options.allow_secrets)?,
@@ -73,6 +75,24 @@ fn globs(texts: &[String]) -> Result<Vec<Glob>, Error> {
             what: format!("{} names no path below the worktree", crate::safety::one_line(text, 80)),
             hint: "paths and globs count from the top of the worktree: logs/**, data/small.npz".to_owned(),
         })
+    };
+    texts.iter().map(read).collect()
+}
+
+/// Folders as they stand in git's paths; `.` is the top alone.
+fn folders(texts: &[String]) -> Result<Vec<PathBuf>, Error> {
+    let read = |text: &String| {
+        let path: PathBuf = Path::new(text).components().filter(|part| *part != Component::CurDir).collect();
+        let is_below = path.components().all(|part| matches!(part, Component::Normal(_)));
+        match path.as_os_str().is_empty() {
+            _ if !is_below || text.is_empty() => Err(Error::Usage {
+                what: format!("{} is no folder below the worktree", crate::safety::one_line(text, 80)),
+                hint: "folders count from the top of the worktree, which is a dot: --many=runs, --many=."
+                    .to_owned(),
+            }),
+            true => Ok(PathBuf::from(".")),
+            false => Ok(path),
+        }
     };
     texts.iter().map(read).collect()
 }
