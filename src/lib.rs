@@ -9,7 +9,7 @@
 //! - [`worktree`] makes and removes worktrees, with the block that agents read.
 //! - [`cluster`] reads Slurm, [`joblog`] reads what jobs write, [`checkpoint`] proves what runs have saved, and
 //!   [`sweep`] counts what was read; [`git`] asks git; [`config`] knows the settings.
-//! - [`sync`] carries the work through git to other machines and back.
+//! - [`remote`] is other machines over ssh; [`sync`] carries the work through git to other machines and back.
 //! - [`tracker`] reads what experiment trackers left on disk.
 //! - [`safety`] makes text from outside harmless; [`sys`] is the only door to
 //!   processes, files, clock and environment; [`terms`] are the words that
@@ -23,6 +23,7 @@ pub mod config;
 pub mod document;
 pub mod git;
 pub mod joblog;
+pub mod remote;
 pub mod report;
 pub mod safety;
 pub mod sweep;

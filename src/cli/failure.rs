@@ -4,6 +4,7 @@
 //! looks that none of its arms is without one.
 
 mod fetch;
+mod remote;
 mod sync;
 mod worktree;
 
@@ -121,6 +122,8 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Worktree(error) => worktree::judge(error),
         Error::Sync(error) => sync::judge(error),
         Error::Fetch(error) => fetch::judge(error),
+        Error::Remote(error) => remote::judge(error),
+        Error::MachineOfTheTree { .. } => (Exit::Refused, remote::where_to_write()),
         Error::SessionLogs { .. } => (
             Exit::Refused,
             vec![

@@ -18,6 +18,7 @@ mod note;
 mod output;
 mod progress;
 mod questions;
+mod remote;
 mod remove;
 mod resume;
 mod shards;
@@ -118,6 +119,7 @@ enum Verb {
     Watch(watch::WatchArgs),
     Sync(sync::SyncArgs),
     Note(note::NoteArgs),
+    Remote(remote::RemoteArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     #[command(after_help = "Examples:
@@ -244,6 +246,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Watch(args) => watch::run(session, args),
         Verb::Sync(args) => sync::run(session, args),
         Verb::Note(args) => note::run(session, args),
+        Verb::Remote(args) => remote::run(session, args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

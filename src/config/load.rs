@@ -129,6 +129,7 @@ fn merge(config: &mut Config, file: File) -> Result<(), NotA> {
     file.logs.merge(&mut config.logs);
     file.sync.merge(&mut config.sync)?;
     file.baton.merge(&mut config.baton)?;
+    file.remote.merge(&mut config.remote)?;
     file.sweeps.merge(&mut config.sweeps)
 }
 

@@ -8,12 +8,14 @@
 
 mod baton;
 mod load;
+mod remote;
 mod schema;
 mod sweeps;
 mod sync;
 
 pub use baton::{Baton, Whereto};
 pub use load::{ConfigError, load, parse, pattern_classes, pattern_rows};
+pub use remote::{Remote, RemoteKind, RemoteProfile};
 pub use schema::{Cluster, Config, Retention, Source, Worktrees};
 pub use sweeps::{Logs, Own, PatternClass, PatternRow, Sweeps};
 pub use sync::{Profile, Sync};

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::baton::{Baton, BatonFile};
+use super::remote::{Remote, RemoteFile};
 use super::sweeps::{Logs, LogsFile, Sweeps, SweepsFile};
 use super::sync::{Sync, SyncFile};
 use crate::terms::Seconds;
@@ -24,6 +25,8 @@ pub struct Config {
     pub sync: Sync,
     /// Where batons are taken.
     pub baton: Baton,
+    /// The machines that work is done on over ssh.
+    pub remote: Remote,
     /// The files that were read, in the order of reading.
     pub read_from: Vec<PathBuf>,
 }
@@ -149,6 +152,8 @@ pub(super) struct File {
     pub sync: SyncFile,
     #[serde(default)]
     pub baton: BatonFile,
+    #[serde(default)]
+    pub remote: RemoteFile,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -12,6 +12,7 @@ pub mod handover;
 pub(crate) mod lines;
 pub mod logs;
 pub mod preflight;
+pub mod remote;
 pub mod remove;
 pub mod resume;
 pub mod shards;

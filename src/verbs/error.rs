@@ -83,6 +83,18 @@ pub enum Error {
     /// A document was not fetched.
     #[error(transparent)]
     Fetch(#[from] super::fetch::FetchError),
+    /// A machine cannot be gone to.
+    #[error(transparent)]
+    Remote(#[from] crate::remote::TargetError),
+    /// Only a file that came with a branch names this machine.
+    #[error(
+        "will not go to {}: only .handover.yaml names it, and a branch does not say where files and commands go",
+        safety::one_line(name, 60)
+    )]
+    MachineOfTheTree {
+        /// The profile.
+        name: String,
+    },
     /// Session logs or notes are not committed.
     #[error("will not commit while session logs or notes are not: {}", which(files))]
     SessionLogs {

@@ -27,6 +27,7 @@ pub mod note;
 mod pointer;
 pub mod readers;
 pub mod release;
+pub mod remote;
 pub mod remove;
 pub mod resume;
 pub mod shards;

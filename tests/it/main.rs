@@ -30,6 +30,7 @@ mod naughty;
 mod preflight;
 mod preflight_later;
 mod readme;
+mod remote;
 mod removal_traps;
 mod remove;
 mod remove_holders;

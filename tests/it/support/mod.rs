@@ -18,6 +18,7 @@ mod sandbox;
 pub mod schema;
 pub mod serialised;
 pub mod slurm;
+pub mod sshd;
 pub mod trace;
 pub mod wandb;
 

@@ -1,0 +1,145 @@
+//! Other machines: what they said, or why they said nothing.
+
+use super::lines::Lines;
+use super::{Style, View, paint};
+use crate::remote::{Disk, Kind, Quota, Trouble};
+use crate::safety::{escape, one_line};
+use crate::terms::{Known, Seconds, Time, counted};
+use crate::verbs::remote::check::{Outcome, Probe, Report};
+use crate::verbs::remote::{Answer, Machine};
+
+/// From so many percent on a quota is worth a colour.
+const NEARLY: u64 = 90;
+
+/// What each machine has.
+pub fn check(view: &View, outcome: &Outcome) -> String {
+    let one = |machine: &Machine<Report>| {
+        let mut out = head(machine);
+        match &machine.answer {
+            Answer::Reachable { said } => report(view, machine, said, &mut out),
+            Answer::Offline { trouble, last_seen } => absent(view, "offline", trouble, *last_seen, &mut out),
+            Answer::Barred { trouble, last_seen } => absent(view, "no way in", trouble, *last_seen, &mut out),
+        }
+        out
+    };
+    outcome.machines.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// The line that says which machine this is about.
+pub(super) fn head<T>(machine: &Machine<T>) -> String {
+    let kind = match machine.kind {
+        Some(Kind::Slurm) => ", login node",
+        Some(Kind::Workstation) => ", workstation",
+        None => "",
+    };
+    let path = machine.path.as_ref().map(|path| format!(":{}", escape(path))).unwrap_or_default();
+    format!(
+        "{}  {}{path}{kind}\n",
+        paint(Style::Strong, &one_line(&machine.name, 60)),
+        escape(&machine.address)
+    )
+}
+
+/// A machine that did not answer is said to be so, never shown as one that has nothing.
+pub(super) fn absent(view: &View, word: &str, trouble: &Trouble, seen: Option<Time>, out: &mut String) {
+    let mut lines = Lines { out, width: view.width };
+    lines.add_painted(word, Style::Bad, &trouble.to_string());
+    match seen {
+        Some(at) => lines.add("last seen", &view.time(at)),
+        None => lines.add("last seen", "never from this clone"),
+    }
+}
+
+fn report(view: &View, machine: &Machine<Report>, said: &Report, out: &mut String) {
+    let mut lines = Lines { out, width: view.width };
+    lines.add("system", &text(&said.system));
+    let (style, clock) = clock(&said.clock_ahead);
+    lines.add_painted("clock", style, &clock);
+    lines.add("git", &text(&said.git));
+    match &said.project {
+        Known::Known(project) => {
+            let head = project.head.get(..10).unwrap_or(&project.head);
+            let ours =
+                if project.is_ours { ", as here" } else { ", not the commit that is checked out here" };
+            lines.add("project", &format!("{} at {}{ours}", one_line(&project.branch, 60), escape(head)));
+        }
+        Known::Unknown(why) | Known::NotApplicable(why) => lines.add("project", &escape(why)),
+    }
+    if machine.kind != Some(Kind::Workstation) || said.slurm.known().is_some() {
+        lines.add("Slurm", &text(&said.slurm));
+    }
+    match &said.gpus {
+        Known::Known(gpus) if gpus.is_empty() => lines.add("GPUs", "none"),
+        Known::Known(gpus) => gpus.iter().enumerate().for_each(|(at, gpu)| {
+            lines.add(if at == 0 { "GPUs" } else { "" }, &escape(gpu));
+        }),
+        Known::Unknown(why) | Known::NotApplicable(why) if machine.kind == Some(Kind::Workstation) => {
+            lines.add("GPUs", &escape(why));
+        }
+        Known::Unknown(_) | Known::NotApplicable(_) => {}
+    }
+    lines.add("rsync", &text(&said.rsync));
+    lines.add("tmux", &text(&said.tmux));
+    match &said.disk {
+        Known::Known(disk) => lines.add("disk", &free(disk)),
+        Known::Unknown(why) | Known::NotApplicable(why) => lines.add("disk", &escape(why)),
+    }
+    match &said.quotas {
+        Known::Known(quotas) if quotas.is_empty() => lines.add("quota", "none is set"),
+        Known::Known(quotas) => quotas.iter().for_each(|quota| {
+            let style = if quota.percent() >= NEARLY { Style::Bad } else { Style::Faint };
+            lines.add_painted("quota", style, &used(quota));
+        }),
+        Known::Unknown(why) | Known::NotApplicable(why) => lines.add("quota", &escape(why)),
+    }
+    for probe in &said.probes {
+        let style = if probe.code == 0 { Style::Good } else { Style::Bad };
+        lines.add_painted("probe", style, &probed(probe));
+    }
+    let missing = said.missing(machine.kind);
+    if !missing.is_empty() {
+        let list: Vec<String> = missing.iter().map(|text| one_line(text, 200)).collect();
+        lines.add_painted("missing", Style::Watch, &list.join("; "));
+    }
+}
+
+fn text(value: &Known<String>) -> String {
+    match value {
+        Known::Known(text) | Known::Unknown(text) | Known::NotApplicable(text) => one_line(text, 200),
+    }
+}
+
+/// Git and job times are compared across machines: a minute is worth a word.
+fn clock(ahead: &Known<i64>) -> (Style, String) {
+    const MUCH: u64 = 60;
+    match ahead {
+        Known::Known(0) => (Style::Faint, "as here".to_owned()),
+        Known::Known(ahead) => {
+            let span = ahead.unsigned_abs();
+            let side = if *ahead > 0 { "ahead" } else { "behind" };
+            (if span >= MUCH { Style::Watch } else { Style::Faint }, format!("{} {side}", Seconds(span)))
+        }
+        Known::Unknown(why) | Known::NotApplicable(why) => (Style::Watch, escape(why)),
+    }
+}
+
+fn free(disk: &Disk) -> String {
+    format!("{} free of {} on {}", disk.free, disk.size, one_line(&disk.mounted_on, 80))
+}
+
+fn used(quota: &Quota) -> String {
+    let space = match quota.limit.0 {
+        0 => format!("{} used", quota.used),
+        _ => format!("{} of {}", quota.used, quota.limit),
+    };
+    let files = quota
+        .files
+        .map(|(used, limit)| format!(", {used} of {}", counted(limit, "file")))
+        .unwrap_or_default();
+    format!("{space}{files} on {} ({} %)", one_line(&quota.of, 80), quota.percent())
+}
+
+fn probed(probe: &Probe) -> String {
+    let end = if probe.code == 0 { String::new() } else { format!(" (ended with {})", probe.code) };
+    format!("{}: {}{end}", one_line(&probe.name, 40), one_line(&probe.said, 160))
+}
