@@ -11,7 +11,7 @@ mod value;
 
 pub use claim::{Claim, Claimant, Kind};
 pub use local::{Baton, Found, PassedOn, Taken, held};
-pub use record::{Record, State};
+pub use record::{Record, State, There};
 pub use value::Value;
 
 use std::path::PathBuf;

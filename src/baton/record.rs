@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::BatonError;
 use super::claim::Claim;
 use super::value::Value;
-use crate::safety::one_line;
 use crate::sys::{FileError, World, read_regular};
 use crate::terms::{AnyKey, CommitId, Time};
 
@@ -32,6 +31,15 @@ pub struct Record {
     pub state: State,
 }
 
+/// What this clone put at the remote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct There {
+    /// The object.
+    pub id: CommitId,
+    /// What it says.
+    pub value: Value,
+}
+
 /// How a claim of this clone stands at the remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
@@ -42,13 +50,14 @@ pub enum State {
         since: Time,
         /// Why, in words.
         why: String,
+        /// What this clone put there for a claim before it, which may be there still.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<Box<There>>,
     },
     /// The remote has it.
     Confirmed {
-        /// The object that we put there.
-        id: CommitId,
-        /// What it says.
-        value: Box<Value>,
+        /// What we put there.
+        there: Box<There>,
         /// When it was last heard.
         at: Time,
     },
@@ -61,10 +70,8 @@ pub enum State {
     },
     /// It has ended here, and the remote has not heard of it yet.
     Ending {
-        /// The object that we put there, if we know of one.
-        id: CommitId,
-        /// What it says.
-        value: Box<Value>,
+        /// What we put there.
+        there: Box<There>,
         /// The entry that ended it.
         end: Box<Claim>,
         /// Why it was not told, in words.
@@ -93,14 +100,12 @@ impl Record {
         Record::load(home, &claim.key).filter(|record| record.nonce == claim.nonce)
     }
 
-    /// Every record of an end that the remote has not heard of.
-    pub fn endings(home: &Path) -> Vec<(AnyKey, Record)> {
+    /// Every record of this clone, by key.
+    pub fn all(home: &Path) -> Vec<(AnyKey, Record)> {
         let entries = std::fs::read_dir(home.join("batons")).into_iter().flatten().flatten();
         let keys = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<AnyKey>().ok());
-        let mut found: Vec<(AnyKey, Record)> = keys
-            .filter_map(|key| Some((key.clone(), Record::load(home, &key)?)))
-            .filter(|(_, record)| matches!(record.state, State::Ending { .. }))
-            .collect();
+        let mut found: Vec<(AnyKey, Record)> =
+            keys.filter_map(|key| Some((key.clone(), Record::load(home, &key)?))).collect();
         found.sort_by(|(one, _), (two, _)| one.cmp(two));
         found
     }
@@ -115,10 +120,10 @@ impl Record {
             return Err("it is of a form that this version does not know".to_owned());
         }
         let keys = match &record.state {
-            State::Unconfirmed { .. } => vec![],
-            State::Confirmed { value, .. } => vec![&value.claim.key],
+            State::Unconfirmed { over, .. } => over.iter().map(|there| &there.value.claim.key).collect(),
+            State::Confirmed { there, .. } => vec![&there.value.claim.key],
             State::Lost { to, .. } => vec![&to.key],
-            State::Ending { value, end, .. } => vec![&value.claim.key, &end.key],
+            State::Ending { there, end, .. } => vec![&there.value.claim.key, &end.key],
         };
         match keys.into_iter().find(|of| *of != key) {
             Some(other) => Err(format!("it speaks of {other}")),
@@ -151,18 +156,12 @@ impl Record {
         Ok(())
     }
 
-    /// How it stands, in words; nothing if the remote has it as it is here.
-    pub fn doubt(&self) -> Option<String> {
-        let remote = one_line(&self.remote, 60);
+    /// What this clone put at the remote last, as far as it is known here.
+    pub fn there(&self) -> Option<&There> {
         match &self.state {
-            State::Confirmed { .. } => None,
-            State::Unconfirmed { why, .. } => {
-                Some(format!("held here alone, {remote} has not confirmed it: {}", one_line(why, 160)))
-            }
-            State::Lost { to, .. } => Some(format!("lost at {remote} to {to}")),
-            State::Ending { why, .. } => {
-                Some(format!("ended here, {remote} has not heard of it: {}", one_line(why, 160)))
-            }
+            State::Confirmed { there, .. } | State::Ending { there, .. } => Some(there),
+            State::Unconfirmed { over, .. } => over.as_deref(),
+            State::Lost { .. } => None,
         }
     }
 }

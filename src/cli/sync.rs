@@ -54,6 +54,9 @@ pub struct SyncArgs {
     /// Go on although session logs or notes are not committed
     #[arg(long)]
     anyway: bool,
+    /// Find out anew what the remote has of handovers, and whether it takes them
+    #[arg(long)]
+    ask_again: bool,
     /// Say what would be committed, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -72,6 +75,7 @@ pub fn run(session: &Session, args: SyncArgs) -> Result<Exit, Failure> {
         deletions: args.deletions,
         tracked: args.tracked,
         anyway: args.anyway,
+        ask_again: args.ask_again,
     };
     if args.dry_run {
         let plan = sync::plan(&context, &options)?;
@@ -95,8 +99,10 @@ fn exit(outcome: &Outcome) -> Exit {
     match (&outcome.sent, &outcome.fit) {
         (Sent::Offline { .. }, _) => Exit::Deferred,
         (Sent::Refused { .. }, _) => Exit::Outside,
-        (Sent::Parked { .. } | Sent::Kept { .. }, _) | (_, Fit::InTheWay { .. }) => Exit::Partial,
-        _ if !outcome.refused.is_empty() => Exit::Look,
+        (Sent::Parked { .. } | Sent::Kept { .. } | Sent::Superseded { .. }, _)
+        | (_, Fit::InTheWay { .. }) => Exit::Partial,
+        _ if outcome.has_lost() => Exit::Partial,
+        _ if !outcome.refused.is_empty() || outcome.keeps_handovers() => Exit::Look,
         _ => Exit::Done,
     }
 }

@@ -11,6 +11,8 @@ use crate::terms::{Bytes, NotA};
 pub struct Sync {
     /// The remote; by default that of the branch, else `origin`, else the only one.
     pub remote: Option<String>,
+    /// True if the handovers of the worktree are published with each sync.
+    pub handovers: bool,
     /// The profile of this machine; by default `cluster` where Slurm's commands
     /// are and the worktree is none that `start` made, else `local`.
     pub profile: Option<String>,
@@ -63,6 +65,7 @@ impl Default for Sync {
         };
         Sync {
             remote: None,
+            handovers: true,
             profile: None,
             profiles: [("local".to_owned(), local), ("cluster".to_owned(), cluster)].into(),
             session_logs: list(&["session-logs/*.md"]),
@@ -82,6 +85,7 @@ impl Default for Sync {
 #[serde(deny_unknown_fields)]
 pub(super) struct SyncFile {
     pub remote: Option<String>,
+    pub handovers: Option<bool>,
     pub profile: Option<String>,
     #[serde(default)]
     pub profiles: BTreeMap<String, ProfileFile>,
@@ -112,6 +116,7 @@ impl SyncFile {
             }
         }
         take(&mut sync.remote, self.remote.map(Some));
+        take(&mut sync.handovers, self.handovers);
         take(&mut sync.profile, self.profile.map(Some));
         for (name, file) in self.profiles {
             let new = || Profile { paths: None, deletions: true, largest: None, most_new: None };

@@ -45,7 +45,11 @@ pub fn to_release(_: &View, plan: &release::Plan) -> String {
 
 /// Whose baton was let go.
 pub fn released(_: &View, outcome: &release::Outcome) -> String {
-    let one = |released: &release::Released| format!("released: {} is free to be resumed\n", released.key);
+    let one = |released: &release::Released| {
+        let doubt = released.remote.as_ref().and_then(AtRemote::doubt);
+        let doubt = doubt.map(|doubt| format!("its baton is {doubt}\n")).unwrap_or_default();
+        format!("released: {} is free to be resumed\n{doubt}", released.key)
+    };
     outcome.released.iter().map(one).collect()
 }
 

@@ -7,8 +7,9 @@ use crate::sync::guard::Refused;
 use crate::sync::notes::Note;
 use crate::sync::record::Entry;
 use crate::terms::counted;
+use crate::verbs::carried::AtRemote;
 use crate::verbs::note::Outcome as Written;
-use crate::verbs::sync::{Fit, Outcome, Plan, Sent};
+use crate::verbs::sync::{Fit, Outcome, Plan, Sent, Settled};
 
 /// So many files are named in a list.
 const NAMED: usize = 10;
@@ -54,6 +55,7 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
     out.push_str(&pulled(outcome));
     out.push_str(&fit(&outcome.fit));
     out.push_str(&sent(outcome));
+    out.push_str(&carried(outcome));
     out.push_str(&kept_back(&outcome.refused));
     out.push_str(&left(&outcome.left));
     if let Some(other) = &outcome.other_upstream {
@@ -107,6 +109,14 @@ pub fn hints(outcome: &Outcome) -> Vec<String> {
         }
         (Fit::InTheWay { .. }, _) => {
             hints.push("commit those files or move them away, then: handover sync".to_owned());
+        }
+        (_, Sent::Superseded { key, .. }) => {
+            hints.push(format!(
+                "if they have ended, a person may take it back: handover resume {key} --take-over"
+            ));
+            hints.push(format!(
+                "to go on without it, as anybody's work: handover release {key} && handover sync"
+            ));
         }
         (_, Sent::Offline { .. }) => hints.push("when the remote is there again: handover sync".to_owned()),
         _ => {}
@@ -212,7 +222,41 @@ fn sent(outcome: &Outcome) -> String {
         Sent::Kept { why } => format!("not pushed, and not parked either: {}\n", one_line(why, 200)),
         Sent::Offline { why } => format!("not pushed: {}\n", one_line(why, 200)),
         Sent::Refused { why } => format!("the remote refused: {}\n", one_line(why, 300)),
+        Sent::Superseded { key, by, branch, kept } => {
+            let rest = match (branch, kept) {
+                (Some(branch), _) => format!("yours are parked at the remote as {}\n", escape(branch)),
+                (None, Some(why)) => {
+                    format!("yours are here, and could not be parked: {}\n", one_line(why, 200))
+                }
+                (None, None) => String::new(),
+            };
+            format!("not pushed to {to}: the baton of {key} is with another by now, {by}\n{rest}")
+        }
     }
+}
+
+/// Batons and handovers at the remote.
+fn carried(outcome: &Outcome) -> String {
+    let mut out = String::new();
+    for Settled { key, at } in &outcome.batons {
+        out.push_str(&match at {
+            None => format!("the remote knows that the baton of {key} has ended\n"),
+            Some(AtRemote::Confirmed { remote }) => format!("the baton of {key} is confirmed at {remote}\n"),
+            Some(other) => format!("the baton of {key} is {}\n", other.doubt().unwrap_or_default()),
+        });
+    }
+    if let Some(documents) = &outcome.documents {
+        let remote = one_line(&documents.remote, 60);
+        let new: Vec<String> = documents.new.iter().take(NAMED).map(ToString::to_string).collect();
+        if !new.is_empty() {
+            let more = documents.new.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            out.push_str(&format!("published at {remote}: {}{more}\n", new.join(", ")));
+        }
+        out.extend(documents.in_words().iter().map(|line| format!("{}\n", one_line(line, 300))));
+    }
+    out.extend(outcome.notes.iter().map(|note| format!("{}\n", one_line(note, 300))));
+    out
 }
 
 fn kept_back(refused: &[Refused]) -> String {

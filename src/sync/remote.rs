@@ -9,7 +9,7 @@ use crate::terms::CommitId;
 use super::Error;
 
 /// How long one exchange with a remote may take; a cluster's link can be slow.
-const LIMIT: Duration = Duration::from_secs(900);
+pub(super) const LIMIT: Duration = Duration::from_secs(900);
 
 /// The branch of a remote that ours is carried to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,8 @@ impl Counterpart {
         format!("refs/remotes/{}/{}", self.remote, self.branch)
     }
 
-    fn reference(&self) -> String {
+    /// The full name of the branch at the remote.
+    pub fn reference(&self) -> String {
         format!("refs/heads/{}", self.branch)
     }
 }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::batons::{self, Standing};
-use super::carried::Abroad;
 use super::carried::documents::{self, Published};
+use super::carried::{self, Abroad};
 use super::compose::{Composed, Wish, compose};
 use super::lookup::Shelf;
 use super::{Context, Error, Wanted, pointer};
@@ -294,14 +294,19 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
         }
         Err(e) => return Err(e.into()),
     }
+    let mut ended = Vec::new();
     if plan.manner != Manner::Side {
         point(context, &shelf, plan, &mut outcome);
-        pass_on(context, standing, plan, &mut outcome);
+        ended = pass_on(context, standing, plan, &mut outcome);
     }
     drop(lock);
+    // The document first: a baton that is passed on names what others look for then.
     if plan.push && outcome.document.is_some() {
         publish(context, plan.sealed.key, &mut outcome);
     }
+    // Only a remote that has such a baton is asked: with the offer to go on here gone, it would
+    // else show a holder who has ended.
+    outcome.notes.extend(ended.iter().filter_map(|key| carried::batons::told_in_words(context, key)));
     if let Some(draft) = &plan.draft {
         // Its text is in the document; the file itself is kept all the same.
         let kept = shelf.copy.archived_draft_path(&key);
@@ -315,7 +320,7 @@ pub fn execute(context: &Context, plan: &Plan) -> Result<Outcome, Error> {
 
 /// Brings the document to the remote. It is sealed whatever comes of that.
 fn publish(context: &Context, key: Key, outcome: &mut Outcome) {
-    let published = Abroad::open(context, None).and_then(|abroad| match abroad {
+    let published = Abroad::of_documents(context, None).and_then(|abroad| match abroad {
         Some(mut abroad) => documents::publish(&mut abroad, &[key]).map(Some),
         None => Ok(None),
     });
@@ -356,7 +361,10 @@ fn point(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
 
 /// Ends the batons of this worktree, and the parent's wherever it was made:
 /// whoever resumes this document takes its own.
-fn pass_on(context: &Context, standing: Standing, plan: &Plan, outcome: &mut Outcome) {
+///
+/// Which ones have ended here, for the remote to hear of it.
+fn pass_on(context: &Context, standing: Standing, plan: &Plan, outcome: &mut Outcome) -> Vec<AnyKey> {
+    let mut ended = Vec::new();
     let who = batons::claimant(context);
     let successor = plan.sealed.key;
     let mut keys: Vec<AnyKey> = standing.mine.iter().map(|claim| claim.key.clone()).collect();
@@ -366,6 +374,7 @@ fn pass_on(context: &Context, standing: Standing, plan: &Plan, outcome: &mut Out
         match batons::pass_on(context, &who, &key, successor) {
             Ok(PassedOn::Ended) => {
                 outcome.notes.push(format!("the baton of {key} has ended: this document follows it"));
+                ended.push(key);
             }
             Ok(PassedOn::WasFree) => {}
             Ok(PassedOn::HeldBy(holder)) => {
@@ -380,11 +389,15 @@ fn pass_on(context: &Context, standing: Standing, plan: &Plan, outcome: &mut Out
             Ok(PassedOn::WasFree) => {
                 outcome.notes.push(format!("the baton of {} was let go a moment ago by {claim}", claim.key));
             }
-            Ok(_) => outcome.notes.push(format!(
-                "the baton of {} was taken over and has ended: this document follows it; it was held by {claim}",
-                claim.key
-            )),
+            Ok(_) => {
+                outcome.notes.push(format!(
+                    "the baton of {} was taken over and has ended: this document follows it; it was held by {claim}",
+                    claim.key
+                ));
+                ended.push(claim.key.clone());
+            }
             Err(why) => outcome.not_written.push(why),
         }
     }
+    ended
 }

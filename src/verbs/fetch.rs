@@ -125,7 +125,7 @@ fn list(keys: &[Key]) -> String {
 /// # Errors
 /// [`FetchError`]; nothing is kept then.
 pub fn run(context: &Context, options: &Options) -> Result<Outcome, Error> {
-    let Some(mut abroad) = Abroad::open(context, options.remote.as_deref())? else {
+    let Some(mut abroad) = Abroad::of_documents(context, options.remote.as_deref())? else {
         return Err(FetchError::NoRemote.into());
     };
     let remote = abroad.remote.clone();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::batons::Batons;
 use super::job_paths::resolved;
-use super::{Context, Error, Identity, snapshot};
+use super::{Context, Error, Identity, carried, snapshot};
 use crate::baton::Baton;
 use crate::cluster::{Job, Queue, jobs_under};
 use crate::config::Source;
@@ -142,7 +142,11 @@ pub fn release_ours(context: &Context, target: &Target) {
     let Ok(batons) = Batons::look(context) else { return };
     for (key, _) in batons.into_those_of(&lineage, &here) {
         // Another's is none of ours.
-        let _ = Baton::of(context.world, &context.home(), &key).release(&identity.at(&target.path));
+        let baton = Baton::of(context.world, &context.home(), &key);
+        if baton.release(&identity.at(&target.path)).is_ok() {
+            // What cannot be told now is told by the next sync.
+            let _ = carried::batons::tell_end(context, &key);
+        }
     }
 }
 

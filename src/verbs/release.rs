@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::batons::{self, Standing};
+use super::carried::{self, AtRemote};
 use super::lookup::Shelf;
 use super::{Context, Error, Wanted};
 use crate::baton::{Baton, Claim, Claimant};
@@ -53,6 +54,9 @@ pub struct Released {
     pub key: AnyKey,
     /// The entry that ended the claim.
     pub claim: Claim,
+    /// What the remote was not told yet; left out where it knows, or never had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<AtRemote>,
 }
 
 /// Looks which batons are ours, or whose claim was named; changes nothing.
@@ -84,7 +88,8 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     for Ends { key, claim } in plan.ends {
         let baton = Baton::of(context.world, &context.home(), &key);
         let claim = baton.release_seen(&plan.who, &claim.nonce)?;
-        outcome.released.push(Released { key, claim });
+        let remote = carried::batons::tell_end(context, &key)?;
+        outcome.released.push(Released { key, claim, remote });
     }
     Ok(outcome)
 }

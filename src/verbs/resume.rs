@@ -18,6 +18,7 @@ use crate::config::Source;
 use crate::document::briefing::{self, Briefing, Material};
 use crate::document::{self, Body, Facts, Section, Store, StoreError, Verdict};
 use crate::safety::{escape_path, one_line};
+use crate::sync::carry::baton::Manner;
 use crate::sys::{FileError, nonce};
 use crate::terms::{AnyKey, KeyPrefix};
 
@@ -244,10 +245,18 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
     at_remote(context, &plan, &mut outcome)?;
     let lock = batons::alone(context, "take a baton")?;
     let rest = standing.mine.iter().chain(&standing.others).filter(|claim| claim.key != *key);
-    outcome.not_written.extend(rest.filter_map(|claim| batons::let_go(context, who, claim)));
+    let mut let_go = Vec::new();
+    for claim in rest {
+        match batons::let_go(context, who, claim) {
+            Some(why) => outcome.not_written.push(why),
+            None => let_go.push(claim.key.clone()),
+        }
+    }
     // Nobody seals another between the look at the newest and the pointer to it.
     restore(context, &shelf, key, found, &mut outcome);
     drop(lock);
+    let told = let_go.iter().filter_map(|key| carried::batons::told_in_words(context, key));
+    outcome.verified.notes.extend(told);
     let text = String::from_utf8_lossy(&found.bytes);
     let body = Body::read(document::body_of(&text).as_bytes())?;
     outcome.said = Section::ALL
@@ -263,9 +272,13 @@ pub fn execute(context: &Context, plan: Plan) -> Result<Outcome, Error> {
 /// moment ago is given back.
 fn at_remote(context: &Context, plan: &Plan, outcome: &mut Outcome) -> Result<(), Error> {
     let Some(claim) = outcome.baton.claim() else { return Ok(()) };
-    match carried::batons::take(context, claim, plan.take_over) {
+    let manner = if plan.take_over { Manner::TakeOver } else { Manner::Resume };
+    match carried::batons::take(context, claim, manner) {
         Ok(None) => {}
         Ok(Some(taken)) => {
+            if let Some(passed_on) = &taken.passed_on {
+                outcome.verified.notes.push(passed_on_in_words(passed_on));
+            }
             outcome.remote = Some(taken.at);
             outcome.remote_from = taken.from;
         }
@@ -278,6 +291,16 @@ fn at_remote(context: &Context, plan: &Plan, outcome: &mut Outcome) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Where the work went on, if it did so elsewhere.
+fn passed_on_in_words(claim: &Claim) -> String {
+    match &claim.successor {
+        Some(next) => format!(
+            "at the remote this handover was passed on to {next} by {claim}; to bring that one: handover fetch {next}"
+        ),
+        None => format!("at the remote this handover was passed on by {claim}"),
+    }
 }
 
 /// Who holds what, if the baton may be taken.

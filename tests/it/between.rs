@@ -101,3 +101,136 @@ fn resume_fetches_a_handover_that_is_unknown_here() {
     let none = ends(machines.there(["resume", "HO-20261121-0341-00000000"]), 4);
     assert!(none.stderr().contains("no handover HO-20261121-0341-00000000 is known at origin"), "{none}");
 }
+
+/// Work of a machine, to be pushed.
+fn work(machines: &Machines, dir: &Path, name: &str) {
+    std::fs::write(dir.join(name), format!("{name}\n")).unwrap();
+    machines.sandbox.git_in(dir, ["add", name]);
+    machines.sandbox.commit_in(dir, name);
+}
+
+fn tip(machines: &Machines) -> String {
+    machines.sandbox.git_in("origin.git", ["rev-parse", "main"])
+}
+
+fn baton(machines: &Machines, key: &str) -> serde_json::Value {
+    let text = machines
+        .sandbox
+        .git_in("origin.git", ["cat-file", "blob", &format!("refs/handover/batons/{key}:baton.json")]);
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn sync_publishes_the_handovers_of_the_worktree_and_renews_the_baton_with_the_work() {
+    let machines = Machines::new();
+    let project = machines.sandbox.project();
+    let key = ends(machines.here(["create", "--cluster", "none"]), 0).last_line().to_owned();
+    assert!(machines.refs("handover").is_empty());
+    let _ = ends(machines.here(["resume", &key, "--cluster", "none"]), 0);
+    work(&machines, &project, "one");
+    let synced = ends(machines.here(["sync"]), 0);
+    assert!(synced.stdout().contains(&format!("published at origin: {key}")), "{synced}");
+    let value = baton(&machines, &key);
+    assert_eq!((value["renewed"].as_u64(), value["turn"].as_u64()), (Some(1), Some(2)));
+    assert_eq!(machines.refs("handover/docs"), [format!("refs/handover/docs/{key}")]);
+    // Published once, and nothing to do is nothing done.
+    let again = ends(machines.here(["sync"]), 0);
+    assert!(!again.stdout().contains("published"), "{again}");
+    assert_eq!(baton(&machines, &key)["renewed"], 1);
+}
+
+#[test]
+fn a_superseded_holder_pushes_nothing_and_its_work_is_parked() {
+    let machines = Machines::new();
+    let project = machines.sandbox.project();
+    let key = machines.published();
+    let _ = ends(machines.here(["resume", &key, "--cluster", "none"]), 0);
+    let over = ends(machines.there(["resume", &key, "--cluster", "none", "--take-over"]), 0);
+    assert!(over.stderr().contains("taken over at the remote from"), "{over}");
+    let before = tip(&machines);
+    work(&machines, &project, "mine");
+    for _ in 0..2 {
+        let refused = ends(machines.here(["sync"]), 6);
+        for words in ["is with another by now", "codex", "host2", "parked at the remote as parked/host1/main"]
+        {
+            assert!(refused.stdout().contains(words), "{words}: {refused}");
+        }
+        assert!(refused.stderr().contains(&format!("handover release {key}")), "{refused}");
+        assert_eq!(tip(&machines), before);
+    }
+    assert_eq!(machines.refs("heads/parked"), ["refs/heads/parked/host1/main"]);
+    // Whoever has it pushes.
+    work(&machines, &machines.other, "theirs");
+    let _ = ends(machines.there(["sync"]), 0);
+    assert_ne!(tip(&machines), before);
+    // Without the baton the work goes on as anybody's.
+    let _ = ends(machines.here(["release", &key]), 0);
+    let synced = ends(machines.here(["sync"]), 0);
+    assert!(synced.stdout().contains("pushed 2 commits"), "{synced}");
+    assert_eq!(baton(&machines, &key)["claim"]["who"]["host"], "host2");
+}
+
+#[test]
+fn a_baton_that_was_taken_offline_is_confirmed_by_the_next_sync() {
+    let machines = Machines::new();
+    let project = machines.sandbox.project();
+    let key = machines.published();
+    let root = machines.sandbox.root().to_owned();
+    std::fs::rename(root.join("origin.git"), root.join("away.git")).unwrap();
+    machines.sandbox.git(["config", "remote.origin.url", "ssh://127.0.0.1:1/none.git"]);
+    let taken = ends(machines.here(["resume", &key, "--cluster", "none"]), 0);
+    assert!(taken.stderr().contains("warning: the baton is held here alone, unconfirmed"), "{taken}");
+    assert!(taken.stdout().contains("unconfirmed"), "{taken}");
+    machines.sandbox.git(["config", "remote.origin.url", "../origin.git"]);
+    std::fs::rename(root.join("away.git"), root.join("origin.git")).unwrap();
+    work(&machines, &project, "mine");
+    let synced = ends(machines.here(["sync"]), 0);
+    assert!(synced.stdout().contains(&format!("the baton of {key} is confirmed at origin")), "{synced}");
+    assert_eq!(baton(&machines, &key)["claim"]["who"]["host"], "host1");
+}
+
+#[test]
+fn who_was_offline_and_lost_the_baton_has_the_work_parked() {
+    let machines = Machines::new();
+    let project = machines.sandbox.project();
+    let key = machines.published();
+    machines.sandbox.git(["config", "remote.origin.url", "ssh://127.0.0.1:1/none.git"]);
+    let _ = ends(machines.here(["resume", &key, "--cluster", "none"]), 0);
+    let _ = ends(machines.there(["resume", &key, "--cluster", "none"]), 0);
+    machines.sandbox.git(["config", "remote.origin.url", "../origin.git"]);
+    let before = tip(&machines);
+    work(&machines, &project, "mine");
+    let synced = ends(machines.here(["sync"]), 6);
+    assert!(synced.stdout().contains("is with another by now"), "{synced}");
+    assert_eq!(tip(&machines), before);
+    assert_eq!(machines.refs("heads/parked"), ["refs/heads/parked/host1/main"]);
+}
+
+#[test]
+fn what_ends_here_ends_at_the_remote_and_offline_it_is_told_later() {
+    let machines = Machines::new();
+    let key = machines.published();
+    let _ = ends(machines.here(["resume", &key, "--cluster", "none"]), 0);
+    let next = ends(machines.here(["create", "--cluster", "none"]), 0).last_line().to_owned();
+    let value = baton(&machines, &key);
+    assert_eq!(value["claim"]["kind"], "passed_on");
+    assert_eq!(value["claim"]["successor"], next.as_str());
+    // The old one can be had, and it is said that the work went on.
+    let old = ends(machines.there(["resume", &key, "--cluster", "none"]), 0);
+    assert!(old.stdout().contains(&format!("passed on to {next}")), "{old}");
+    let _ = ends(machines.there(["release", &key]), 0);
+    assert_eq!(baton(&machines, &key)["claim"]["kind"], "released");
+
+    let _ = ends(machines.here(["resume", &next, "--cluster", "none"]), 0);
+    machines.sandbox.git(["config", "remote.origin.url", "ssh://127.0.0.1:1/none.git"]);
+    let released = ends(machines.here(["release", &next]), 0);
+    assert!(released.stdout().contains("ended here, and origin has not heard of it"), "{released}");
+    machines.sandbox.git(["config", "remote.origin.url", "../origin.git"]);
+    assert_eq!(baton(&machines, &next)["claim"]["kind"], "taken");
+    let synced = ends(machines.here(["sync"]), 0);
+    assert!(
+        synced.stdout().contains(&format!("the remote knows that the baton of {next} has ended")),
+        "{synced}"
+    );
+    assert_eq!(baton(&machines, &next)["claim"]["kind"], "released");
+}

@@ -1,6 +1,6 @@
 //! The baton of a handover at a remote: taken by one push, settled by looking.
 
-use crate::baton::{Claim, Claimant, Value};
+use crate::baton::{Claim, Claimant, Kind as ClaimKind, There, Value};
 use crate::safety::one_line;
 use crate::sys::{FileError, nonce};
 use crate::terms::{AnyKey, CommitId, Digest, Time};
@@ -25,8 +25,22 @@ pub struct Wish<'a> {
     pub document: Option<Digest>,
     /// Where the branch is.
     pub base: Option<CommitId>,
-    /// True if a person wants it from whoever is seen to hold it.
-    pub take_over: bool,
+    /// What this clone put there for this claim, or for one that has ended here since.
+    pub known: Option<There>,
+    /// Whose claim may be followed.
+    pub manner: Manner,
+}
+
+/// Whose claim may be followed by ours, besides one that was let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// That of whoever is seen to hold it, because a person said so; one that was passed on, too.
+    TakeOver,
+    /// One that was passed on: somebody asks for this handover by its key.
+    Resume,
+    /// No other: a claim of this machine is to be confirmed, and work went on elsewhere since
+    /// if it was passed on.
+    Confirm,
 }
 
 /// What came of taking a baton at a remote.
@@ -40,6 +54,8 @@ pub enum Took {
         value: Box<Value>,
         /// From whom it was taken, because a person said so.
         from: Option<Box<Claim>>,
+        /// What was there before it, if that had ended.
+        after: Option<Box<Claim>>,
     },
     /// Another holds it there.
     Held(Box<Value>),
@@ -109,19 +125,22 @@ fn take_below(side: &Side, wish: &Wish) -> Result<Took, Error> {
     let key = &wish.claim.key;
     let reference = side.namespace.reference(Kind::Baton, key);
     let first = Value::new(wish.claim, wish.document, wish.base.clone(), tick()?);
-    let mut before: Option<(CommitId, Value)> = None;
+    let mut before: Option<There> = wish.known.clone();
     let mut from: Option<Box<Claim>> = None;
     for attempt in 0..TRIES {
         let value = match &before {
-            Some((_, before)) => first.clone().after(before),
+            Some(before) if before.value.is_of(wish.claim) => before.value.renewed(tick()?),
+            Some(before) => first.clone().after(&before.value),
             None => first.clone(),
         };
+        let ended = before.as_ref().map(|there| &there.value.claim).filter(|claim| !claim.holds());
+        let after = ended.map(|claim| Box::new(claim.clone()));
         let id = write(side, key, &value)?;
-        let seen = before.as_ref().map(|(id, _)| id.clone());
+        let seen = before.as_ref().map(|there| there.id.clone());
         let update = Update { reference: reference.clone(), to: id.clone(), seen: seen.clone() };
         let no = match side.push(&[update])? {
             Answer::Done(said) => match said.into_iter().next() {
-                Some(Said::Taken) => return Ok(Took::Won { id, value: Box::new(value), from }),
+                Some(Said::Taken) => return Ok(Took::Won { id, value: Box::new(value), from, after }),
                 Some(Said::Refused(why)) => Some(Took::Unwanted(why)),
                 _ => None,
             },
@@ -136,7 +155,7 @@ fn take_below(side: &Side, wish: &Wish) -> Result<Took, Error> {
         };
         match (there, no) {
             (Some(there), _) if there == id => {
-                return Ok(Took::Won { id, value: Box::new(value), from });
+                return Ok(Took::Won { id, value: Box::new(value), from, after });
             }
             (None, Some(no @ (Took::Unwanted(_) | Took::Failed(_)))) => return Ok(no),
             (None, _) => (before, from) = (None, None),
@@ -151,19 +170,21 @@ fn take_below(side: &Side, wish: &Wish) -> Result<Took, Error> {
                 Seen::Unheard(why) => return Ok(Took::Unheard(why)),
                 Seen::Strange(strange) => return Ok(Took::Strange(strange)),
                 Seen::There(id, value) if value.is_of(wish.claim) => {
-                    return Ok(Took::Won { id, value, from });
-                }
-                Seen::There(id, value) if value.is_held_against(wish.who) => {
-                    // Only the holder who was seen is taken over, and not whoever was faster.
-                    if !wish.take_over || from.is_some() {
-                        return Ok(Took::Held(value));
-                    }
-                    from = Some(Box::new(value.claim.clone()));
-                    before = Some((id, *value));
-                    continue;
+                    return Ok(Took::Won { id, value, from, after });
                 }
                 Seen::There(id, value) => {
-                    (before, from) = (Some((id, *value)), None);
+                    let is_held = value.is_held_against(wish.who);
+                    let may = match wish.manner {
+                        // Only the holder who was seen is taken over, and not whoever was faster.
+                        Manner::TakeOver => !is_held || from.is_none(),
+                        Manner::Resume => !is_held,
+                        Manner::Confirm => !is_held && value.claim.kind != ClaimKind::PassedOn,
+                    };
+                    if !may {
+                        return Ok(Took::Held(value));
+                    }
+                    from = is_held.then(|| Box::new(value.claim.clone()));
+                    before = Some(There { id, value: *value });
                     continue;
                 }
             },
@@ -178,10 +199,10 @@ fn take_below(side: &Side, wish: &Wish) -> Result<Took, Error> {
 ///
 /// # Errors
 /// Git could not be run, or an object not be written.
-pub fn end(side: &Side, held: (&CommitId, &Value), entry: &Claim) -> Result<Told, Error> {
+pub fn end(side: &Side, held: &There, entry: &Claim) -> Result<Told, Error> {
     let key = &entry.key;
     let reference = side.namespace.reference(Kind::Baton, key);
-    let (mut seen, mut value) = (held.0.clone(), held.1.clone());
+    let (mut seen, mut value) = (held.id.clone(), held.value.clone());
     for attempt in 0..TRIES {
         let last = Value::new(entry, value.document, value.base.clone(), tick()?).after(&value);
         let id = write(side, key, &last)?;
@@ -196,7 +217,7 @@ pub fn end(side: &Side, held: (&CommitId, &Value), entry: &Claim) -> Result<Told
         };
         match look(side, key)? {
             Seen::There(_, now) if now.is_of(entry) => return Ok(Told::Done),
-            Seen::There(id, now) if now.is_of(&held.1.claim) => {
+            Seen::There(id, now) if now.is_of(&held.value.claim) => {
                 if let Some(why) = words.filter(|_| id == seen) {
                     return Ok(Told::NotYet(why));
                 }
@@ -245,12 +266,12 @@ pub fn look(side: &Side, key: &AnyKey) -> Result<Seen, Error> {
 ///
 /// # Errors
 /// The object could not be written.
-pub fn renewal(side: &Side, id: &CommitId, value: &Value) -> Result<(Update, Value), Error> {
-    let key = &value.claim.key;
-    let next = value.renewed(tick()?);
+pub fn renewal(side: &Side, there: &There) -> Result<(Update, Value), Error> {
+    let key = &there.value.claim.key;
+    let next = there.value.renewed(tick()?);
     let to = write(side, key, &next)?;
     let reference = side.namespace.reference(Kind::Baton, key);
-    Ok((Update { reference, to, seen: Some(id.clone()) }, next))
+    Ok((Update { reference, to, seen: Some(there.id.clone()) }, next))
 }
 
 fn write(side: &Side, key: &AnyKey, value: &Value) -> Result<CommitId, Error> {

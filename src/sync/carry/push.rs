@@ -4,7 +4,7 @@ use crate::sys::Finished;
 use crate::terms::CommitId;
 
 use super::super::Error;
-use super::super::remote::{Answer, exchange_as, is_lost_race, no_answer};
+use super::super::remote::{Answer, LIMIT, exchange_as, is_lost_race, no_answer};
 use super::Side;
 
 /// A ref that gets a new value, if it still has the one that was seen.
@@ -64,6 +64,44 @@ impl Side<'_, '_> {
         let said: Option<Vec<Said>> =
             updates.iter().map(|update| said_of(&done, &update.reference)).collect();
         Ok(said.map_or_else(|| no_answer(&done), Answer::Done))
+    }
+}
+
+/// What came of a push of work behind its fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fenced {
+    /// All of it is there.
+    Taken,
+    /// Nothing of it is, or nobody knows: what is there has to be looked at. What the remote said
+    /// of the work itself, if it said something.
+    Not(Option<Said>, Answer<()>),
+    /// The remote cannot take several refs as one; nothing was pushed.
+    NotAtomic,
+}
+
+impl Side<'_, '_> {
+    /// Pushes work and the refs of its fence as one (`--atomic`): if one of them does not have the
+    /// value that was seen, nothing of it lands.
+    ///
+    /// # Errors
+    /// Git could not be run at all.
+    pub fn push_fenced(&self, work: &Update, fence: &[Update]) -> Result<Fenced, Error> {
+        let mut args: Vec<String> =
+            ["push", "--porcelain", "--atomic", "--no-follow-tags"].map(str::to_owned).to_vec();
+        let all = || std::iter::once(work).chain(fence);
+        args.extend(all().map(Update::lease));
+        args.extend(["--".to_owned(), self.remote.to_owned()]);
+        args.extend(all().map(Update::spec));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let done = exchange_as(self.world, self.repository.git(), &args, |spawn| spawn.limit(LIMIT))?;
+        let said: Vec<Option<Said>> = all().map(|update| said_of(&done, &update.reference)).collect();
+        if done.success() && said.iter().all(|said| matches!(said, Some(Said::Taken | Said::Same))) {
+            return Ok(Fenced::Taken);
+        }
+        if String::from_utf8_lossy(&done.stderr).contains("does not support --atomic") {
+            return Ok(Fenced::NotAtomic);
+        }
+        Ok(Fenced::Not(said.into_iter().next().flatten(), no_answer(&done)))
     }
 }
 

@@ -79,7 +79,7 @@ pub fn publish(abroad: &mut Abroad, keys: &[Key]) -> Result<Published, Error> {
     for key in keys.iter().filter(|key| !abroad.memory.documents.contains(key)) {
         let Some(stored) = store.load(&AnyKey::Proving(*key))? else { continue };
         let why = match stored.proof() {
-            Some(Proof::Whole { crlf: false }) => secret_in(&stored.bytes),
+            Some(Proof::Whole { crlf: false } | Proof::KeyOnly { crlf: false }) => secret_in(&stored.bytes),
             _ => Some("what is stored does not prove its key".to_owned()),
         };
         match why {

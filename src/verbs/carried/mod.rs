@@ -27,29 +27,55 @@ pub struct Abroad<'c, 'w> {
 }
 
 impl<'c, 'w> Abroad<'c, 'w> {
-    /// The remote that the settings and the branch mean, or the one that was named. `None` where
-    /// there is none, or the settings want none; asks no network.
+    /// The remote where batons are taken. `None` where there is none, or the settings want none;
+    /// asks no network.
+    ///
+    /// # Errors
+    /// The settings name a remote that is not there.
+    pub fn of_batons(context: &'c Context<'w>) -> Result<Option<Abroad<'c, 'w>>, Error> {
+        match &context.config.baton.remote {
+            Whereto::Off => Ok(None),
+            _ => Abroad::of_documents(context, None),
+        }
+    }
+
+    /// The remote of documents, or the one that was named; the same as that of batons, unless
+    /// those are off.
     ///
     /// # Errors
     /// A remote was named, in this call or the settings, that is not there.
-    pub fn open(context: &'c Context<'w>, named: Option<&str>) -> Result<Option<Abroad<'c, 'w>>, Error> {
+    pub fn of_documents(
+        context: &'c Context<'w>,
+        named: Option<&str>,
+    ) -> Result<Option<Abroad<'c, 'w>>, Error> {
         let settings = &context.config;
         let wanted = match (named, &settings.baton.remote) {
             (Some(named), _) => Some(named.to_owned()),
-            (None, Whereto::Off) => return Ok(None),
             (None, Whereto::Named(named)) => Some(named.clone()),
-            (None, Whereto::Auto) => settings.sync.remote.clone(),
+            (None, Whereto::Auto | Whereto::Off) => settings.sync.remote.clone(),
         };
-        let is_named = wanted.is_some();
-        let named = wanted.map_or_else(|| of_branch(context), |wanted| Ok(Some(wanted)))?;
-        match remote::choose(&context.repository, named.as_deref()) {
-            Ok(remote) => {
-                let memory = Memory::load(context.repository.git(), &context.home(), &remote)?;
-                Ok(Some(Abroad { context, remote, memory }))
-            }
-            Err(sync::Error::NoRemote { .. }) if !is_named => Ok(None),
+        if let Some(wanted) = wanted {
+            return Abroad::at(context, &wanted).map(Some);
+        }
+        let of_branch = of_branch(context)?;
+        match remote::choose(&context.repository, of_branch.as_deref()) {
+            Ok(remote) => Abroad::known(context, remote).map(Some),
+            Err(sync::Error::NoRemote { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A remote by its name.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn at(context: &'c Context<'w>, remote: &str) -> Result<Abroad<'c, 'w>, Error> {
+        Abroad::known(context, remote::choose(&context.repository, Some(remote))?)
+    }
+
+    fn known(context: &'c Context<'w>, remote: String) -> Result<Abroad<'c, 'w>, Error> {
+        let memory = Memory::load(context.repository.git(), &context.home(), &remote)?;
+        Ok(Abroad { context, remote, memory })
     }
 
     /// The remote, to be asked.

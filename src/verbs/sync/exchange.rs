@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::super::{Context, Error};
+use super::fence::Fence;
 use super::incoming::{self, Pulled};
+use crate::baton::Claim;
 use crate::sync::advance::{Moved, advance};
 use crate::sync::branch::Move;
 use crate::sync::journal::{Journal, Step};
@@ -15,7 +17,7 @@ use crate::sync::replay::{Replayed, replay};
 use crate::sync::stand::Stand;
 use crate::sys::lock::Lock;
 use crate::sys::{jittered, nonce};
-use crate::terms::CommitId;
+use crate::terms::{AnyKey, CommitId};
 
 /// How often we look again when others are faster.
 const TRIES: u32 = 20;
@@ -97,6 +99,19 @@ pub enum Sent {
         /// Its words.
         why: String,
     },
+    /// Another holds the baton by now, and nothing of this push landed on the branch.
+    Superseded {
+        /// Of which handover.
+        key: AnyKey,
+        /// Whose it is.
+        by: Box<Claim>,
+        /// The branch at the remote where ours wait.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        branch: Option<String>,
+        /// Why they could not be parked; they are here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kept: Option<String>,
+    },
 }
 
 /// What came of the exchange.
@@ -105,6 +120,8 @@ pub struct Exchanged {
     pub fit: Fit,
     pub sent: Sent,
     pub head: CommitId,
+    /// True if the remote was heard at all.
+    pub heard: bool,
 }
 
 /// Exchanges commits with the counterpart; `tip` is where our branch is.
@@ -115,18 +132,20 @@ pub fn run<'w>(
     stand: &Stand,
     other: &Counterpart,
     tip: CommitId,
+    fence: &mut Fence<'_, 'w>,
 ) -> Result<Exchanged, Error> {
     let mut exchange =
-        Exchange { context, lock, journal, stand, other, tip, theirs: None, fit: Fit::NotSeen };
+        Exchange { context, lock, journal, stand, other, tip, theirs: None, fit: Fit::NotSeen, fence };
     let sent = exchange.cycle()?;
     let pulled = match &exchange.theirs {
         Some(theirs) if exchange.has_arrived() => incoming::pulled(context, &stand.head, theirs)?,
         _ => Pulled::default(),
     };
-    Ok(Exchanged { pulled, fit: exchange.fit, sent, head: exchange.tip })
+    let heard = exchange.fit != Fit::NotSeen;
+    Ok(Exchanged { pulled, fit: exchange.fit, sent, head: exchange.tip, heard })
 }
 
-struct Exchange<'e, 'w> {
+struct Exchange<'e, 'f, 'w> {
     context: &'e Context<'w>,
     lock: &'e Lock,
     journal: &'e mut Journal<'w>,
@@ -137,9 +156,11 @@ struct Exchange<'e, 'w> {
     /// Where the remote's was when we looked.
     theirs: Option<CommitId>,
     fit: Fit,
+    /// The batons of this worktree: no push goes past them.
+    fence: &'e mut Fence<'f, 'w>,
 }
 
-impl Exchange<'_, '_> {
+impl Exchange<'_, '_, '_> {
     /// True if what the others brought is in our branch now.
     fn has_arrived(&self) -> bool {
         matches!(self.fit, Fit::FastForward | Fit::Replayed { .. } | Fit::Merged)
@@ -156,6 +177,7 @@ impl Exchange<'_, '_> {
             };
             if self.fit == Fit::NotSeen {
                 self.fit = Fit::Nothing;
+                self.fence.settle()?;
             }
             if let Some(theirs) = self.theirs.clone() {
                 if theirs == self.tip {
@@ -163,6 +185,9 @@ impl Exchange<'_, '_> {
                 }
                 if history.is_ancestor(&self.tip, &theirs)? {
                     return self.follow(&theirs);
+                }
+                if self.fence.is_lost() {
+                    return self.superseded();
                 }
                 if !history.is_ancestor(&theirs, &self.tip)?
                     && let Some(sent) = self.fit_to(&theirs)?
@@ -245,8 +270,8 @@ impl Exchange<'_, '_> {
         self.lock.confirm()?;
         let (world, repository) = (self.context.world, &self.context.repository);
         let seen = self.theirs.as_ref();
-        let answer = remote::push(world, repository, self.other, &self.tip, seen)?;
-        match answer {
+        match self.fence.push(self.other, &self.tip, seen)? {
+            _ if self.fence.is_lost() => return self.superseded().map(Some),
             Answer::Done(Pushed::Taken) => {}
             Answer::Done(Pushed::Behind) => return Ok(None),
             Answer::Refused(why) => return Ok(Some(Sent::Refused { why })),
@@ -273,6 +298,18 @@ impl Exchange<'_, '_> {
         git.run(&["config", &name("remote"), &self.other.remote])?;
         git.run(&["config", &name("merge"), &format!("refs/heads/{}", self.other.branch)])?;
         Ok(())
+    }
+
+    /// Another holds the baton: ours wait beside the branch, where whoever holds it finds them.
+    fn superseded(&mut self) -> Result<Sent, Error> {
+        let parked = self.park()?;
+        let Some((key, by)) = self.fence.lost.clone() else { return Ok(parked) };
+        let (branch, kept) = match parked {
+            Sent::Parked { branch } => (Some(branch), None),
+            Sent::Kept { why } => (None, Some(why)),
+            _ => (None, None),
+        };
+        Ok(Sent::Superseded { key, by, branch, kept })
     }
 
     /// Brings commits that do not fit to the remote, on a branch of their own.

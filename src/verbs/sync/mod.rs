@@ -1,6 +1,7 @@
 //! Commit what travels, fetch, fit together, push: one safe cycle under one lock.
 
 mod exchange;
+mod fence;
 mod incoming;
 mod rules;
 
@@ -8,6 +9,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use self::fence::Fence;
+use super::carried::AtRemote;
+use super::carried::documents::Published;
 use super::{Context, Error};
 use crate::sync::branch::Move;
 use crate::sync::choose::{self, Chosen, Left};
@@ -22,6 +26,7 @@ use crate::terms::{CommitId, Seconds};
 use crate::worktree;
 
 pub use exchange::{Fit, Sent};
+pub use fence::Settled;
 pub use incoming::{Incoming, Pulled};
 
 /// How long we wait for another sync.
@@ -48,6 +53,8 @@ pub struct Options {
     pub tracked: bool,
     /// Go on although session logs are not committed.
     pub anyway: bool,
+    /// Forget what is remembered of the remote: which handovers it has, and whether it takes them.
+    pub ask_again: bool,
 }
 
 /// What a sync would do as far as this machine knows.
@@ -106,6 +113,15 @@ pub struct Outcome {
     pub sent: Sent,
     /// Where the branch is now.
     pub head: CommitId,
+    /// What was settled about batons at the remote.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub batons: Vec<Settled>,
+    /// What became of the handovers of this worktree there; left out if there was nothing to publish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documents: Option<Published>,
+    /// Other remarks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A commit that was made.
@@ -118,6 +134,19 @@ pub struct Committed {
     pub subject: String,
     /// Its paths.
     pub files: Vec<Entry>,
+}
+
+impl Outcome {
+    /// True if another has a baton that is held here.
+    pub fn has_lost(&self) -> bool {
+        self.batons.iter().any(|settled| matches!(settled.at, Some(AtRemote::Lost { .. })))
+    }
+
+    /// True if a handover was kept back, or could not be published.
+    pub fn keeps_handovers(&self) -> bool {
+        let failed = |published: &Published| !published.not.is_empty() || published.offline.is_some();
+        self.documents.as_ref().is_some_and(failed)
+    }
 }
 
 /// Looks; changes nothing and asks no network.
@@ -186,8 +215,13 @@ pub fn execute(
         tip = id.clone();
         committed = Some(Committed { id, subject, files: recorded.entries });
     }
-    let exchanged = exchange::run(context, &lock, &mut journal, &stand, &other, tip)?;
+    if options.ask_again {
+        fence::ask_again(context)?;
+    }
+    let mut fence = Fence::of(context, &other.remote)?;
+    let exchanged = exchange::run(context, &lock, &mut journal, &stand, &other, tip, &mut fence)?;
     journal.close()?;
+    let documents = if exchanged.heard { fence::publish(context)? } else { None };
     Ok(Outcome {
         profile: rules.profile,
         branch: stand.branch,
@@ -202,6 +236,9 @@ pub fn execute(
         fit: exchanged.fit,
         sent: exchanged.sent,
         head: exchanged.head,
+        batons: fence.settled,
+        notes: fence.notes,
+        documents,
     })
 }
 
