@@ -55,7 +55,7 @@ pub(super) fn assigned(text: &[u8], at: usize, look: &mut Look) -> Option<Assign
     if text[..begin].ends_with(b":") && text.get(name.end) == Some(&b':') {
         return None;
     }
-    let (form, after) = mark(text, name.end, is_tag)?;
+    let (form, after) = below(text, begin, name.end).or_else(|| mark(text, name.end, is_tag))?;
     let (value, is_quoted) = value(text, after, look)?;
     if !look.affords(value.len()) {
         return None;
@@ -64,14 +64,15 @@ pub(super) fn assigned(text: &[u8], at: usize, look: &mut Look) -> Option<Assign
     if form == Form::Prose && (value.len() < SHORTEST || stands_for_one(&text[value.clone()])) {
         return None;
     }
-    let is_argument = || is_option || is_set(text, begin, name.end) || is_netrc(text, begin);
+    let is_argument = || is_option || is_set(text, begin, name.end, value.end) || is_netrc(text, begin);
     let form = match form {
         Form::Prose if is_argument() => Form::Tight,
         Form::Prose if fills_line(text, begin, value.end) || is_of_command(text, begin) => Form::Line,
         form => form,
     };
     // `user:<password>@host` has no end of the tag.
-    if is_tag && text.get(name.end) == Some(&b'>') && !text[value.end..].starts_with(b"</") {
+    let is_of_tag = is_tag && text.get(name.end) == Some(&b'>') || text[name.end..after].contains(&b'>');
+    if is_of_tag && is_markup(&text[name.end..after]) && !text[value.end..].starts_with(b"</") {
         return None;
     }
     Some(Assigned { name: begin..name.end, value, is_quoted, form })
@@ -114,6 +115,24 @@ fn name_around(text: &[u8], at: usize) -> Option<Range<usize>> {
     (before < LONGEST_NAME && behind < LONGEST_NAME).then_some(start..at + behind)
 }
 
+/// True if what stands between a name and its value is the end of a tag: `>`, `">`.
+fn is_markup(between: &[u8]) -> bool {
+    between.last() == Some(&b'>')
+        && between[..between.len() - 1].iter().all(|byte| matches!(byte, b'"' | b'\''))
+}
+
+/// `cat ~/.config/api_key` of a shell, with what the file holds in the next line.
+fn below(text: &[u8], begin: usize, end: usize) -> Option<(Form, usize)> {
+    if text.get(end) != Some(&b'\n') {
+        return None;
+    }
+    let near = &text[begin.saturating_sub(120)..begin];
+    let line = &near[near.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)..];
+    let is_shown =
+        line.windows(5).any(|part| matches!(part, b" cat " | b"$cat ")) || line.starts_with(b"cat ");
+    is_shown.then_some((Form::Line, end + 1))
+}
+
 /// The mark behind a name, and where the value may begin.
 fn mark(text: &[u8], from: usize, is_tag: bool) -> Option<(Form, usize)> {
     let rest = &text[from..];
@@ -151,7 +170,11 @@ fn mark(text: &[u8], from: usize, is_tag: bool) -> Option<(Form, usize)> {
         b'=' => 1,
         b'%' if starts(mark, b"%3D") || starts(mark, b"%3d") => 3,
         b',' if is_closed => 1,
-        b'>' if gap == 0 && !is_closed && is_tag => 1,
+        b'>' if gap == 0 && (is_closed || is_tag) => 1,
+        // `api_key("SECRET")`: it has to prove itself, as a name may stand there, too.
+        b'(' if gap == 0 && !is_closed && matches!(rest.get(mark + 1), Some(b'"' | b'\'')) => {
+            return done(Form::Line, 1);
+        }
         // A prompt: `secret_access_key> X`.
         b'>' if gap == 0 && !is_closed && starts(mark, b"> ") => return done(Form::Loose, 1),
         b')' if starts(mark, b") = ") => 4,
@@ -193,6 +216,9 @@ fn between(rest: &[u8]) -> usize {
     if near.starts_with(b" for ") {
         return near.windows(2).position(|two| two == b": ").unwrap_or(0);
     }
+    if near.starts_with(b" on ") {
+        return near.windows(4).position(|four| four == b" is ").unwrap_or(0);
+    }
     0
 }
 
@@ -225,13 +251,15 @@ fn pair(rest: &[u8]) -> Option<usize> {
 }
 
 /// True if the name is given its value by a blank: `setenv NAME value`, `bindpw value`.
-fn is_set(text: &[u8], begin: usize, end: usize) -> bool {
+fn is_set(text: &[u8], begin: usize, end: usize, value_end: usize) -> bool {
     let before = &text[..begin];
-    let is_line = before.is_empty() || before.ends_with(b"\n");
+    let is_line = (before.is_empty() || before.ends_with(b"\n")) && fills_line(text, begin, value_end);
     before.ends_with(b"setenv ")
         || before.ends_with(b" set ")
         || before.ends_with(b"--local ")
         || text[begin..end].ends_with(b"authtoken")
+        // strongSwan's `: PSK "SECRET"`.
+        || before.ends_with(b": ") && matches!(&text[begin..end], b"PSK" | b"EAP" | b"XAUTH")
         || is_line
             && matches!(
                 &text[begin..end],
@@ -250,6 +278,7 @@ fn is_netrc(text: &[u8], begin: usize) -> bool {
 
 fn value(text: &[u8], from: usize, look: &mut Look) -> Option<(Range<usize>, bool)> {
     let mut at = from + block_scalar(&text[from..]);
+    at += wrapper(&text[at..]);
     // Strings of Python, and quotes that are escaped.
     if matches!(text.get(at), Some(b'b' | b'f' | b'r' | b'u'))
         && matches!(text.get(at + 1), Some(b'"' | b'\''))
@@ -269,6 +298,16 @@ fn value(text: &[u8], from: usize, look: &mut Look) -> Option<(Range<usize>, boo
     };
     let length = (look.end_of(kind, text, start.min(text.len())).saturating_sub(start)).min(LONGEST_VALUE);
     (length > 0).then_some((start..start + length, quote.is_some()))
+}
+
+/// Calls around a secret that is written out.
+const WRAPPERS: [&str; 6] =
+    ["bytes.fromhex(", "unhexlify(", "b64decode(", "SecretStr(", "bytearray.fromhex(", "base64.b64decode("];
+
+/// How many bytes of a call stand before a secret between quotes: `bytes.fromhex("`.
+fn wrapper(rest: &[u8]) -> usize {
+    let call = WRAPPERS.iter().find(|call| rest.starts_with(call.as_bytes())).map_or(0, |call| call.len());
+    if matches!(rest.get(call), Some(b'"' | b'\'' | b'b')) { call } else { 0 }
 }
 
 /// How many bytes lead from `|` behind a name of YAML to the text in the lines below.

@@ -35,7 +35,7 @@ enum Takes {
 }
 
 /// Beginnings of such commands as they stand in text, the rule, and how they take it.
-const TABLE: [(&str, &str, Takes); 27] = [
+const TABLE: [(&str, &str, Takes); 36] = [
     ("wandb login", "wandb-key", Takes::Random),
     ("ctrl+c to quit:", "wandb-key", Takes::Random),
     ("vault login", "vault-token", Takes::Random),
@@ -62,6 +62,15 @@ const TABLE: [(&str, &str, Takes); 27] = [
     ("| sudo -S", "password", Takes::Echo),
     ("| kinit", "password", Takes::Echo),
     ("--password-stdin", "password", Takes::Echo),
+    ("| chpasswd", "password", Takes::Echo),
+    ("| sudo chpasswd", "password", Takes::Echo),
+    ("| openconnect", "password", Takes::Echo),
+    ("| sudo openconnect", "password", Takes::Echo),
+    ("mongosh ", "password", Takes::Behind(&["-p"])),
+    ("mongo ", "password", Takes::Behind(&["-p"])),
+    ("mongodump ", "password", Takes::Behind(&["-p"])),
+    ("mongorestore ", "password", Takes::Behind(&["-p"])),
+    ("convertto-securestring ", "password", Takes::First),
     ("| wandb login", "wandb-key", Takes::Echo),
 ];
 

@@ -118,7 +118,13 @@ pub(super) fn stands_for_one(value: &[u8]) -> bool {
         // The name of where it is kept.
         || ends(b"-secret") || ends(b"-secrets") || ends(b"_secret")
         // Base64 of zeros may hold as many; then it is long.
+        || is_example(value)
         || value.len() < 100 && has_run(value, 6, |byte| !byte.is_ascii_digit())
+}
+
+/// AWS and others write it into the keys of their documentation.
+pub(super) fn is_example(value: &[u8]) -> bool {
+    value.windows(7).any(|part| part == b"EXAMPLE")
 }
 
 /// True if a character of the kind stands so many times in a row, in any case.
@@ -150,14 +156,22 @@ fn is_place(value: &[u8]) -> bool {
         || begins("~/")
         || begins("./")
         || begins("../")
+        // Tools read it from a file: `password=@/run/secrets/x`.
+        || begins("@/")
+        || begins("@~/")
+        || begins("@./")
         || value.windows(3).any(|three| three == b"://")
 }
 
 /// Code that gets a secret from elsewhere, or a type.
 fn is_call(value: &[u8]) -> bool {
     let ends = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')));
-    ends.is_some_and(|at| at > 0 && matches!(value[at], b'(' | b'[' | b'{'))
-        && !value[..ends.unwrap_or(0)].iter().any(u8::is_ascii_digit)
+    let Some(at) = ends.filter(|at| *at > 0 && matches!(value[*at], b'(' | b'[' | b'{')) else {
+        return false;
+    };
+    let name = &value[..at];
+    // `data.secret.s3.data[` is a way through names, whatever digits these have.
+    !name.iter().any(u8::is_ascii_digit) || name.contains(&b'.') && turns(name) <= 2
 }
 
 /// What a person chose: of more than one kind of character, or plainly given as a value.
@@ -218,13 +232,21 @@ fn is_random(value: &[u8]) -> bool {
     let longest = value.split(|byte| is_mark(byte)).map(<[u8]>::len).max().unwrap_or(0);
     let is_hex = value.iter().all(u8::is_ascii_hexdigit);
     let enough = if is_hex { 2.8 } else { 3.1 };
-    longest >= RUN
+    (longest >= RUN || is_base64_by_lot(value))
         && value.len() >= LEAST
         && entropy(value) >= enough
         && turns(value) >= value.len().div_ceil(8)
 }
 
-fn is_uuid(value: &[u8]) -> bool {
+/// The signs of base64 may leave no long run of letters and digits; paths have less in them.
+fn is_base64_by_lot(value: &[u8]) -> bool {
+    value.len() >= 32
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+        && entropy(value) >= 4.2
+        && turns(value) >= value.len() / 4
+}
+
+pub(super) fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36
         && value.iter().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => *byte == b'-',

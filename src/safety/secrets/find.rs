@@ -9,8 +9,9 @@ use regex::bytes::Regex;
 use super::assigned::{Assigned, Form, assigned};
 use super::block::{BLOCK, key_block, putty_block};
 use super::command::{beginnings, secret_of};
-use super::doubt::{entropy, is_secret, stands_for_one};
+use super::doubt::{entropy, is_example, is_secret, is_uuid};
 use super::look::{Look, Stretch};
+use super::shapes::{call, first, foreign, identified, login_of_url, partner, pgpass, scheme};
 use super::table::{Gate, NAMED, Rule, TOKENS};
 
 /// A secret in a text.
@@ -23,10 +24,22 @@ pub struct Secret {
 }
 
 /// Words of names beside which secrets stand.
-const WORDS: [&str; 11] =
-    ["pass", "pwd", "secret", "token", "key", "auth", "credential", "bindpw", "jwt", "session", "_pat"];
+const WORDS: [&str; 12] = [
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "auth",
+    "credential",
+    "bindpw",
+    "jwt",
+    "session",
+    "_pat",
+    "psk",
+];
 /// Longest secret of the table, in bytes: what a place is looked at.
-const WINDOW: usize = 32 * 1024;
+pub(super) const WINDOW: usize = 32 * 1024;
 
 /// What a literal that was found may begin.
 #[derive(Clone, Copy)]
@@ -38,7 +51,6 @@ enum Lead {
     Putty,
     Scheme,
     Command,
-    Kaggle,
     Call,
     /// A call whose first argument may be a key.
     First,
@@ -47,6 +59,8 @@ enum Lead {
     Identified,
     /// A name whose partner has so many characters.
     Pair(usize),
+    /// The word for a password in another writing.
+    Foreign,
 }
 
 struct Engine {
@@ -91,7 +105,6 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         ("Private-Lines: ", Lead::Putty),
         ("bearer ", Lead::Scheme),
         ("basic ", Lead::Scheme),
-        ("\"key\"", Lead::Kaggle),
         ("login(", Lead::Call),
         (".init(", Lead::First),
         ("client(", Lead::First),
@@ -108,6 +121,13 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         ("AKIA", Lead::Pair(40)),
         ("\"AC", Lead::Pair(32)),
         ("'AC", Lead::Pair(32)),
+        ("fernet(", Lead::First),
+        ("密码", Lead::Foreign),
+        ("密碼", Lead::Foreign),
+        ("口令", Lead::Foreign),
+        ("パスワード", Lead::Foreign),
+        ("비밀번호", Lead::Foreign),
+        ("пароль", Lead::Foreign),
     ];
     let words = WORDS.iter().map(|word| (*word, Lead::Name));
     let commands = beginnings().map(|begin| (begin, Lead::Command));
@@ -148,7 +168,6 @@ pub(super) fn searched(text: &[u8]) -> (Vec<Secret>, usize) {
         if found.last().is_some_and(|last| last.range.end > hit.end() && last.rule == BLOCK) {
             continue;
         }
-        found.extend(partner(text, hit.end(), &engine.leads[hit.pattern().as_usize()]));
         let secret = match engine.leads[hit.pattern().as_usize()] {
             Lead::Token(rule) => token(text, at, &TOKENS[rule], &engine.tokens[rule], look),
             Lead::Name => named(engine, text, at, look),
@@ -157,12 +176,12 @@ pub(super) fn searched(text: &[u8]) -> (Vec<Secret>, usize) {
             Lead::Putty => putty_block(text, hit.end(), look),
             Lead::Scheme => scheme(text, hit.end()),
             Lead::Command => secret_of(text, at, hit.end(), look),
-            Lead::Kaggle => kaggle(text, at, hit.end()),
             Lead::Call => call(text, hit.end()),
             Lead::First => first(text, hit.end()),
             Lead::Pgpass => pgpass(text, hit.end()),
             Lead::Identified => identified(text, hit.end()),
-            Lead::Pair(_) => None,
+            Lead::Pair(length) => partner(text, hit.end(), length),
+            Lead::Foreign => foreign(text, hit.end()),
         };
         found.extend(secret);
     }
@@ -198,7 +217,15 @@ fn begins(text: &[u8], at: usize) -> bool {
     // `\nTOKEN` in a text that is quoted in another, and `%3DTOKEN` in a URL.
     let escaped = at >= 2 && text[at - 2] == b'\\' && matches!(before, b'n' | b't' | b'r');
     let encoded = at >= 3 && text[at - 3] == b'%' && text[at - 2..at].iter().all(u8::is_ascii_hexdigit);
-    escaped || encoded
+    escaped || encoded || ends_colour(&text[..at])
+}
+
+/// True if the text ends with what sets a terminal's colour: `ESC [ 33 m`.
+fn ends_colour(text: &[u8]) -> bool {
+    let Some(text) = text.strip_suffix(b"m") else { return false };
+    let numbers =
+        text.iter().rev().take(16).take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+    text[..text.len() - numbers].ends_with(b"\x1b[")
 }
 
 fn token(text: &[u8], at: usize, rule: &Rule, pattern: &Pattern, look: &mut Look) -> Option<Secret> {
@@ -226,7 +253,7 @@ fn token(text: &[u8], at: usize, rule: &Rule, pattern: &Pattern, look: &mut Look
     look.spend(matched.unwrap_or(rule.begins[0].len()));
     let length = matched?;
     let judged = &text[at..at + length];
-    if entropy(judged) < rule.entropy || is_drawn_out(judged) {
+    if entropy(judged) < rule.entropy || is_drawn_out(judged) || is_example(judged) {
         return None;
     }
     // Where it was cut nothing of it stays: it goes as far as a token can.
@@ -237,23 +264,6 @@ fn token(text: &[u8], at: usize, rule: &Rule, pattern: &Pattern, look: &mut Look
         at + length
     };
     Some(Secret { rule: rule.id, range: at - before..end })
-}
-
-/// The secret that follows an account's public name as the next argument: AWS's key id, Twilio's account.
-fn partner(text: &[u8], from: usize, lead: &Lead) -> Option<Secret> {
-    let Lead::Pair(length) = lead else { return None };
-    let id = text[from..].iter().take(40).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    let rest = &text[from + id..];
-    let between =
-        rest.iter().take(6).take_while(|byte| matches!(byte, b'"' | b'\'' | b',' | b' ' | b':')).count();
-    let is_of_key = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
-    let start = from + id + between;
-    let found = text[start..].iter().take(64).take_while(is_of_key).count();
-    (id >= 14
-        && between >= 2
-        && found == *length
-        && is_secret(&text[start..start + found], Gate::Random, true, true))
-    .then(|| Secret { rule: "secret", range: start..start + found })
 }
 
 /// `/t/`, `$6$`: no word goes on into them.
@@ -274,7 +284,8 @@ fn is_drawn_out(token: &[u8]) -> bool {
 const SCHEMES: [&str; 7] = ["bearer", "basic", "token", "apikey", "ssws", "bot", "key"];
 
 /// What is given to a name that alone says too little: it must have a form of its own.
-fn bare(name: &str, value: &[u8], given: &Assigned) -> Option<Secret> {
+fn bare(name: &str, text: &[u8], given: &Assigned) -> Option<Secret> {
+    let value = &text[given.value.clone()];
     if matches!(given.form, Form::Line | Form::Prose) {
         return None;
     }
@@ -283,9 +294,29 @@ fn bare(name: &str, value: &[u8], given: &Assigned) -> Option<Secret> {
     let rule = match name {
         "pass" if is_secret(value, Gate::Password, given.is_quoted, true) && value.len() >= 8 => "password",
         "key" if is_base64() => "azure-account-key",
+        "key" => key_of_company(text, value, given)?,
         _ => return None,
     };
     Some(Secret { rule, range: given.value.clone() })
+}
+
+/// So much before a key says whose it is, in bytes.
+const COMPANY: usize = 160;
+
+/// The rule of a `key` that stands near the name of whose it is: `{"username": "NAME", "key": "SECRET"}`.
+fn key_of_company(text: &[u8], value: &[u8], given: &Assigned) -> Option<&'static str> {
+    let before = text[given.name.start.saturating_sub(COMPANY)..given.name.start].to_ascii_lowercase();
+    let is_near = |word: &str| before.windows(word.len()).any(|part| part == word.as_bytes());
+    let is_hex = value.iter().all(u8::is_ascii_hexdigit);
+    match value.len() {
+        40 if is_hex && is_near("wandb") => Some("wandb-key"),
+        32 if is_hex && (is_near("username") || is_near("kaggle")) => Some("kaggle-key"),
+        // A remote of rclone.
+        _ if is_near("\nuser = ") && is_near("\ntype = ") => {
+            is_secret(value, Gate::Password, false, true).then_some("secret")
+        }
+        _ => None,
+    }
 }
 
 /// Names of keys that no secret opens.
@@ -355,11 +386,15 @@ fn named(engine: &Engine, text: &[u8], at: usize, look: &mut Look) -> Option<Sec
     let Some((at, named)) =
         of(name).or_else(|| of(told(name))).or_else(|| of(&with_words(text, &given, name)?))
     else {
-        return bare(name, &text[value], &given).or_else(|| key_of_machine(text, name, &given));
+        return bare(name, text, &given).or_else(|| key_of_machine(text, name, &given));
     };
     let bytes = &text[value.clone()];
     // The folder in which a shell stands.
     if name.ends_with("pwd") && bytes.starts_with(b"/") {
+        return None;
+    }
+    // Programs give their sessions such names in every log.
+    if named.id == "session-cookie" && is_uuid(bytes) {
         return None;
     }
     let is_one = match given.form {
@@ -422,110 +457,7 @@ fn is_camel(end: &str) -> bool {
     matches!(end, "token" | "secret" | "pwd")
 }
 
-fn is_of_token(byte: &u8) -> bool {
+pub(super) fn is_of_token(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'-' | b':' | b'%')
-}
-
-/// `Bearer X`, `Basic X`.
-fn scheme(text: &[u8], from: usize) -> Option<Secret> {
-    let blanks = text[from..].iter().take(8).take_while(|byte| **byte == b' ').count();
-    let start = from + blanks;
-    let length = text[start..].iter().take(WINDOW).take_while(|byte| is_of_token(byte)).count();
-    let value = &text[start..start + length];
-    (length >= 12 && is_secret(value, Gate::Random, false, false))
-        .then_some(Secret { rule: "authorization", range: start..start + length })
-}
-
-/// `scheme://name:password@host`, or `scheme://TOKEN@host`.
-fn login_of_url(text: &[u8], at: usize) -> Option<Secret> {
-    let start = at + 3;
-    let ends = |byte: &u8| {
-        byte.is_ascii_whitespace()
-            || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b'|')
-    };
-    let rest = &text[start..text.len().min(start + 1024)];
-    let authority = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
-    let length = authority.iter().rposition(|byte| *byte == b'@')?;
-    let login = &authority[..length];
-    let password = login.iter().position(|byte| *byte == b':').map(|colon| &login[colon + 1..]);
-    let is_one = match password {
-        Some(password) => !password.is_empty() && !stands_for_one(password),
-        // A token is often the whole user part; a name is short.
-        None => login.len() >= 20 && !stands_for_one(login),
-    };
-    is_one.then(|| Secret { rule: "url-credentials", range: start..start + length })
-}
-
-/// `{"username": "NAME", "key": "32 hexadecimal digits"}`.
-fn kaggle(text: &[u8], at: usize, from: usize) -> Option<Secret> {
-    let before = &text[at.saturating_sub(120)..at];
-    let is_it = before.windows(10).any(|part| part == b"\"username\"");
-    let rest = &text[from..text.len().min(from + 64)];
-    let start = rest.iter().position(|byte| byte.is_ascii_hexdigit())?;
-    let length = rest[start..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    (is_it && length == 32 && rest[..start].iter().all(|byte| matches!(byte, b' ' | b':' | b'"')))
-        .then_some(Secret { rule: "kaggle-key", range: from + start..from + start + length })
-}
-
-/// `login(key="SECRET")`, `login("NAME", "SECRET")`.
-fn call(text: &[u8], from: usize) -> Option<Secret> {
-    let rest = &text[from..text.len().min(from + 400)];
-    let rest = &rest[..rest.iter().position(|byte| matches!(byte, b')' | b'\n')).unwrap_or(rest.len())];
-    let mut at = 0;
-    for nth in 0..4 {
-        let quote = at + rest[at..].iter().position(|byte| matches!(byte, b'"' | b'\''))?;
-        let start = quote + 1;
-        let end = start + rest[start..].iter().position(|byte| *byte == rest[quote])?;
-        let value = &rest[start..end];
-        let is_positional = !rest[at..quote].contains(&b'=');
-        let is_name = value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
-        let is_one = !is_name && is_secret(value, Gate::Random, true, true) && value.len() >= 20
-            || !is_name
-                && nth == 1
-                && is_positional
-                && value.len() >= 6
-                && is_secret(value, Gate::Password, true, true);
-        if is_one {
-            return Some(Secret { rule: "password", range: from + start..from + end });
-        }
-        at = end + 1;
-    }
-    None
-}
-
-/// `Client("SECRET")`: a key as the first argument, if nothing else can look like it.
-fn first(text: &[u8], from: usize) -> Option<Secret> {
-    let rest = &text[from..text.len().min(from + 400)];
-    let sign = rest.first().filter(|byte| matches!(byte, b'"' | b'\''))?;
-    let length = rest[1..].iter().position(|byte| byte == sign)?;
-    let value = &rest[1..1 + length];
-    let is_mixed = value.iter().any(u8::is_ascii_uppercase) || value.iter().all(u8::is_ascii_hexdigit);
-    (length >= 24 && is_mixed && is_secret(value, Gate::Random, true, true))
-        .then(|| Secret { rule: "api-key", range: from + 1..from + 1 + length })
-}
-
-/// `IDENTIFIED BY 'SECRET'`, `IDENTIFIED WITH plugin BY 'SECRET'`.
-fn identified(text: &[u8], from: usize) -> Option<Secret> {
-    let rest = &text[from..text.len().min(from + 400)];
-    let rest = &rest[..rest.iter().position(|byte| matches!(byte, b';' | b'\n')).unwrap_or(rest.len())];
-    let by = rest.windows(3).position(|three| three.eq_ignore_ascii_case(b"by "))?;
-    let quote = by + 3 + rest[by + 3..].iter().take_while(|byte| **byte == b' ').count();
-    let sign = rest.get(quote).filter(|byte| matches!(byte, b'\'' | b'"'))?;
-    let start = quote + 1;
-    let length = rest[start..].iter().position(|byte| byte == sign)?;
-    let value = &rest[start..start + length];
-    (length >= 4 && !stands_for_one(value))
-        .then(|| Secret { rule: "password", range: from + start..from + start + length })
-}
-
-/// `host:5432:database:user:SECRET`, and with `*` for what may be anything.
-fn pgpass(text: &[u8], from: usize) -> Option<Secret> {
-    let rest = &text[from..text.len().min(from + 300)];
-    let line = rest.split(|byte| byte.is_ascii_whitespace()).next()?;
-    let mut colons = line.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
-    let start = colons.nth(1)? + 1;
-    let value = &line[start..];
-    (value.len() >= 4 && !stands_for_one(value) && !value.contains(&b'/') && !value.contains(&b':'))
-        .then_some(Secret { rule: "password", range: from + start..from + line.len() })
 }

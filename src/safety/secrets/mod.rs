@@ -8,6 +8,7 @@ mod command;
 mod doubt;
 mod find;
 mod look;
+mod shapes;
 mod stream;
 mod table;
 mod url;
@@ -123,6 +124,64 @@ mod tests {
             let text = form.replace('@', value);
             let (text, count) = redacted(&text);
             assert!(!text.contains(value) && count == 1, "{form}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_known_by_its_company() {
+        let (hex, long) =
+            ("0e6f67206f63c309e3d688707c4491df18da951d", "IWTlec9knDqh5LPWU3ce+UFOveM2Uup2j+4IZpiPJqo=");
+        let mixed = "SBktZIOGQq0S65eUiydMDzR8Yj8tF89I23sWCYgL";
+        let identity = format!("6a7d7b44f4:0:{0}:{0}", hex.repeat(4).get(..128).unwrap());
+        for (text, gone) in [
+            (format!("\x1b[36mHF_TOKEN\x1b[0m=\x1b[33mhf_{}", &mixed[..34]), &mixed[..34]),
+            (format!("wandb:\n  entity: lab\n  key: \"{hex}\""), hex),
+            (format!("{{\\\"username\\\": \\\"ann\\\", \\\"key\\\": \\\"{}\\\"}}", &hex[..32]), &hex[..32]),
+            ("[os]\ntype = swift\nuser = ann\nkey = HiMD-!+hOMR%3OYz".to_owned(), "HiMD-"),
+            (format!("connect(auth=Auth.api_key(\"{mixed}\"))"), mixed),
+            (format!("<env name=\"COHERE_API_KEY\">{mixed}</env>"), mixed),
+            (format!("$ cat ~/.config/vast_api_key\n{hex}\n"), hex),
+            (format!("c.JupyterHub.cookie_secret = bytes.fromhex(\"{hex}\")"), hex),
+            (format!("cipher = Fernet(b\"{long}\")"), long),
+            ("ALL,AWS_SECRET_ACCESS_KEY=nIMRw/2HNbLtPs2d/Tzsl+fR99AsVR+1iD6twTrc,X=1".to_owned(), "nIMRw/"),
+            (format!("requirepass {}", &mixed[..20]), &mixed[..20]),
+            (": PSK \"dZrUVnbqSO4FZwXySwTx3vj3voUMQm3S\"".to_owned(), "dZrUVn"),
+            ("echo 'ann:ABKJx3sSL97fd!R0' | chpasswd".to_owned(), "ABKJx3"),
+            ("账号：ann 密码：B%JF-+uL4a+8vfod".to_owned(), "B%JF"),
+            ("Mot de passe : Piano#basil8795".to_owned(), "Piano#"),
+            ("the root password on gpu07 is Piano_quartz5673".to_owned(), "Piano_"),
+            (identity, "c309e3d688"),
+            (
+                format!("tls.key: LS0tLS1CRUdJTiBQUklWQVRF{}", long.trim_end_matches('=').repeat(3)),
+                "IWTlec9k",
+            ),
+        ] {
+            let out = redacted(&text).0;
+            assert!(!out.contains(gone), "{text}: {out}");
+        }
+        let time = "2026-05-01T10:00:00.123Z ";
+        let key = [
+            concat!("-----BEGIN OPENSSH ", "PRIVATE KEY-----"),
+            "b3BlbnNzaC1rZXk",
+            "QyNTUxOQAAACAk",
+            "-----END OPENSSH PRIVATE KEY-----",
+        ];
+        let log: String = key.iter().map(|line| format!("{time}{line}\n")).collect();
+        assert_eq!(
+            redacted(&format!("{log}{time}done\n")).0,
+            format!("{time}[redacted private-key, 175 characters]\n{time}done\n")
+        );
+        for plain in [
+            "session_id: 2d89c7b0-04b0-421a-bf7e-f2f1e307844d",
+            "secret_key = data.vault_generic_secret.s3.data[\"secret_key\"]",
+            "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "password reset email sent to ann@lab.example",
+            "vault kv put secret/db password=@/tmp/pw",
+            "cache:\n  key: 0e6f67206f63c309e3d688707c4491df18da951d",
+            "token = get_secret(\"wandb-token\")",
+            "$ cat api_key\ncat: api_key: No such file or directory",
+        ] {
+            assert_eq!(rules(plain), [""; 0], "{plain}");
         }
     }
 

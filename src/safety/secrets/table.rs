@@ -90,6 +90,7 @@ pub(super) const TOKENS: &[Rule] = &[
         HEX,
     ),
     rule("google-api-key", &["AIza"], r"AIza[A-Za-z0-9_-]{35}", ALNUM),
+    rule("google-key", &["AQ.Ab8"], r"AQ\.Ab8[A-Za-z0-9_-]{40,60}", ALNUM),
     rule("google-oauth-token", &["ya29."], r"ya29\.[A-Za-z0-9_-]{20,2000}", ALNUM),
     rule("google-client-secret", &["GOCSPX-"], r"GOCSPX-[A-Za-z0-9_-]{24,40}", ALNUM),
     rule("google-refresh-token", &["1//0"], r"1//0[A-Za-z0-9_-]{40,200}", ALNUM),
@@ -225,6 +226,16 @@ pub(super) const TOKENS: &[Rule] = &[
     inner("terraform-token", &[".atlasv1."], 14, r"\.atlasv1\.[A-Za-z0-9_=-]{60,80}", ALNUM),
     // Forms that anybody may issue.
     rule(
+        "private-key-base64",
+        &["LS0tLS1CRUdJTiB"],
+        // `-----BEGIN [RSA|EC|DSA|OPENSSH|ENCRYPTED|PGP] PRIVATE KEY`, as far as base64 shows it.
+        r"LS0tLS1CRUdJTiB(?:QUklW|SU0EgUFJJ|FQyBQUklW|EU0EgUFJJ|PUEVOU1NI|FTkNSWVBU|QR1AgUFJJ)[A-Za-z0-9+/]{60,24000}={0,2}",
+        ALNUM,
+    ),
+    // `{"auths":` of a registry's logins.
+    rule("registry-logins-base64", &["eyJhdXRocyI6"], r"eyJhdXRocyI6[A-Za-z0-9+/]{40,16000}={0,2}", ALNUM),
+    inner("zerotier-identity", &[":0:"], 10, r":0:[0-9a-f]{128}:[0-9a-f]{128}\b", HEX),
+    rule(
         "jwt",
         &["eyJ"],
         r"eyJ[A-Za-z0-9_-]{8,4000}\.(?:eyJ[A-Za-z0-9_-]{4,16000}\.[A-Za-z0-9_-]{8,4000}|[A-Za-z0-9_-]{0,1000}\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,16000}\.[A-Za-z0-9_-]{16,64})",
@@ -300,6 +311,10 @@ pub(super) const NAMED: &[Named] = &[
             "pgpassword",
             "mysql_pwd",
             "storagepass",
+            "requirepass",
+            "masterauth",
+            "passe",
+            "psk",
             "sshpass",
             "rootpw",
             "authtok",
@@ -323,6 +338,8 @@ pub(super) const NAMED: &[Named] = &[
             "munge_key",
             "cookie_secret",
             "fernet_key",
+            "hs256_key",
+            "jwt_key",
             "session_key",
             "secret_id",
         ],
