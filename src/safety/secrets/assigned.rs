@@ -38,7 +38,7 @@ const SHORTEST: usize = 3;
 /// Blanks between name, mark and value: tables have many.
 const MOST_BLANKS: usize = 40;
 /// Longest text between a name and its mark: `[None]`, `for 'https://host'`, in bytes.
-const LONGEST_BETWEEN: usize = 60;
+const LONGEST_BETWEEN: usize = 90;
 
 /// What is given to the name in which the place stands; `None` if nothing is.
 pub(super) fn assigned(text: &[u8], at: usize, look: &mut Look) -> Option<Assigned> {
@@ -151,6 +151,9 @@ fn mark(text: &[u8], from: usize, is_tag: bool) -> Option<(Form, usize)> {
         let behind = mark + width + blanks(mark + width);
         Some((form, from + behind))
     };
+    if let Some(width) = expected(rest) {
+        return Some((Form::Tight, from + width));
+    }
     if let Some(width) = pair(&rest[closing..]) {
         return Some((Form::Loose, from + closing + width + blanks(closing + width)));
     }
@@ -165,6 +168,7 @@ fn mark(text: &[u8], from: usize, is_tag: bool) -> Option<(Form, usize)> {
         b'?' | b'+' if starts(mark + 1, b"=") => 2,
         // `the password is X`: the value has to prove itself.
         b'i' if gap > 0 && !is_closed && starts(mark, b"is ") => return done(Form::Loose, 2),
+        b'i' if gap > 0 && !is_closed && starts(mark, b"is: ") => return done(Form::Loose, 3),
         b':' if starts(mark, b"::") => return None,
         b':' => 1 + annotation(&rest[mark + 1..]),
         b'=' => 1,
@@ -216,6 +220,10 @@ fn between(rest: &[u8]) -> usize {
     if near.starts_with(b" for ") {
         return near.windows(2).position(|two| two == b": ").unwrap_or(0);
     }
+    // `passphrase (of the laptop): X`.
+    if near.starts_with(b" (") {
+        return near.windows(2).position(|two| two == b"):").map_or(0, |at| at + 1);
+    }
     if near.starts_with(b" on ") {
         return near.windows(4).position(|four| four == b" is ").unwrap_or(0);
     }
@@ -232,6 +240,15 @@ fn annotation(rest: &[u8]) -> usize {
     } else {
         0
     }
+}
+
+/// How many bytes lead from the prompt that a script expects to what it sends: `"password:"`, `send "SECRET\\r"`.
+fn expected(rest: &[u8]) -> Option<usize> {
+    let prompt = rest.iter().take(8).take_while(|byte| b":*? \"}".contains(byte)).count();
+    let blanks =
+        rest[prompt..].iter().take(LONGEST_BETWEEN).take_while(|byte| b" \t\r\n;{".contains(byte)).count();
+    let send = prompt + blanks;
+    (prompt > 0 && blanks > 0 && rest[send..].starts_with(b"send \"")).then_some(send + 5)
 }
 
 /// How many bytes lead from a name to the value of its pair: `name: X\n value: `, `<name>X</name><value>`.

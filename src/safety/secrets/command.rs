@@ -32,10 +32,12 @@ enum Takes {
     Last,
     /// From an `echo` before it.
     Echo,
+    /// The same, if the rest of the line names a key and the word looks random.
+    EchoOfKey,
 }
 
 /// Beginnings of such commands as they stand in text, the rule, and how they take it.
-const TABLE: [(&str, &str, Takes); 36] = [
+const TABLE: [(&str, &str, Takes); 43] = [
     ("wandb login", "wandb-key", Takes::Random),
     ("ctrl+c to quit:", "wandb-key", Takes::Random),
     ("vault login", "vault-token", Takes::Random),
@@ -71,6 +73,13 @@ const TABLE: [(&str, &str, Takes); 36] = [
     ("mongodump ", "password", Takes::Behind(&["-p"])),
     ("mongorestore ", "password", Takes::Behind(&["-p"])),
     ("convertto-securestring ", "password", Takes::First),
+    ("az login", "password", Takes::Behind(&["-p"])),
+    ("remote login", "password", Takes::Behind(&["-p"])),
+    ("anaconda ", "token", Takes::Behind(&["-t"])),
+    ("ssh-keygen ", "password", Takes::Behind(&["-N", "-P"])),
+    ("rootpw --plaintext", "password", Takes::First),
+    ("| base64 -d", "secret", Takes::EchoOfKey),
+    ("> ~/.passwd-s3fs", "password", Takes::Echo),
     ("| wandb login", "wandb-key", Takes::Echo),
 ];
 
@@ -85,6 +94,12 @@ pub(super) fn secret_of(text: &[u8], at: usize, from: usize, look: &mut Look) ->
     let (_, rule, takes) = TABLE.iter().find(is_it)?;
     if matches!(takes, Takes::Echo) {
         return echoed(text, at, rule);
+    }
+    if matches!(takes, Takes::EchoOfKey) {
+        let near = &text[from..text.len().min(from + 80)];
+        let is_key = near.windows(3).any(|three| three == b"key");
+        return echoed(text, at, rule)
+            .filter(|one| is_key && is_secret(&text[one.range.clone()], Gate::Random, false, false));
     }
     let length = look.end_of(Stretch::Line, text, from) - from;
     let length = look.most(length.min(LONGEST_LINE));
@@ -104,7 +119,7 @@ pub(super) fn secret_of(text: &[u8], at: usize, from: usize, look: &mut Look) ->
         Takes::Joined(options, sign) => joined(line, &words, options, *sign)?,
         Takes::User => password_of_curl(line, &words)?,
         Takes::Last => words.last().filter(|_| words.len() >= 3)?.clone(),
-        Takes::Echo => return None,
+        Takes::Echo | Takes::EchoOfKey => return None,
     };
     let value = &line[range.clone()];
     (value.len() >= SHORTEST && !stands_for_one(value))

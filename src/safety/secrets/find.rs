@@ -24,7 +24,7 @@ pub struct Secret {
 }
 
 /// Words of names beside which secrets stand.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 17] = [
     "pass",
     "pwd",
     "secret",
@@ -37,6 +37,11 @@ const WORDS: [&str; 12] = [
     "session",
     "_pat",
     "psk",
+    "pw for ",
+    "pw: ",
+    "pw=",
+    "pw is ",
+    "_pw",
 ];
 /// Longest secret of the table, in bytes: what a place is looked at.
 pub(super) const WINDOW: usize = 32 * 1024;
@@ -122,6 +127,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         ("\"AC", Lead::Pair(32)),
         ("'AC", Lead::Pair(32)),
         ("fernet(", Lead::First),
+        ("smtp(", Lead::Call),
         ("密码", Lead::Foreign),
         ("密碼", Lead::Foreign),
         ("口令", Lead::Foreign),
@@ -310,6 +316,9 @@ fn key_of_company(text: &[u8], value: &[u8], given: &Assigned) -> Option<&'stati
     let is_hex = value.iter().all(u8::is_ascii_hexdigit);
     match value.len() {
         40 if is_hex && is_near("wandb") => Some("wandb-key"),
+        36 if is_uuid(value) && (is_near("cdsapi") || is_near("://cds.") || is_near("://ads.")) => {
+            Some("api-key")
+        }
         32 if is_hex && (is_near("username") || is_near("kaggle")) => Some("kaggle-key"),
         // A remote of rclone.
         _ if is_near("\nuser = ") && is_near("\ntype = ") => {

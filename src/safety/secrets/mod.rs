@@ -150,6 +150,25 @@ mod tests {
             ("账号：ann 密码：B%JF-+uL4a+8vfod".to_owned(), "B%JF"),
             ("Mot de passe : Piano#basil8795".to_owned(), "Piano#"),
             ("the root password on gpu07 is Piano_quartz5673".to_owned(), "Piano_"),
+            ("AWS_ACCESS_KEY_ID: minio\nAWS_SECRET_ACCESS_KEY: PWwoiVR8wwLP".to_owned(), "PWwoiVR8"),
+            (format!("echo {} | base64 -d > /etc/munge/munge.key", long.trim_end_matches('=')), "IWTlec9k"),
+            (
+                "data:\n  WANDB_API_KEY: ZDFjM2FiNmZlZGVhN2JhZmQwMzk5NjU4OWRkY2Q4MTcwOTg4NDFkNw==".to_owned(),
+                "ZDFjM2Fi",
+            ),
+            ("expect \"password:\"\nsend \"Pebble!garnet513\\r\"".to_owned(), "Pebble"),
+            ("Your temporary password is: Psvl8#saGz3o75".to_owned(), "Psvl8"),
+            (
+                "pw for the shared lab account on login01.hpc.example.org: nectar#ember#257".to_owned(),
+                "nectar",
+            ),
+            ("Key passphrase (id_ed25519 on laptop): mko50GARNET-kb".to_owned(), "mko50"),
+            ("yagmail.SMTP(\"ann@lab.example\", \"nrmsnmwkuqmpuuxp\")".to_owned(), "nrmsn"),
+            (
+                "url: https://cds.example.eu/api\nkey: adcafb1f-94ee-43a1-85d3-7d7c69955354".to_owned(),
+                "adcafb1f",
+            ),
+            ("ssh-keygen -t ed25519 -f id -N \"juniper%cinder%552\" -C x".to_owned(), "juniper"),
             (identity, "c309e3d688"),
             (
                 format!("tls.key: LS0tLS1CRUdJTiBQUklWQVRF{}", long.trim_end_matches('=').repeat(3)),

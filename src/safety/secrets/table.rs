@@ -275,15 +275,17 @@ pub(super) const NAMED: &[Named] = &[
     Named {
         id: "wandb-key",
         names: &["wandb_api_key", "wandb_key", "wandb_login"],
-        pattern: r"(?:local-)?[0-9a-fA-F]{40}|[A-Za-z0-9_-]{32,160}",
+        // Also the base64 of a manifest.
+        pattern: r"[A-Za-z0-9_+/=-]{32,160}",
         gate: Gate::Random,
     },
     Named { id: "kaggle-key", names: &["kaggle_key"], pattern: r"[0-9a-f]{32}", gate: Gate::Random },
     Named {
         id: "aws-secret-key",
         names: &["aws_secret_access_key", "aws_secret_key", "secretaccesskey", "secret_access_key"],
-        pattern: r"[A-Za-z0-9/+=]{32,64}",
-        gate: Gate::Random,
+        // Stores that speak S3 take any password.
+        pattern: r"[^\s]{8,100}",
+        gate: Gate::Password,
     },
     Named {
         id: "aws-session-token",
@@ -314,6 +316,7 @@ pub(super) const NAMED: &[Named] = &[
             "requirepass",
             "masterauth",
             "passe",
+            "pw",
             "psk",
             "sshpass",
             "rootpw",
