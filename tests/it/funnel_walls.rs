@@ -18,10 +18,12 @@ enum Way {
 }
 
 /// Every file of the source that writes files, besides `sys`, which does it for them.
-const WRITERS: [(&str, Way); 24] = [
+const WRITERS: [(&str, Way); 25] = [
     ("baton/local.rs", Way::Words),
     ("baton/record.rs", Way::Words),
     ("document/store.rs", Way::Cleaned("verbs/compose.rs")),
+    // An address without a password, and a time.
+    ("remote/seen.rs", Way::Words),
     ("sync/carry/memory.rs", Way::Words),
     // Where the objects of the repository are.
     ("sync/carry/parcel.rs", Way::Words),
