@@ -10,6 +10,8 @@
 //! - [`cluster`] reads Slurm, [`joblog`] reads what jobs write, [`checkpoint`] proves what runs have saved, and
 //!   [`sweep`] counts what was read; [`git`] asks git; [`config`] knows the settings.
 //! - [`remote`] is other machines over ssh; [`sync`] carries the work through git to other machines and back.
+//! - [`sync`] carries the work through git to other machines and back.
+//! - [`paste`] makes the lines that somebody pastes where only a prompt is.
 //! - [`tracker`] reads what experiment trackers left on disk.
 //! - [`safety`] makes text from outside harmless; [`sys`] is the only door to
 //!   processes, files, clock and environment; [`terms`] are the words that
@@ -23,6 +25,7 @@ pub mod config;
 pub mod document;
 pub mod git;
 pub mod joblog;
+pub mod paste;
 pub mod remote;
 pub mod report;
 pub mod safety;

@@ -4,6 +4,7 @@
 //! looks that none of its arms is without one.
 
 mod fetch;
+mod paste;
 mod remote;
 mod sync;
 mod worktree;
@@ -116,6 +117,8 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
             (Exit::Damaged, hint("look at it as it stands: handover show KEY, or less on its file"))
         }
         Error::Body(_) => (Exit::Usage, hint("`handover draft` writes a body with all headings")),
+        Error::Paste(refusal) => (Exit::Refused, paste::judge(&refusal.faults)),
+        Error::Place(_) => (Exit::Usage, hint("name it in the settings, below `paste`: project: ~/FOLDER")),
         Error::Busy { hint, .. } => (Exit::Deferred, vec![format!("run it again: {hint}")]),
         Error::Config(_) => (Exit::Usage, hint("the README lists every name; an empty file is valid too")),
         Error::Patterns(_) => (Exit::Usage, hint("mend that row of logs.patterns in the settings")),

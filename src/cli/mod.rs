@@ -16,6 +16,7 @@ mod help;
 mod logs;
 mod note;
 mod output;
+mod paste;
 mod progress;
 mod questions;
 mod remote;
@@ -120,6 +121,7 @@ enum Verb {
     Sync(sync::SyncArgs),
     Note(note::NoteArgs),
     Remote(remote::RemoteArgs),
+    Paste(paste::PasteArgs),
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell
     #[command(after_help = "Examples:
@@ -247,6 +249,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Sync(args) => sync::run(session, args),
         Verb::Note(args) => note::run(session, args),
         Verb::Remote(args) => remote::run(session, args),
+        Verb::Paste(args) => paste::run(session, &args),
         Verb::Unlock(args) => unlock::run(session, &args),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

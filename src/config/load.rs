@@ -126,6 +126,7 @@ fn merge(config: &mut Config, file: File) -> Result<(), NotA> {
     take(&mut worktrees.link_environments, file.worktrees.link_environments);
     span(&mut config.retention.archive_after, file.retention.archive_after)?;
     span(&mut config.retention.trash_after, file.retention.trash_after)?;
+    file.paste.merge(&mut config.paste);
     file.logs.merge(&mut config.logs);
     file.sync.merge(&mut config.sync)?;
     file.baton.merge(&mut config.baton)?;

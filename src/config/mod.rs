@@ -8,6 +8,7 @@
 
 mod baton;
 mod load;
+mod paste;
 mod remote;
 mod schema;
 mod sweeps;
@@ -15,6 +16,7 @@ mod sync;
 
 pub use baton::{Baton, Whereto};
 pub use load::{ConfigError, load, parse, pattern_classes, pattern_rows};
+pub use paste::Paste;
 pub use remote::{Remote, RemoteKind, RemoteProfile};
 pub use schema::{Cluster, Config, Retention, Source, Worktrees};
 pub use sweeps::{Logs, Own, PatternClass, PatternRow, Sweeps};

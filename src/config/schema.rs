@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::baton::{Baton, BatonFile};
+use super::paste::{Paste, PasteFile};
 use super::remote::{Remote, RemoteFile};
 use super::sweeps::{Logs, LogsFile, Sweeps, SweepsFile};
 use super::sync::{Sync, SyncFile};
@@ -15,6 +16,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// How worktrees are made.
     pub worktrees: Worktrees,
+    /// How lines that somebody pastes on another machine are made.
+    pub paste: Paste,
     /// How long documents and trash are kept.
     pub retention: Retention,
     /// Where job logs are and what they may say.
@@ -142,6 +145,8 @@ pub(super) struct File {
     pub cluster: ClusterFile,
     #[serde(default)]
     pub worktrees: WorktreesFile,
+    #[serde(default)]
+    pub paste: PasteFile,
     #[serde(default)]
     pub retention: RetentionFile,
     #[serde(default)]

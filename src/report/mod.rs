@@ -11,6 +11,7 @@ pub mod finish;
 pub mod handover;
 pub(crate) mod lines;
 pub mod logs;
+pub mod paste;
 pub mod preflight;
 pub mod remote;
 pub mod remove;

@@ -209,6 +209,12 @@ pub enum Error {
         /// What to do instead.
         hint: String,
     },
+    /// A line cannot be carried, or must not be.
+    #[error("cannot make a line of it: {0}")]
+    Paste(#[from] crate::paste::Refusal),
+    /// No line can go to where the project is said to be.
+    #[error(transparent)]
+    Place(#[from] crate::paste::NoPlace),
     /// Somebody else works on the same thing right now.
     #[error("{what}")]
     Busy {

@@ -24,6 +24,7 @@ pub mod logs;
 pub mod lookup;
 mod moved;
 pub mod note;
+pub mod paste;
 mod pointer;
 pub mod readers;
 pub mod release;

@@ -27,6 +27,7 @@ mod lock;
 mod logs;
 mod logs_recorded;
 mod naughty;
+mod paste;
 mod preflight;
 mod preflight_later;
 mod readme;

@@ -28,6 +28,8 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("logs-patterns", of::<verbs::logs::Patterns>()),
         ("man", of::<handover::report::Text>()),
         ("note", of::<verbs::note::Outcome>()),
+        ("paste", of::<verbs::paste::Outcome>()),
+        ("paste-check", of::<verbs::paste::Checked>()),
         ("release-plan", of::<verbs::release::Plan>()),
         ("release", of::<verbs::release::Outcome>()),
         ("remove", of::<handover::worktree::removal::Receipt>()),

@@ -1,0 +1,22 @@
+//! Lines for a phone: what somebody can paste where only a prompt is, and what must not be in it.
+//!
+//! A line is one line, begins with `cd` into the project, is no longer than the settings say, and has no
+//! character that a phone rewrites. What does not fit becomes numbered steps, or a script that is committed
+//! under a name with its own hash and checks itself. Nothing in it waits for somebody. Pure: no effects.
+
+mod carry;
+mod command;
+mod danger;
+mod fault;
+mod place;
+mod quote;
+mod script;
+mod shell;
+
+pub use carry::{Carried, Carrier, Part, carry, words};
+pub use fault::{Fault, Refusal, faults};
+pub use place::{NoPlace, Place};
+pub use script::{FOLDER, Script};
+
+/// How long a line may be, in bytes, where the settings do not say.
+pub const LONGEST: usize = 500;
