@@ -124,6 +124,13 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::Patterns(_) => (Exit::Usage, hint("mend that row of logs.patterns in the settings")),
         Error::Worktree(error) => worktree::judge(error),
         Error::Sync(error) => sync::judge(error),
+        Error::SameRepository { .. } => (
+            Exit::Usage,
+            hint(
+                "sync.second in the settings names another repository; a folder of this one travels with it",
+            ),
+        ),
+        Error::AfterSaving { source, .. } | Error::FirstOfTwo { source, .. } => judge(source),
         Error::Fetch(error) => fetch::judge(error),
         Error::Remote(error) => remote::judge(error),
         Error::MachineOfTheTree { .. } => (Exit::Refused, remote::where_to_write()),

@@ -56,6 +56,17 @@ impl Output {
         self.json
     }
 
+    /// True if nothing is to be said that need not be.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// An answer that is a problem, for one who wants to hear of problems alone:
+    /// on standard error.
+    pub fn alarm(&self, text: &str) {
+        self.complain(text);
+    }
+
     /// The answer: as JSON under `schema`, or the text that `text` makes.
     pub fn answer<T: Serialize>(
         &self,

@@ -20,4 +20,4 @@ pub use paste::Paste;
 pub use remote::{Remote, RemoteKind, RemoteProfile};
 pub use schema::{Cluster, Config, Retention, Source, Worktrees};
 pub use sweeps::{Logs, Own, PatternClass, PatternRow, Sweeps};
-pub use sync::{Profile, Sync};
+pub use sync::{Profile, SecondRepository, Sync};

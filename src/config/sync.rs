@@ -1,6 +1,7 @@
 //! Settings about what travels between machines through git.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -16,6 +17,9 @@ pub struct Sync {
     /// The profile of this machine; by default `cluster` where Slurm's commands
     /// are and the worktree is none that `start` made, else `local`.
     pub profile: Option<String>,
+    /// Another repository that each sync carries as well; only outside of the tree, where no
+    /// branch brings it.
+    pub second: Option<SecondRepository>,
     /// Profiles by name; `local` and `cluster` are built in.
     pub profiles: BTreeMap<String, Profile>,
     /// Globs of session logs and notes: while one of them is not committed,
@@ -35,6 +39,18 @@ pub struct Sync {
     pub most_new: usize,
     /// More deleted files than this are taken for an accident.
     pub most_gone: usize,
+}
+
+/// Another repository, such as a vault of notes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondRepository {
+    /// Where it is, counted from the main worktree; `~/` is the user's home.
+    pub path: PathBuf,
+    /// Its profile; by default what its own settings say, else `local`.
+    pub profile: Option<String>,
+    /// Its remote, as [`Sync::remote`].
+    pub remote: Option<String>,
 }
 
 /// Which files of a worktree travel from one kind of machine.
@@ -67,6 +83,7 @@ impl Default for Sync {
             remote: None,
             handovers: true,
             profile: None,
+            second: None,
             profiles: [("local".to_owned(), local), ("cluster".to_owned(), cluster)].into(),
             session_logs: list(&["session-logs/*.md"]),
             never: list(&["plan/**", "CLAUDE/**", "CLAUDE.local.md", ".claude/worktrees/**"]),
@@ -87,6 +104,7 @@ pub(super) struct SyncFile {
     pub remote: Option<String>,
     pub handovers: Option<bool>,
     pub profile: Option<String>,
+    pub second: Option<SecondRepository>,
     #[serde(default)]
     pub profiles: BTreeMap<String, ProfileFile>,
     pub session_logs: Option<Vec<String>>,
@@ -118,6 +136,7 @@ impl SyncFile {
         take(&mut sync.remote, self.remote.map(Some));
         take(&mut sync.handovers, self.handovers);
         take(&mut sync.profile, self.profile.map(Some));
+        take(&mut sync.second, self.second.map(Some));
         for (name, file) in self.profiles {
             let new = || Profile { paths: None, deletions: true, largest: None, most_new: None };
             let profile = sync.profiles.entry(name).or_insert_with(new);

@@ -3,6 +3,7 @@
 use super::{Align, Style, Table, View, paint};
 use crate::safety::{clip, escape, escape_path, one_line};
 use crate::sweep::Health;
+use crate::sync::last::{KeptBack, Last};
 use crate::terms::{Known, by_number, counted};
 use crate::verbs::status::{Board, Held, Jobs, Line, SweepWord};
 use crate::worktree::board::{AheadBehind, Files, Row};
@@ -36,6 +37,14 @@ pub fn text(view: &View, board: &Board) -> String {
         for note in notes(view, line) {
             out.push_str(&format!("{}: {note}\n", clip(&escape(&line.row.name), NAME)));
         }
+    }
+    for parked in &board.parked {
+        out.push_str(&format!(
+            "{}: {} at {}, until somebody puts it together with the rest\n",
+            paint(Style::Watch, "parked at the remote"),
+            one_line(&parked.branch, 120),
+            parked.commit.short()
+        ));
     }
     if let Some(count) = board.jobs_elsewhere.filter(|count| *count > 0) {
         out.push_str(&format!("{} of ours in no worktree of this repository\n", counted(count, "live job")));
@@ -132,6 +141,7 @@ fn notes(view: &View, line: &Line) -> Vec<String> {
         notes.push(format!("{} ({})", one_line(why, 160), escape_path(&row.path)));
     }
     notes.extend(sweeps(&line.sweeps));
+    notes.extend(line.last_sync.iter().flat_map(|last| left_by_sync(view, last)));
     for side in &line.sides {
         notes.push(format!("side handover {side}, for the next one to join"));
     }
@@ -141,6 +151,28 @@ fn notes(view: &View, line: &Line) -> Vec<String> {
             "a worktree has one baton, and {} are held: the holder's `handover release` frees all of his, `handover resume --take-over` settles the rest",
             line.batons.len()
         ));
+    }
+    notes
+}
+
+/// What the last sync left: files, commits, notes.
+fn left_by_sync(view: &View, last: &Last) -> Vec<String> {
+    const NAMED: usize = 3;
+    let mut notes = Vec::new();
+    let age = last.at.age(view.now);
+    if last.kept_back > 0 {
+        let word = |one: &KeptBack| format!("{} ({})", escape_path(&one.path), one_line(&one.why, 80));
+        let named: Vec<String> = last.files.iter().take(NAMED).map(word).collect();
+        let dots = if last.kept_back > NAMED { ", ..." } else { "" };
+        let files = counted(last.kept_back, "file");
+        notes.push(format!("the last sync, {age} ago, kept back {files}: {}{dots}", named.join(", ")));
+    }
+    if let Some(branch) = &last.parked {
+        notes.push(format!("the last sync, {age} ago, parked its commits as {}", one_line(branch, 120)));
+    }
+    if !last.notes.is_empty() {
+        let notes_for = counted(last.notes.len(), "note");
+        notes.push(format!("{notes_for} for people came in while nobody looked; handover sync shows them"));
     }
     notes
 }

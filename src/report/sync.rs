@@ -9,13 +9,13 @@ use crate::sync::record::Entry;
 use crate::terms::counted;
 use crate::verbs::carried::AtRemote;
 use crate::verbs::note::Outcome as Written;
-use crate::verbs::sync::{Fit, Outcome, Plan, Sent, Settled};
+use crate::verbs::sync::{Fit, Outcome, Plan, Second, Sent, Settled};
 
 /// So many files are named in a list.
 const NAMED: usize = 10;
 
 /// What would be committed.
-pub fn plan(_view: &View, plan: &Plan) -> String {
+pub fn plan(view: &View, plan: &Plan) -> String {
     let mut out = format!(
         "{} goes to {} (profile {})\n",
         escape(&plan.branch),
@@ -36,6 +36,12 @@ pub fn plan(_view: &View, plan: &Plan) -> String {
     }
     out.push_str(&kept_back(&plan.refused));
     out.push_str(&left(&plan.left));
+    if let Some(lint) = &plan.handover {
+        let gaps =
+            if lint.gaps.is_empty() { "nothing".to_owned() } else { counted(lint.gaps.len(), "section") };
+        out.push_str(&format!("would first seal a handover, which lacks {gaps}\n"));
+    }
+    out.push_str(&plan.second.as_ref().map_or_else(String::new, |second| self::second(view, second)));
     out
 }
 
@@ -48,9 +54,23 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
     for path in &outcome.locks_put_aside {
         out.push_str(&format!("put aside, left by a git that was killed: {}\n", escape_path(path)));
     }
+    if let Some(handover) = &outcome.handover {
+        out.push_str(&format!("sealed {}: {}\n", handover.key, escape(&handover.path)));
+        for why in &handover.not_written {
+            out.push_str(&format!("  not written: {}\n", one_line(why, 200)));
+        }
+    }
     if let Some(commit) = &outcome.committed {
         out.push_str(&format!("committed {}: {}\n", changes(&commit.files), one_line(&commit.subject, 100)));
         out.push_str(&entries(&commit.files));
+        if commit.unsigned {
+            out.push_str(
+                "  not signed, although commit.gpgSign is set: nobody may be there to type a passphrase\n",
+            );
+        }
+        if !commit.hooks_not_run.is_empty() {
+            out.push_str(&format!("  hooks that did not run: {}\n", commit.hooks_not_run.join(", ")));
+        }
     }
     out.push_str(&pulled(outcome));
     out.push_str(&fit(&outcome.fit));
@@ -70,6 +90,32 @@ pub fn text(view: &View, outcome: &Outcome) -> String {
         outcome.head.short(),
         escape(&outcome.profile)
     ));
+    out.push_str(&outcome.second.as_ref().map_or_else(String::new, |second| self::second(view, second)));
+    out
+}
+
+/// What became of the second repository, indented below its path.
+pub fn second(view: &View, second: &Second) -> String {
+    let mut text = String::new();
+    if let Some(plan) = &second.plan {
+        text.push_str(&self::plan(view, plan));
+    }
+    if let Some(outcome) = &second.outcome {
+        text.push_str(&self::text(view, outcome));
+        for hint in hints(outcome) {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+    }
+    if let Some(problem) = &second.problem {
+        text.push_str(&format!("error: {}\n", one_line(&problem.messages.join(": "), 300)));
+        for hint in &problem.hints {
+            text.push_str(&format!("hint: {}\n", one_line(hint, 300)));
+        }
+    }
+    let mut out = format!("second repository, {}\n", escape_path(&second.path));
+    for line in text.lines() {
+        out.push_str(&format!("  {line}\n"));
+    }
     out
 }
 
@@ -281,6 +327,7 @@ fn left(left: &[Left]) -> String {
         (Why::NewOutside, "new, but outside of what travels from here"),
         (Why::Deletion, "gone here; that does not travel from here"),
         (Why::Submodule, "at another commit of a submodule"),
+        (Why::SecondRepository, "the second repository, which travels by itself"),
         (Why::Never, "agents' scratch"),
     ];
     let mut out = String::new();

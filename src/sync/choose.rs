@@ -16,6 +16,8 @@ pub struct Rules {
     pub deletions: bool,
     /// What never travels.
     pub never: Vec<Glob>,
+    /// Another repository that is carried by itself, as an absolute path.
+    pub other: Option<PathBuf>,
     /// Session logs and notes, which somebody may still be writing.
     pub session_logs: Vec<Glob>,
     /// True if changes of tracked files travel, wherever they are.
@@ -85,10 +87,12 @@ pub enum Why {
     Deletion,
     /// The commit of a submodule.
     Submodule,
+    /// The second repository, which is carried by itself.
+    SecondRepository,
 }
 
 /// Divides what differs.
-pub fn choose(status: &Status, rules: &Rules) -> Chosen {
+pub fn choose(worktree: &Path, status: &Status, rules: &Rules) -> Chosen {
     let mut chosen = Chosen::default();
     for change in &status.changes {
         if change.kind == ChangeKind::Ignored {
@@ -97,7 +101,9 @@ pub fn choose(status: &Status, rules: &Rules) -> Chosen {
         if fits(&rules.session_logs, &change.path) {
             chosen.session_logs.push(change.path.clone());
         }
-        match judge(change, rules) {
+        let is_other = rules.other.as_ref().is_some_and(|other| *other == worktree.join(&change.path));
+        let verdict = if is_other { Err(Why::SecondRepository) } else { judge(change, rules) };
+        match verdict {
             Ok(kind) => chosen.take.push(Candidate { path: change.path.clone(), kind }),
             Err(why) => chosen.leave.push(Left { path: change.path.clone(), why }),
         }
@@ -160,6 +166,7 @@ mod tests {
             never: globs(&["plan/**"]),
             session_logs: globs(&["session-logs/*.md"]),
             tracked: false,
+            other: Some(PathBuf::from("/w/vault")),
         }
     }
 
@@ -175,7 +182,7 @@ mod tests {
     fn from_a_laptop_every_change_travels_but_what_is_staged_and_scratch() {
         let status =
             status(&[".M src/a.py", ".D old.py", "?? new.py", "M. mine.py", "MM both.py", "?? plan/x"]);
-        let chosen = choose(&status, &rules(None));
+        let chosen = choose(Path::new("/w"), &status, &rules(None));
         use Kind::*;
         assert_eq!(taken(&chosen), [("src/a.py", Changed), ("old.py", Deleted), ("new.py", New)]);
         assert_eq!(
@@ -189,22 +196,30 @@ mod tests {
         let status =
             status(&[".M train.py", ".M logs/1.out", ".D logs/0.out", "?? logs/2.out", "?? core.17"]);
         let mut cluster = rules(Some(&["logs/**"]));
-        let chosen = choose(&status, &cluster);
+        let chosen = choose(Path::new("/w"), &status, &cluster);
         assert_eq!(taken(&chosen), [("logs/1.out", Kind::Changed), ("logs/2.out", Kind::New)]);
         assert_eq!(
             left(&chosen),
             [("train.py", Why::TrackedOutside), ("logs/0.out", Why::Deletion), ("core.17", Why::NewOutside)]
         );
         cluster.tracked = true;
-        let chosen = choose(&status, &cluster);
+        let chosen = choose(Path::new("/w"), &status, &cluster);
         assert!(taken(&chosen).contains(&("train.py", Kind::Changed)));
         assert_eq!(left(&chosen), [("core.17", Why::NewOutside)]);
     }
 
     #[test]
+    fn the_second_repository_is_left_to_itself_where_it_lies_in_the_first() {
+        let status = status(&["?? vault/", "?? vaults/", "?? a"]);
+        let chosen = choose(Path::new("/w"), &status, &rules(None));
+        assert_eq!(left(&chosen), [("vault/", Why::SecondRepository)]);
+        assert_eq!(chosen.take.len(), 2);
+    }
+
+    #[test]
     fn session_logs_are_named_wherever_they_go() {
         let status = status(&["?? session-logs/a.md", "A. session-logs/b.md", "?? session-logs/deep/c.md"]);
-        let chosen = choose(&status, &rules(None));
+        let chosen = choose(Path::new("/w"), &status, &rules(None));
         assert_eq!(chosen.session_logs, ["session-logs/a.md", "session-logs/b.md"].map(PathBuf::from));
     }
 }

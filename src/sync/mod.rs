@@ -10,6 +10,7 @@
 //! - [`notes`]: what people leave for each other.
 //! - [`carry`]: documents and batons as refs of the remote.
 //! - [`journal`]: what a sync that was killed had begun; [`leftover`]: the locks of git that it left.
+//! - [`last`]: what a sync that ended left for somebody to see.
 //!
 //! Nothing is ever stashed, no shared branch is forced, and no rebase is left in progress.
 
@@ -21,6 +22,7 @@ mod error;
 pub mod guard;
 mod in_place;
 pub mod journal;
+pub mod last;
 pub mod leftover;
 mod message;
 pub mod notes;

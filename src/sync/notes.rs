@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::objects::{Difference, Store, between, each_blob, sizes};
@@ -24,7 +24,7 @@ const MOST: usize = 20;
 const LINES: usize = 30;
 
 /// A note that came in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Note {
     /// For whom, as written.
@@ -32,7 +32,7 @@ pub struct Note {
     /// Its lines, as written; of a long one the first.
     pub lines: Vec<String>,
     /// Lines that are left out.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_none")]
     pub more: usize,
     /// The author of the commit that brought it, as written.
     pub author: String,

@@ -9,7 +9,7 @@ use crate::joblog::TableError;
 use crate::safety;
 use crate::sys::FileError;
 use crate::sys::lock::LockError;
-use crate::terms::{AnyKey, TaskIds, Time};
+use crate::terms::{AnyKey, Key, TaskIds, Time};
 use crate::verbs::shards::ShardError;
 use crate::worktree;
 
@@ -40,6 +40,28 @@ pub enum Error {
         holders: Vec<Claim>,
         /// The moment of the refusal, for the age of the claims.
         now: Time,
+    },
+    /// The second repository is the first one.
+    #[error("{}", super::sync::second::same(path))]
+    SameRepository {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A handover was made first, and then the sync stopped.
+    #[error("the handover {key} was made, and then the sync stopped")]
+    AfterSaving {
+        /// The handover.
+        key: Key,
+        /// Why it stopped.
+        source: Box<Error>,
+    },
+    /// The first repository was not carried; the second one was looked at all the same.
+    #[error("{source}")]
+    FirstOfTwo {
+        /// Why the first was not carried.
+        source: Box<Error>,
+        /// What became of the second.
+        second: Box<super::sync::Second>,
     },
     /// Nobody holds a baton of the worktree.
     #[error("cannot release: nobody holds a baton of this worktree")]

@@ -15,7 +15,8 @@ use crate::config::Source;
 use crate::document::{Entry, Here, Lineage, Store};
 use crate::joblog::Table;
 use crate::sweep::{self, Health, Kind, Parameters, Rules, Sweep};
-use crate::terms::{AnyKey, JobId, Known, Seconds, Time};
+use crate::sync::last::{self, Last};
+use crate::terms::{AnyKey, CommitId, JobId, Known, Seconds, Time};
 use crate::worktree::board::{self, Row};
 
 /// How long the board waits for the cluster, in seconds, unless it was named.
@@ -29,6 +30,9 @@ const MOST_ARRAYS: usize = 40;
 pub struct Board {
     /// One line for each worktree, the main one first.
     pub worktrees: Vec<Line>,
+    /// Branches at a remote that hold what did not fit, and that nothing has joined yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<Parked>,
     /// Why the jobs could not be seen, if they could not.
     pub jobs_unseen: Option<String>,
     /// Live jobs of ours that belong to none of these worktrees.
@@ -56,6 +60,19 @@ pub struct Line {
     /// The arrays among them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sweeps: Vec<SweepWord>,
+    /// What its last sync left for somebody to see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_sync: Option<Last>,
+}
+
+/// Commits that did not fit, as they stood at the remote at the last look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Parked {
+    /// As in `origin/parked/host1/main`.
+    pub branch: String,
+    /// Its tip.
+    pub commit: CommitId,
 }
 
 /// How an array does, by queue and accounting alone: no log is read for a board.
@@ -157,6 +174,9 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
             batons,
             sweeps: words.iter().filter(is_own).cloned().collect(),
             jobs: own.as_ref().map(|own| count(own)),
+            // What was left for another branch is that branch's.
+            last_sync: last::read(&context.home(), &row.path)
+                .filter(|last| row.branch.as_ref() == Some(&last.branch)),
             row: row.clone(),
         });
     }
@@ -164,6 +184,7 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
         |live: &Vec<Job>| live.iter().filter(|job| !rows.iter().any(|row| belongs(job, row))).count();
     Ok(Board {
         worktrees,
+        parked: parked(context)?,
         jobs_elsewhere: live.as_ref().map(elsewhere),
         jobs_unseen: match jobs {
             Known::Known(_) => None,
@@ -173,6 +194,31 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
         },
         handovers_unseen,
     })
+}
+
+/// What is parked, as git remembers it; without what its branch at the remote has by now.
+fn parked(context: &Context) -> Result<Vec<Parked>, Error> {
+    let (git, history) = (context.repository.git(), context.repository.history());
+    let args = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/remotes/*/parked/**"];
+    let mut found = Vec::new();
+    for line in git.line(&args)?.lines() {
+        let Some((id, name)) = line.split_once(' ') else { continue };
+        let (Ok(commit), Some(branch)) = (id.parse::<CommitId>(), name.strip_prefix("refs/remotes/")) else {
+            continue;
+        };
+        // `origin/parked/HOST/BRANCH`
+        let mut parts = branch.splitn(4, '/');
+        let (remote, own) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
+        let goal = history.resolve(&format!("refs/remotes/{remote}/{own}"))?;
+        let has_joined = match &goal {
+            Some(goal) => history.is_ancestor(&commit, goal)?,
+            None => false,
+        };
+        if !has_joined {
+            found.push(Parked { branch: branch.to_owned(), commit });
+        }
+    }
+    Ok(found)
 }
 
 /// How the arrays in the queue do: one more question, and only if there are any.

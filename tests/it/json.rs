@@ -148,6 +148,7 @@ fn look_at_every_verb(place: &OsStr) {
     tour.visit(project, &["sync", "--dry-run", "--profile", "local"], 0, "sync-plan");
     tour.visit(project, &["sync", "--profile", "local"], 3, "sync");
     tour.refuse(project, &["sync", "--profile", "none-such"], 2);
+    look_at_a_second_repository(&tour, project);
     tour.visit(project, &["note", "bob", "look at task 3", "--dry-run"], 0, "note");
     tour.visit(project, &["note", "bob", "look at task 3"], 0, "note");
 
@@ -241,6 +242,28 @@ fn look_into_a_sweep(place: &OsStr) -> BTreeSet<String> {
     tour.sandbox.set_now("2027-03-01T12:00:00Z");
     trash(&["--purge", "--yes"], "sweep-clean-purge");
     tour.schemas.take()
+}
+
+fn look_at_a_second_repository(tour: &Tour, project: &Path) {
+    let sandbox = &tour.sandbox;
+    let vault = sandbox.repository("vault");
+    std::fs::write(vault.join("day.md"), "notes\n").unwrap();
+    let settings = project.join(".git/handover/config.yaml");
+    let before = std::fs::read(&settings).ok();
+    std::fs::write(&settings, "sync: {second: {path: ../vault}}\n").unwrap();
+    // It has no remote yet.
+    let plan = tour.visit(project, &["sync", "--dry-run", "--profile", "local"], 4, "sync-plan");
+    assert_eq!(plan["second"]["problem"]["exit_code"], 4, "{plan}");
+    sandbox.git_in(&vault, ["remote", "add", "origin", "../origin.git"]);
+    sandbox.git_in(&vault, ["switch", "--quiet", "--create", "vault"]);
+    sandbox.git_in(project, ["switch", "--quiet", "--detach"]);
+    let second = tour.visit(project, &["sync", "--profile", "local"], 5, "sync-second");
+    assert_eq!(second["outcome"]["sent"]["sent"], "pushed", "{second}");
+    sandbox.git_in(project, ["switch", "--quiet", "-"]);
+    match before {
+        Some(before) => std::fs::write(&settings, before).unwrap(),
+        None => std::fs::remove_file(&settings).unwrap(),
+    }
 }
 
 fn look_at_the_cluster(tour: &Tour, project: &Path, state: &str) {

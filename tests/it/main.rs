@@ -68,6 +68,8 @@ mod sync;
 mod sync_cut_short;
 mod sync_guard;
 mod sync_race;
+mod sync_second;
+mod sync_told;
 mod told_honestly;
 mod unlock;
 mod verify;

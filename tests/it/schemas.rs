@@ -62,6 +62,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("sweep-trash", of::<verbs::sweep::clean::Trash>()),
         ("sync", of::<verbs::sync::Outcome>()),
         ("sync-plan", of::<verbs::sync::Plan>()),
+        ("sync-second", of::<verbs::sync::Second>()),
         ("trash", of::<verbs::remove::Trash>()),
         ("unlock-plan", of::<verbs::unlock::Plan>()),
         ("unlock", of::<verbs::unlock::Outcome>()),

@@ -4,6 +4,7 @@ mod exchange;
 mod fence;
 mod incoming;
 mod rules;
+pub(super) mod second;
 
 use std::path::PathBuf;
 
@@ -12,11 +13,13 @@ use serde::Serialize;
 use self::fence::Fence;
 use super::carried::AtRemote;
 use super::carried::documents::Published;
-use super::{Context, Error};
+use super::{Context, Error, create};
+use crate::document::Lint;
 use crate::sync::branch::Move;
 use crate::sync::choose::{self, Chosen, Left};
 use crate::sync::guard::Refused;
 use crate::sync::journal::{self, Journal, Step};
+use crate::sync::last::{self, Last};
 use crate::sync::record::{self, Entry};
 use crate::sync::remote::{self, Counterpart};
 use crate::sync::stand::{self, Stand};
@@ -28,9 +31,13 @@ use crate::worktree;
 pub use exchange::{Fit, Sent};
 pub use fence::Settled;
 pub use incoming::{Incoming, Pulled};
+pub use second::{Judge, Problem, Second};
 
 /// How long we wait for another sync.
 const PATIENCE: Seconds = Seconds(120);
+
+/// Hooks that `git commit` runs.
+const HOOKS: [&str; 4] = ["pre-commit", "prepare-commit-msg", "commit-msg", "post-commit"];
 
 /// What is wanted.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +62,12 @@ pub struct Options {
     pub anyway: bool,
     /// Forget what is remembered of the remote: which handovers it has, and whether it takes them.
     pub ask_again: bool,
+    /// A handover is made first.
+    pub save: Option<create::Options>,
+    /// Nobody reads the answer: notes for people wait for the next sync.
+    pub unattended: bool,
+    /// The repository that is carried by itself, beside or within this one.
+    pub other: Option<PathBuf>,
 }
 
 /// What a sync would do as far as this machine knows.
@@ -77,6 +90,12 @@ pub struct Plan {
     #[serde(serialize_with = "crate::terms::path_text", skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub session_logs: Vec<PathBuf>,
+    /// What the handover would lack that would be made first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handover: Option<Lint>,
+    /// The second repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<Second>,
 }
 
 /// What a sync did.
@@ -98,6 +117,9 @@ pub struct Outcome {
     #[serde(serialize_with = "crate::terms::path_text", skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<PathBuf>"))]
     pub locks_put_aside: Vec<PathBuf>,
+    /// The handover that was made first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handover: Option<create::Outcome>,
     /// The commit that it made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub committed: Option<Committed>,
@@ -122,6 +144,9 @@ pub struct Outcome {
     /// Other remarks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The second repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<Second>,
 }
 
 /// A commit that was made.
@@ -134,6 +159,13 @@ pub struct Committed {
     pub subject: String,
     /// Its paths.
     pub files: Vec<Entry>,
+    /// True if the user signs commits by default: this one is not signed, for nobody may be there
+    /// to type a passphrase.
+    pub unsigned: bool,
+    /// Hooks of commits that there are, and that did not run: they would work on the user's own
+    /// index and files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks_not_run: Vec<&'static str>,
 }
 
 impl Outcome {
@@ -153,12 +185,25 @@ impl Outcome {
 ///
 /// # Errors
 /// A state from which nobody may go on, or settings that make no sense.
-pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
+pub fn plan(context: &Context, options: &Options, judge: Judge) -> Result<Plan, Error> {
+    let Some((path, opened)) = second::open(context) else { return plan_one(context, options) };
+    let mut first = plan_one(context, &Options { other: Some(path.clone()), ..options.clone() })?;
+    let planned = opened.and_then(|other| plan_one(&other, &second::options(context, &other, options)));
+    first.second = Some(match planned {
+        Ok(plan) => Second::planned(path, plan),
+        Err(error) => Second::failed(path, judge(error)),
+    });
+    Ok(first)
+}
+
+fn plan_one(context: &Context, options: &Options) -> Result<Plan, Error> {
     let stand = stand::look(&context.repository)?;
     let other = counterpart(context, options, &stand)?;
     let rules = rules::of(context, options)?;
-    let Chosen { take, leave, session_logs } = choose::choose(&stand.status, &rules.travel);
+    let worktree = context.repository.worktree();
+    let Chosen { take, leave, session_logs } = choose::choose(worktree, &stand.status, &rules.travel);
     let (take, refused) = sync::guard::judge(&context.repository, take, &rules.limits)?;
+    let handover = options.save.as_ref().map(|save| create::plan(context, save)).transpose()?;
     Ok(Plan {
         profile: rules.profile,
         branch: stand.branch,
@@ -167,10 +212,13 @@ pub fn plan(context: &Context, options: &Options) -> Result<Plan, Error> {
         refused,
         left: leave,
         session_logs: if options.anyway { Vec::new() } else { session_logs },
+        handover: handover.map(|plan| plan.preview().lint),
+        second: None,
     })
 }
 
-/// Does one cycle. `on_wait` hears whom it waits for.
+/// Does one cycle, and one of the second repository if there is one. `on_wait` hears whom it waits
+/// for; `judge` says how a failure of the second one is told.
 ///
 /// # Errors
 /// Whatever stops it before something of it was done. What stops it later is part of the
@@ -179,20 +227,72 @@ pub fn execute(
     context: &Context,
     options: &Options,
     on_wait: &mut dyn FnMut(&Holder),
+    judge: Judge,
 ) -> Result<Outcome, Error> {
-    let (world, repository) = (context.world, &context.repository);
-    let home = context.home();
-    let lock = lock::acquire(world, &lock_home(context), "sync", PATIENCE, on_wait)?;
+    let world = context.world;
+    let alone = |options: &Options, on_wait: &mut dyn FnMut(&Holder)| {
+        let lock = lock::acquire(world, &lock_home(context), "sync", PATIENCE, on_wait)?;
+        execute_one(context, options, lock)
+    };
+    let Some((path, opened)) = second::open(context) else { return alone(options, on_wait) };
+    let first_options = Options { other: Some(path.clone()), ..options.clone() };
+    let (first, second) = match opened {
+        Err(error) => (alone(&first_options, on_wait), Err(error)),
+        Ok(other) => {
+            let locks = second::lock_both(world, context, &other, PATIENCE, on_wait);
+            let first = locks.first.map_err(Error::from);
+            let first = first.and_then(|lock| execute_one(context, &first_options, lock));
+            let options = second::options(context, &other, options);
+            let second = locks.second.map_err(Error::from);
+            (first, second.and_then(|lock| execute_one(&other, &options, lock)))
+        }
+    };
+    let second = match second {
+        Ok(outcome) => Second::done(path, outcome),
+        Err(error) => Second::failed(path, judge(error)),
+    };
+    match first {
+        Ok(outcome) => Ok(Outcome { second: Some(second), ..outcome }),
+        Err(error) => Err(Error::FirstOfTwo { source: Box::new(error), second: Box::new(second) }),
+    }
+}
+
+fn execute_one(context: &Context, options: &Options, lock: Lock) -> Result<Outcome, Error> {
+    let repository = &context.repository;
     let (ended_earlier, locks_put_aside) = recover(context, &lock)?;
     wait_for_git(context)?;
 
     let stand = stand::look(repository)?;
-    let other = counterpart(context, options, &stand)?;
+    counterpart(context, options, &stand)?;
     let rules = rules::of(context, options)?;
-    let Chosen { take, leave, session_logs } = choose::choose(&stand.status, &rules.travel);
-    if !options.anyway && !session_logs.is_empty() {
-        return Err(Error::SessionLogs { files: session_logs });
+    let chosen = choose::choose(repository.worktree(), &stand.status, &rules.travel);
+    if !options.anyway && !chosen.session_logs.is_empty() {
+        return Err(Error::SessionLogs { files: chosen.session_logs });
     }
+    let Some(save) = &options.save else {
+        let outcome = cycle(context, options, &lock, stand, rules)?;
+        return Ok(Outcome { ended_earlier, locks_put_aside, ..outcome });
+    };
+    let handover = create::execute(context, &create::plan(context, save)?)?;
+    let key = handover.key;
+    let now = stand::look(repository).map_err(Error::from);
+    let done = now.and_then(|stand| cycle(context, options, &lock, stand, rules));
+    let outcome = done.map_err(|error| Error::AfterSaving { key, source: Box::new(error) })?;
+    Ok(Outcome { ended_earlier, locks_put_aside, handover: Some(handover), ..outcome })
+}
+
+/// From the commit on; everything before has let it go on.
+fn cycle(
+    context: &Context,
+    options: &Options,
+    lock: &Lock,
+    stand: Stand,
+    rules: rules::Rules,
+) -> Result<Outcome, Error> {
+    let (world, repository) = (context.world, &context.repository);
+    let home = context.home();
+    let other = counterpart(context, options, &stand)?;
+    let Chosen { take, leave, .. } = choose::choose(repository.worktree(), &stand.status, &rules.travel);
     let mut journal = Journal::open(world, &home, repository)?;
     let state_file = &context.config.cluster.state_file;
     let state_of = rules::state_of(repository.worktree(), state_file);
@@ -213,13 +313,29 @@ pub fn execute(
         record::land(world, repository, &step)?;
         journal.step(Step::Begun)?;
         tip = id.clone();
-        committed = Some(Committed { id, subject, files: recorded.entries });
+        let (unsigned, hooks_not_run) = unasked(context)?;
+        committed = Some(Committed { id, subject, files: recorded.entries, unsigned, hooks_not_run });
     }
     if options.ask_again {
         fence::ask_again(context)?;
     }
     let mut fence = Fence::of(context, &other.remote)?;
-    let exchanged = exchange::run(context, &lock, &mut journal, &stand, &other, tip, &mut fence)?;
+    let mut exchanged = exchange::run(context, lock, &mut journal, &stand, &other, tip, &mut fence)?;
+    let worktree = repository.worktree();
+    let parked = match &exchanged.sent {
+        Sent::Parked { branch } => Some(branch.as_str()),
+        _ => None,
+    };
+    // Whoever looks next sees the notes that came while nobody did.
+    let mut waiting = last::read(&home, worktree).map(|last| last.notes).unwrap_or_default();
+    if options.unattended {
+        waiting.extend(exchanged.pulled.notes.iter().cloned());
+    } else {
+        waiting.append(&mut exchanged.pulled.notes);
+        exchanged.pulled.notes = std::mem::take(&mut waiting);
+    }
+    let left = Last::new(context.now, &stand.branch, parked, &recorded.refused, waiting);
+    last::keep(world, &home, worktree, &left)?;
     journal.close()?;
     let documents = if exchanged.heard { fence::publish(context)? } else { None };
     Ok(Outcome {
@@ -227,8 +343,9 @@ pub fn execute(
         branch: stand.branch,
         counterpart: format!("{}/{}", other.remote, other.branch),
         other_upstream: other.other_upstream,
-        ended_earlier,
-        locks_put_aside,
+        ended_earlier: false,
+        locks_put_aside: Vec::new(),
+        handover: None,
         committed,
         refused: recorded.refused,
         left: leave,
@@ -239,7 +356,26 @@ pub fn execute(
         batons: fence.settled,
         notes: fence.notes,
         documents,
+        second: None,
     })
+}
+
+/// What a commit of the user's own would have done besides: sign, and run hooks.
+fn unasked(context: &Context) -> Result<(bool, Vec<&'static str>), Error> {
+    let git = context.repository.git();
+    let signs = git
+        .config("commit.gpgSign")?
+        .is_some_and(|value| ["true", "yes", "on", "1"].contains(&value.to_ascii_lowercase().as_str()));
+    // Counted from the worktree, wherever the settings put it.
+    let dir = context.repository.worktree().join(git.line(&["rev-parse", "--git-path", "hooks"])?);
+    let is_hook =
+        |name: &&str| dir.join(name).metadata().is_ok_and(|file| file.is_file() && is_executable(&file));
+    Ok((signs, HOOKS.into_iter().filter(|name| is_hook(name)).collect()))
+}
+
+fn is_executable(file: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.permissions().mode() & 0o111 != 0
 }
 
 /// The lock of syncs: one for all worktrees, and not that of everybody, since an

@@ -54,6 +54,7 @@ pub fn of(context: &Context, options: &Options) -> Result<Rules, Error> {
         never: globs(&sync.never)?,
         session_logs: globs(&sync.session_logs)?,
         tracked: options.tracked,
+        other: options.other.clone(),
     };
     let both = |settings: &[String], options: &[String]| globs(&[settings, options].concat());
     let limits = Limits {
