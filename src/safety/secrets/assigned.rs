@@ -217,15 +217,16 @@ fn between(rest: &[u8]) -> usize {
         let next = near[end..].iter().find(|byte| **byte != b' ');
         return if matches!(next, Some(b'=' | b':')) { end } else { 0 };
     }
-    if near.starts_with(b" for ") {
-        return near.windows(2).position(|two| two == b": ").unwrap_or(0);
+    let is = || near.windows(4).position(|four| four == b" is ");
+    if near.starts_with(b" for ") || near.starts_with(b" of ") {
+        return near.windows(2).position(|two| two == b": ").or_else(is).unwrap_or(0);
     }
     // `passphrase (of the laptop): X`.
     if near.starts_with(b" (") {
         return near.windows(2).position(|two| two == b"):").map_or(0, |at| at + 1);
     }
     if near.starts_with(b" on ") {
-        return near.windows(4).position(|four| four == b" is ").unwrap_or(0);
+        return is().unwrap_or(0);
     }
     0
 }

@@ -26,6 +26,8 @@ enum Takes {
     Behind(&'static [&'static str]),
     /// As `NAME:PASSWORD` behind `-u`.
     User,
+    /// The same as the first word.
+    BehindColon,
     /// As `NAMEsPASSWORD` behind one of these options, with the sign s between.
     Joined(&'static [&'static str], u8),
     /// As its last word.
@@ -37,7 +39,7 @@ enum Takes {
 }
 
 /// Beginnings of such commands as they stand in text, the rule, and how they take it.
-const TABLE: [(&str, &str, Takes); 43] = [
+const TABLE: [(&str, &str, Takes); 52] = [
     ("wandb login", "wandb-key", Takes::Random),
     ("ctrl+c to quit:", "wandb-key", Takes::Random),
     ("vault login", "vault-token", Takes::Random),
@@ -80,6 +82,15 @@ const TABLE: [(&str, &str, Takes); 43] = [
     ("rootpw --plaintext", "password", Takes::First),
     ("| base64 -d", "secret", Takes::EchoOfKey),
     ("> ~/.passwd-s3fs", "password", Takes::Echo),
+    ("swanlab login", "api-key", Takes::Behind(&["-k"])),
+    ("pscp ", "password", Takes::Behind(&["-pw"])),
+    ("plink ", "password", Takes::Behind(&["-pw"])),
+    ("rclone obscure", "password", Takes::First),
+    ("| iinit", "password", Takes::Echo),
+    ("| vncpasswd", "password", Takes::Echo),
+    ("ntfy ", "password", Takes::User),
+    ("-creds=", "password", Takes::BehindColon),
+    ("-creds ", "password", Takes::BehindColon),
     ("| wandb login", "wandb-key", Takes::Echo),
 ];
 
@@ -105,7 +116,7 @@ pub(super) fn secret_of(text: &[u8], at: usize, from: usize, look: &mut Look) ->
     let length = look.most(length.min(LONGEST_LINE));
     let line = &text[from..from + length];
     let most_words = match takes {
-        Takes::First => 1,
+        Takes::First | Takes::BehindColon => 1,
         _ if length <= SHORT => FEWER_WORDS,
         _ => MOST_WORDS,
     };
@@ -118,6 +129,11 @@ pub(super) fn secret_of(text: &[u8], at: usize, from: usize, look: &mut Look) ->
         Takes::Behind(options) => behind(line, &words, options)?,
         Takes::Joined(options, sign) => joined(line, &words, options, *sign)?,
         Takes::User => password_of_curl(line, &words)?,
+        Takes::BehindColon => {
+            let word = words.first()?;
+            let colon = line[word.clone()].iter().position(|byte| *byte == b':')?;
+            word.start + colon + 1..word.end
+        }
         Takes::Last => words.last().filter(|_| words.len() >= 3)?.clone(),
         Takes::Echo | Takes::EchoOfKey => return None,
     };
@@ -126,14 +142,18 @@ pub(super) fn secret_of(text: &[u8], at: usize, from: usize, look: &mut Look) ->
         .then(|| Secret { rule, range: from + range.start..from + range.end })
 }
 
-/// `echo SECRET | COMMAND`.
+/// `echo SECRET | COMMAND`, `printf '%s' SECRET | COMMAND`.
 fn echoed(text: &[u8], at: usize, rule: &'static str) -> Option<Secret> {
     let near = at.saturating_sub(400);
     let before = &text[near..at];
     let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let echo = before[line..].windows(5).rposition(|part| part == b"echo ")? + line + 5;
-    let range =
-        words(&before[echo..], FEWER_WORDS).into_iter().find(|word| before[echo + word.start] != b'-')?;
+    let behind = |command: &[u8]| {
+        let found = before[line..].windows(command.len()).rposition(|part| part == command)?;
+        Some(line + found + command.len())
+    };
+    let is_value = |echo: usize, word: &Range<usize>| !matches!(before[echo + word.start], b'-' | b'%');
+    let echo = behind(b"echo ").or_else(|| behind(b"printf "))?;
+    let range = words(&before[echo..], FEWER_WORDS).into_iter().find(|word| is_value(echo, word))?;
     let value = &before[echo..][range.clone()];
     (value.len() >= SHORTEST && !stands_for_one(value))
         .then(|| Secret { rule, range: near + echo + range.start..near + echo + range.end })

@@ -24,7 +24,7 @@ pub struct Secret {
 }
 
 /// Words of names beside which secrets stand.
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 19] = [
     "pass",
     "pwd",
     "secret",
@@ -42,6 +42,8 @@ const WORDS: [&str; 17] = [
     "pw=",
     "pw is ",
     "_pw",
+    "pw on ",
+    "assword:",
 ];
 /// Longest secret of the table, in bytes: what a place is looked at.
 pub(super) const WINDOW: usize = 32 * 1024;
@@ -300,10 +302,21 @@ fn bare(name: &str, text: &[u8], given: &Assigned) -> Option<Secret> {
     let rule = match name {
         "pass" if is_secret(value, Gate::Password, given.is_quoted, true) && value.len() >= 8 => "password",
         "key" if is_base64() => "azure-account-key",
+        // A sentence about a key, with nothing but a key in its end.
+        "key"
+            if is_told(text, given) && value.len() >= 24 && is_secret(value, Gate::Random, false, false) =>
+        {
+            "api-key"
+        }
         "key" => key_of_company(text, value, given)?,
         _ => return None,
     };
     Some(Secret { rule, range: given.value.clone() })
+}
+
+/// True if `is` stands between name and value.
+fn is_told(text: &[u8], given: &Assigned) -> bool {
+    text[given.name.end..given.value.start].trim_ascii() == b"is"
 }
 
 /// So much before a key says whose it is, in bytes.

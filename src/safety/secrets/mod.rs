@@ -157,6 +157,12 @@ mod tests {
                 "ZDFjM2Fi",
             ),
             ("expect \"password:\"\nsend \"Pebble!garnet513\\r\"".to_owned(), "Pebble"),
+            (format!("our group key is {hex} (do not rotate)"), hex),
+            (format!("The API key for the captions is {mixed} and is billed"), mixed),
+            ("podman pull --creds ci:lTyzT5RICy222xYc host/ml/base".to_owned(), "lTyzT5"),
+            ("printf '%s\\n' 'U10K+pcteJ2x' | openconnect -b --passwd-on-stdin".to_owned(), "U10K+"),
+            ("JobCompPass=HeronKettle81!".to_owned(), "HeronK"),
+            ("expect \"*assword:*\"\nsend \"Falcon_mango.91\\r\"".to_owned(), "Falcon"),
             ("Your temporary password is: Psvl8#saGz3o75".to_owned(), "Psvl8"),
             (
                 "pw for the shared lab account on login01.hpc.example.org: nectar#ember#257".to_owned(),
