@@ -10,10 +10,10 @@ use crate::config::Source;
 /// Where the answers about the cluster come from, for this call.
 #[derive(Debug, Clone, Args)]
 pub struct ClusterArgs {
-    /// Where to look at the cluster: auto, local, none, or the path of a state file
+    /// Where to look at the cluster: auto, local, none, ssh:HOST, or the path of a state file
     ///
     /// auto asks Slurm's commands here, else reads the newest state file that
-    /// the repository knows.
+    /// the repository knows. HOST is a machine of the settings (`remote`), or any that ssh knows.
     #[arg(long = "cluster", value_name = "SOURCE")]
     source: Option<String>,
 }

@@ -88,7 +88,7 @@ pub fn run(session: &Session, args: &LogsArgs) -> Result<Exit, Failure> {
     let source = args.cluster.source(session);
     let saved = || snapshot::take(context.as_ref()?, source.as_ref()).ok();
     let mut place = Place::of(session.world, &config.logs, context.as_ref(), session.dir());
-    if let Some(Source::Off | Source::File(_)) = source {
+    if let Some(Source::Off | Source::Ssh(_) | Source::File(_)) = source {
         place.look = None;
     }
     if source != Some(Source::Off) {

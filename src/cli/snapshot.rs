@@ -19,7 +19,8 @@ use crate::verbs::snapshot;
     handover snapshot\n  \
     handover snapshot --cluster cluster_state.txt --json\n  \
     handover snapshot --script > cluster_snapshot.sh    for the cluster side: bash cluster_snapshot.sh\n\n\
-    The exit code is 7 if the jobs are unknown, because Slurm or the state file gave no answer. It is \
+    The exit code is 7 if the jobs are unknown, because Slurm or the state file gave no answer, 75 \
+    if the machine that ssh goes to cannot be reached for now. It is \
     0 where there is neither, and no cluster in the settings: then there is nothing to be known.")]
 pub struct SnapshotArgs {
     #[command(flatten)]
@@ -40,6 +41,7 @@ pub fn run(session: &Session, args: &SnapshotArgs) -> Result<Exit, Failure> {
     let outcome = snapshot::run(&session.context()?, args.cluster.source(session).as_ref(), args.quick)?;
     session.output.answer("snapshot", &outcome, report::snapshot::text)?;
     Ok(match outcome.snapshot.jobs {
+        Known::Unknown(_) if outcome.is_offline() => Exit::Deferred,
         Known::Unknown(_) => Exit::Outside,
         Known::Known(_) | Known::NotApplicable(_) => Exit::Done,
     })

@@ -1,12 +1,14 @@
-//! Slurm's commands on this machine.
+//! Slurm's commands, on this machine or on one that ssh goes to.
 
 use std::path::Path;
 use std::time::Duration;
 
+use super::far::{Far, OWN};
 use super::problems::Problems;
 use super::squeue::{self, Field, LONG, SHORT};
 use super::{
-    Accounting, Job, Look, Node, Nothing, Origin, Problem, Remembered, Request, Scope, Snapshot, Trial, Whose,
+    Accounting, Job, Look, Node, Nothing, Origin, Problem, Remembered, Request, Scope, Snapshot, Source,
+    Trial, Whose,
 };
 use super::{TimeLimits, nodes, partition, remembered, request, sacct};
 use crate::safety;
@@ -40,7 +42,8 @@ pub struct Queue {
 
 /// Asks every question at once, each with its own limit.
 pub(super) fn look(world: &World, look: &Look) -> Snapshot {
-    let asker = Asker { world, limit: look.limit };
+    let asker = Asker::of(world, look);
+    asker.prepare(look);
     let (queue, accounting, nodes, settings) = std::thread::scope(|threads| {
         let accounting = threads.spawn(|| asker.accounting(look));
         let nodes = threads.spawn(|| asker.nodes());
@@ -54,7 +57,7 @@ pub(super) fn look(world: &World, look: &Look) -> Snapshot {
     problems.extend(settings.problems);
     let settings = settings.value.into_known().unwrap_or_default();
     Snapshot {
-        origin: Origin::Local,
+        origin: asker.origin(),
         taken_at: Some(look.now),
         clock: Some(Whose::Ours),
         cluster: settings.cluster,
@@ -71,7 +74,7 @@ pub(super) fn look(world: &World, look: &Look) -> Snapshot {
 
 /// Asks accounting for the look's window: one question.
 pub(super) fn history(world: &World, look: &Look) -> Known<Accounting> {
-    let Answer { value, problems } = Asker { world, limit: look.limit }.accounting(look);
+    let Answer { value, problems } = Asker::of(world, look).accounting(look);
     value.map(|mut accounting| {
         accounting.problems = problems;
         accounting
@@ -80,32 +83,32 @@ pub(super) fn history(world: &World, look: &Look) -> Known<Accounting> {
 
 /// Asks accounting for these jobs and arrays by id, whenever they ended: one question.
 pub(super) fn accounting_of(world: &World, look: &Look, ids: &[JobId]) -> Known<Accounting> {
-    Asker { world, limit: look.limit }.accounting_of(look, ids)
+    Asker::of(world, look).accounting_of(look, ids)
 }
 
 /// Asks slurmctld, then accounting, where the files of these jobs lie.
 pub(super) fn files_of(world: &World, look: &Look, ids: &[u32]) -> Remembered {
-    remembered::ask(&Asker { world, limit: look.limit }, look, ids)
+    remembered::ask(&Asker::of(world, look), look, ids)
 }
 
 /// Asks how a job was submitted, and what bounds an array.
 pub(super) fn request_of(world: &World, look: &Look, id: u32) -> Request {
-    request::ask(&Asker { world, limit: look.limit }, id)
+    request::ask(&Asker::of(world, look), id)
 }
 
 /// Asks how long a job may run in which partition.
 pub(super) fn time_limits(world: &World, look: &Look) -> Known<TimeLimits> {
-    partition::ask(&Asker { world, limit: look.limit })
+    partition::ask(&Asker::of(world, look))
 }
 
 /// Asks whether a script would be taken.
 pub(super) fn try_out(world: &World, look: &Look, dir: &Path, words: &[String]) -> Known<Trial> {
-    request::try_out(&Asker { world, limit: look.limit }, dir, words)
+    request::try_out(&Asker::of(world, look), dir, words)
 }
 
 /// Asks for the jobs alone: one question.
 pub(super) fn queue(world: &World, look: &Look) -> Queue {
-    Queue { taken_at: Some(look.now), ..Asker { world, limit: look.limit }.queue(&look.scope) }
+    Queue { taken_at: Some(look.now), ..Asker::of(world, look).queue(&look.scope) }
 }
 
 /// An answer to one question with what was odd about it.
@@ -131,9 +134,34 @@ struct Settings {
 pub(super) struct Asker<'w> {
     pub(super) world: &'w World,
     pub(super) limit: Duration,
+    /// The machine whose commands they are, if it is not this one.
+    far: Option<Far<'w>>,
 }
 
-impl Asker<'_> {
+impl<'w> Asker<'w> {
+    pub(super) fn of(world: &'w World, look: &'w Look) -> Asker<'w> {
+        let far = match &look.source {
+            Source::Ssh(target) => Some(Far::new(target, look.limit)),
+            Source::Local | Source::File(_) => None,
+        };
+        Asker { world, limit: look.limit, far }
+    }
+
+    /// Over ssh, what a look asks for anyway is asked at once: one connection.
+    fn prepare(&self, look: &Look) {
+        let Some(far) = &self.far else { return };
+        let sacct = self.accounting_spawn(look).args(sacct::arguments_for(sacct::FIELDS));
+        let queue = self.squeue(&look.scope, "-O", long_format());
+        far.prepare(self.world, &[queue, sacct, self.nodes_spawn(), self.settings_spawn()]);
+    }
+
+    fn origin(&self) -> Origin {
+        match &self.far {
+            None => Origin::Local,
+            Some(far) => Origin::Ssh { machine: far.name().to_owned(), trouble: far.trouble() },
+        }
+    }
+
     fn queue(&self, scope: &Scope) -> Queue {
         let mut problems = Problems::default();
         let long = self.ask("squeue", self.squeue(scope, "-O", long_format()), &mut problems);
@@ -155,7 +183,7 @@ impl Asker<'_> {
                     // Some failures end with status 0: no job and a complaint is no answer.
                     let jobs = Known::Unknown(format!("squeue named no job and complained: {complaint}"));
                     let problems = problems.into_vec();
-                    return Queue { origin: Origin::Local, taken_at: None, jobs, partial: true, problems };
+                    return Queue { origin: self.origin(), taken_at: None, jobs, partial: true, problems };
                 }
                 // The user was part of the question.
                 let rest = Scope { user: None, ..scope.clone() };
@@ -164,16 +192,14 @@ impl Asker<'_> {
             }
             Err(nothing) => (nothing.known(), false),
         };
-        Queue { origin: Origin::Local, taken_at: None, jobs, partial, problems: problems.into_vec() }
+        Queue { origin: self.origin(), taken_at: None, jobs, partial, problems: problems.into_vec() }
     }
 
     /// Everything that accounting knows of the window, requeued attempts too.
     fn accounting(&self, look: &Look) -> Answer<Accounting> {
         let mut problems = Problems::default();
         let since = look.now.minus(look.history);
-        let from = format!("--starttime=now-{}seconds", look.history.0);
-        let user = self.user(&look.scope);
-        let value = match self.sacct(&["-u", &user, &from], &mut problems) {
+        let value = match self.sacct(&|| self.accounting_spawn(look), &mut problems) {
             Ok(mut accounting) => {
                 accounting.since = Some(since);
                 look.scope.keep(&mut accounting);
@@ -185,13 +211,18 @@ impl Asker<'_> {
         Answer { value, problems: problems.into_vec() }
     }
 
+    fn accounting_spawn(&self, look: &Look) -> Spawn {
+        let from = format!("--starttime=now-{}seconds", look.history.0);
+        self.spawn("sacct").args(["-u", &self.user(&look.scope), &from])
+    }
+
     /// All that accounting has of these ids. Asked so, sacct begins at the
     /// epoch, and also shows tasks of an array that were cancelled together
     /// before they started: no question by user and window does.
     fn accounting_of(&self, look: &Look, ids: &[JobId]) -> Known<Accounting> {
         let mut problems = Problems::default();
         let list: Vec<String> = ids.iter().map(JobId::to_string).collect();
-        match self.sacct(&["-j", &list.join(",")], &mut problems) {
+        match self.sacct(&|| self.spawn("sacct").args(["-j", &list.join(",")]), &mut problems) {
             Ok(mut accounting) => {
                 // An old job of the same number may be somebody else's.
                 let user = Scope { user: look.scope.user.clone(), ..Scope::default() };
@@ -205,14 +236,13 @@ impl Asker<'_> {
     }
 
     /// Asks accounting; a field that this release lacks is left out, and said.
-    fn sacct(&self, which: &[&str], problems: &mut Problems) -> Result<Accounting, Nothing> {
+    fn sacct(&self, which: &dyn Fn() -> Spawn, problems: &mut Problems) -> Result<Accounting, Nothing> {
         /// So many fields may be unknown to a release.
         const TRIES: usize = 4;
         let mut fields = sacct::FIELDS.to_owned();
         for _ in 0..TRIES {
-            let spawn = self.spawn("sacct").args(which.iter().copied());
             let mut said = Problems::default();
-            let answer = self.ask("sacct", spawn.args(sacct::arguments_for(&fields)), &mut said);
+            let answer = self.ask("sacct", which().args(sacct::arguments_for(&fields)), &mut said);
             if let Err(Nothing::Unknown(why)) = &answer
                 && let Some(fewer) = sacct::without_unknown(&fields, why)
             {
@@ -238,7 +268,11 @@ impl Asker<'_> {
     }
 
     fn user(&self, scope: &Scope) -> String {
-        scope.user.clone().unwrap_or_else(|| self.world.environment.uid().to_string())
+        scope.user.clone().unwrap_or_else(|| match &self.far {
+            // Who we are there only that machine knows.
+            Some(_) => OWN.to_owned(),
+            None => self.world.environment.uid().to_string(),
+        })
     }
 
     fn squeue(&self, scope: &Scope, option: &str, format: String) -> Spawn {
@@ -248,18 +282,24 @@ impl Asker<'_> {
 
     fn nodes(&self) -> Answer<Vec<Node>> {
         let mut problems = Problems::default();
-        let spawn = self.spawn("scontrol").args(["--details", "show", "node"]);
-        let value = match self.ask("scontrol show node", spawn, &mut problems) {
+        let value = match self.ask("scontrol show node", self.nodes_spawn(), &mut problems) {
             Ok(finished) => Known::Known(nodes::read(&finished.text(), "scontrol show node", &mut problems)),
             Err(nothing) => nothing.known(),
         };
         Answer { value, problems: problems.into_vec() }
     }
 
+    fn nodes_spawn(&self) -> Spawn {
+        self.spawn("scontrol").args(["--details", "show", "node"])
+    }
+
+    fn settings_spawn(&self) -> Spawn {
+        self.spawn("scontrol").args(["show", "config"])
+    }
+
     fn settings(&self) -> Answer<Settings> {
         let mut problems = Problems::default();
-        let spawn = self.spawn("scontrol").args(["show", "config"]);
-        let value = match self.ask("scontrol show config", spawn, &mut problems) {
+        let value = match self.ask("scontrol show config", self.settings_spawn(), &mut problems) {
             Ok(finished) => Known::Known(settings(&finished.text())),
             Err(nothing) => nothing.known(),
         };
@@ -280,17 +320,51 @@ impl Asker<'_> {
 
     /// Runs a command to its end, whatever its exit status.
     pub(super) fn run(&self, spawn: Spawn) -> Result<Finished, Nothing> {
-        match self.world.processes.run(&spawn) {
-            Ok(finished) if !finished.success() && has_no_cluster(&finished) => {
-                let why = "Slurm's commands are here, but no cluster is configured for them";
-                Err(Nothing::NotApplicable(why.to_owned()))
-            }
+        match self.answered(&spawn) {
+            Ok(finished) if !finished.success() && has_no_cluster(&finished) => Err(self.no_cluster()),
             Ok(finished) => Ok(finished),
-            Err(SpawnError::Missing { .. }) => {
-                Err(Nothing::NotApplicable("Slurm's commands are not installed here".to_owned()))
-            }
-            Err(error) => Err(Nothing::Unknown(error.to_string())),
+            Err((nothing, _)) => Err(nothing),
         }
+    }
+
+    /// The answer of a command, or why there is none: as a value, and as a problem if it is one.
+    fn answered(&self, spawn: &Spawn) -> Result<Finished, (Nothing, Option<String>)> {
+        let too_slow = |limit: Duration| {
+            let why = format!("no answer within {} s", limit.as_secs_f32());
+            (Nothing::Unknown(why.clone()), Some(why))
+        };
+        let Some(far) = &self.far else {
+            return self.world.processes.run(spawn).map_err(|error| match &error {
+                SpawnError::Missing { .. } => (self.no_slurm(), None),
+                SpawnError::TimedOut { limit, .. } => {
+                    (Nothing::Unknown(error.to_string()), too_slow(*limit).1)
+                }
+                SpawnError::Io { .. } => (Nothing::Unknown(error.to_string()), Some(error.to_string())),
+            });
+        };
+        match far.answer(self.world, spawn) {
+            Ok(finished) if finished.code == 127 => Err((self.no_slurm(), None)),
+            Ok(finished) if finished.code == 124 => Err(too_slow(self.limit)),
+            Ok(finished) => Ok(finished),
+            Err(trouble) => {
+                let why = format!("{}: {trouble}", safety::one_line(far.name(), 60));
+                Err((Nothing::Unknown(why.clone()), Some(why)))
+            }
+        }
+    }
+
+    fn no_slurm(&self) -> Nothing {
+        Nothing::NotApplicable(match &self.far {
+            None => "Slurm's commands are not installed here".to_owned(),
+            Some(far) => {
+                format!("Slurm's commands are not installed on {}", safety::one_line(far.name(), 60))
+            }
+        })
+    }
+
+    fn no_cluster(&self) -> Nothing {
+        let there = self.far.as_ref().map_or("here", |_| "there");
+        Nothing::NotApplicable(format!("Slurm's commands are {there}, but no cluster is configured for them"))
     }
 
     /// Runs a command that should answer; what it mutters beside an answer is a problem.
@@ -300,29 +374,16 @@ impl Asker<'_> {
         spawn: Spawn,
         problems: &mut Problems,
     ) -> Result<Finished, Nothing> {
-        let finished = match self.world.processes.run(&spawn) {
-            Ok(finished) => finished,
-            Err(SpawnError::Missing { .. }) => {
-                return Err(Nothing::NotApplicable("Slurm's commands are not installed here".to_owned()));
+        let finished = self.answered(&spawn).map_err(|(nothing, problem)| {
+            if let Some(problem) = problem {
+                problems.say(about, problem);
             }
-            Err(error) => {
-                problems.say(
-                    about,
-                    match &error {
-                        SpawnError::TimedOut { limit, .. } => {
-                            format!("no answer within {} s", limit.as_secs_f32())
-                        }
-                        error => error.to_string(),
-                    },
-                );
-                return Err(Nothing::Unknown(error.to_string()));
-            }
-        };
+            nothing
+        })?;
         let complaint = safety::one_line(&finished.complaint(), 200);
         if !finished.success() {
             if has_no_cluster(&finished) {
-                let why = "Slurm's commands are here, but no cluster is configured for them";
-                return Err(Nothing::NotApplicable(why.to_owned()));
+                return Err(self.no_cluster());
             }
             let why = format!("{about} failed with exit status {}: {complaint}", finished.code);
             problems.say(about, format!("failed with exit status {}: {complaint}", finished.code));
@@ -340,8 +401,11 @@ impl Asker<'_> {
     /// The scope with the user by name, who was asked for by number if need be.
     fn scope(&self, asked: &Scope, jobs: &Known<Vec<Job>>) -> Scope {
         let named = || jobs.known()?.first().map(|job| job.user.clone()).filter(|user| !user.is_empty());
-        let user = asked.user.clone().or_else(named).unwrap_or_else(|| self.world.environment.user());
-        Scope { user: Some(user), ..asked.clone() }
+        let ours = || match &self.far {
+            Some(far) => far.user(),
+            None => Some(self.world.environment.user()),
+        };
+        Scope { user: asked.user.clone().or_else(named).or_else(ours), ..asked.clone() }
     }
 }
 

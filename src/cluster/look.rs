@@ -5,6 +5,7 @@ use super::local::{self, Queue};
 use super::{
     Accounting, Job, Nothing, Remembered, Request, Scope, Snapshot, StateFile, TimeLimits, Trial, squeue,
 };
+use crate::remote::Target;
 use crate::sys::World;
 use crate::terms::{JobId, Known, Seconds, Time};
 
@@ -28,6 +29,8 @@ pub struct Look {
 pub enum Source {
     /// Slurm's commands on this machine.
     Local,
+    /// Slurm's commands on another machine.
+    Ssh(Box<Target>),
     /// A state file that somebody read for us.
     File(StateFile),
 }
@@ -40,7 +43,7 @@ pub enum Source {
 /// instead ([`Snapshot::or_unknown`]).
 pub fn look(world: &World, look: &Look) -> Snapshot {
     match &look.source {
-        Source::Local => local::look(world, look),
+        Source::Local | Source::Ssh(_) => local::look(world, look),
         Source::File(file) => file.read(&look.scope),
     }
 }
@@ -51,7 +54,7 @@ pub fn look(world: &World, look: &Look) -> Snapshot {
 /// source has them.
 pub fn queue(world: &World, look: &Look) -> Queue {
     match &look.source {
-        Source::Local => local::queue(world, look),
+        Source::Local | Source::Ssh(_) => local::queue(world, look),
         Source::File(file) => {
             let snapshot = file.read(&look.scope);
             Queue {
@@ -70,7 +73,7 @@ pub fn queue(world: &World, look: &Look) -> Queue {
 /// Of a state file nothing more can be asked.
 pub fn history(world: &World, look: &Look) -> Known<Accounting> {
     match &look.source {
-        Source::Local => local::history(world, look),
+        Source::Local | Source::Ssh(_) => local::history(world, look),
         Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
     }
 }
@@ -87,8 +90,8 @@ pub const MOST_IDS: usize = 500;
 pub fn accounting_of(world: &World, look: &Look, ids: &[JobId]) -> Known<Accounting> {
     let ids = &ids[..ids.len().min(MOST_IDS)];
     match &look.source {
-        Source::Local if ids.is_empty() => Known::Known(Accounting::default()),
-        Source::Local => local::accounting_of(world, look, ids),
+        Source::Local | Source::Ssh(_) if ids.is_empty() => Known::Known(Accounting::default()),
+        Source::Local | Source::Ssh(_) => local::accounting_of(world, look, ids),
         Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
     }
 }
@@ -101,7 +104,7 @@ pub fn accounting_of(world: &World, look: &Look, ids: &[JobId]) -> Known<Account
 /// [`queue`]'s answer already. Of a state file nothing more can be asked.
 pub fn files_of(world: &World, look: &Look, ids: &[u32]) -> Known<Remembered> {
     match &look.source {
-        Source::Local => Known::Known(local::files_of(world, look, ids)),
+        Source::Local | Source::Ssh(_) => Known::Known(local::files_of(world, look, ids)),
         Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
     }
 }
@@ -112,7 +115,7 @@ pub fn files_of(world: &World, look: &Look, ids: &[u32]) -> Known<Remembered> {
 /// Of a state file nothing more can be asked.
 pub fn request_of(world: &World, look: &Look, id: u32) -> Request {
     match &look.source {
-        Source::Local => local::request_of(world, look, id),
+        Source::Local | Source::Ssh(_) => local::request_of(world, look, id),
         Source::File(_) => {
             let why = "a state file answers no further question".to_owned();
             Request::unknown(&Nothing::NotApplicable(why))
@@ -123,7 +126,7 @@ pub fn request_of(world: &World, look: &Look, id: u32) -> Request {
 /// How long a job may run in which partition, by Slurm on this machine: one question.
 pub fn time_limits(world: &World, look: &Look) -> Known<TimeLimits> {
     match &look.source {
-        Source::Local => local::time_limits(world, look),
+        Source::Local | Source::Ssh(_) => local::time_limits(world, look),
         Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
     }
 }
@@ -133,6 +136,9 @@ pub fn time_limits(world: &World, look: &Look) -> Known<TimeLimits> {
 pub fn try_out(world: &World, look: &Look, dir: &Path, words: &[String]) -> Known<Trial> {
     match &look.source {
         Source::Local => local::try_out(world, look, dir, words),
+        Source::Ssh(_) => {
+            Known::NotApplicable("what is written here is not on the machine that ssh goes to".to_owned())
+        }
         Source::File(_) => Known::NotApplicable("a state file answers no further question".to_owned()),
     }
 }

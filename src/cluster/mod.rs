@@ -6,6 +6,7 @@
 
 mod accounting;
 mod exit_code;
+mod far;
 mod gres;
 mod job;
 mod local;

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Accounting, Job, Node, Scope};
+use crate::remote::Trouble;
 use crate::terms::{Known, Time};
 
 /// The cluster at one moment, as far as it could be seen.
@@ -121,6 +122,14 @@ pub enum Origin {
     Nothing,
     /// Slurm's commands on this machine.
     Local,
+    /// Slurm's commands on another machine, over ssh.
+    Ssh {
+        /// The machine's name in the settings, or the host.
+        machine: String,
+        /// Why it gave no answer, if it gave none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trouble: Option<Trouble>,
+    },
     /// A state file, named as a person finds it.
     File {
         /// Its path, or `branch:path` for one that was read from git.

@@ -161,13 +161,16 @@ pub fn pattern_classes(name: &str, text: &str) -> Result<BTreeMap<String, Patter
 }
 
 impl Source {
-    /// Reads `auto`, `local`, `none`, or a path.
+    /// Reads `auto`, `local`, `none`, `ssh:HOST`, or a path.
     pub fn read(text: &str) -> Source {
         match text {
             "auto" => Source::Auto,
             "local" => Source::Local,
             "none" => Source::Off,
-            path => Source::File(PathBuf::from(path)),
+            other => match other.strip_prefix("ssh:") {
+                Some(host) => Source::Ssh(host.to_owned()),
+                None => Source::File(PathBuf::from(other)),
+            },
         }
     }
 }

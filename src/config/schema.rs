@@ -42,6 +42,8 @@ pub enum Source {
     Auto,
     /// Slurm's commands here, or nothing.
     Local,
+    /// Slurm's commands on another machine: a name of `remote`, or a host.
+    Ssh(String),
     /// A state file.
     File(PathBuf),
     /// No cluster at all.
@@ -51,7 +53,7 @@ pub enum Source {
 /// Settings about the cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
-    /// `auto`, `local`, `none`, or the path of a state file.
+    /// `auto`, `local`, `none`, `ssh:HOST`, or the path of a state file.
     pub source: Source,
     /// True if a configuration file names a source: then a cluster that cannot
     /// be reached is *unknown*, not *not applicable*.

@@ -51,6 +51,7 @@ fn head(view: &View, snapshot: &Snapshot) -> String {
     let source = match &snapshot.origin {
         Origin::Nothing => "none".to_owned(),
         Origin::Local => "Slurm's commands on this machine".to_owned(),
+        Origin::Ssh { machine, .. } => format!("Slurm's commands on {}, over ssh", escape(machine)),
         Origin::File { name } => format!("state file {}", escape(name)),
     };
     out.push_str(&format!("source   {source}\n"));

@@ -42,6 +42,7 @@ pub fn text(page: &Page, root: &std::path::Path) -> String {
     let source = match &page.origin {
         Origin::Nothing => "nothing was asked".to_owned(),
         Origin::Local => "Slurm's commands".to_owned(),
+        Origin::Ssh { machine, .. } => format!("Slurm's commands on {}", code_span(machine)),
         Origin::File { name } => format!("the state file {}", code_span(name)),
     };
     let taken = page.taken_at.map_or_else(|| "at an unknown time".to_owned(), utc);

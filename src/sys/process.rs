@@ -160,6 +160,16 @@ impl Spawn {
         self
     }
 
+    /// The program and its arguments, for whoever runs it elsewhere.
+    pub fn words_to_run(&self) -> impl Iterator<Item = &OsStr> {
+        std::iter::once(self.program.as_os_str()).chain(self.args.iter().map(OsString::as_os_str))
+    }
+
+    /// The directory in which it is to run, if one was set.
+    pub fn directory(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
     fn words(&self) -> Vec<String> {
         let mut room = LONGEST_CALL;
         let mut words = vec![self.name()];

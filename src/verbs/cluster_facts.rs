@@ -48,6 +48,7 @@ pub fn of(snapshot: &Snapshot, now: Time) -> (ClusterFacts, Option<JobsFact>) {
     }
     (facts.source, facts.detail) = match &snapshot.origin {
         Origin::Local => ("local".to_owned(), None),
+        Origin::Ssh { machine, .. } => ("ssh".to_owned(), Some(escape(machine))),
         Origin::File { name } => ("file".to_owned(), Some(escape(name))),
         Origin::Nothing => ("none".to_owned(), None),
     };

@@ -38,6 +38,13 @@ pub struct Outcome {
     pub sweeps: Option<SweepsFact>,
 }
 
+impl Outcome {
+    /// True if nothing was seen because another machine cannot be reached for now.
+    pub fn is_offline(&self) -> bool {
+        matches!(&self.snapshot.origin, Origin::Ssh { trouble: Some(trouble), .. } if trouble.why.is_offline())
+    }
+}
+
 /// A job, or the rest of an array, that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -97,6 +104,9 @@ pub fn take(context: &Context, source: Option<&Source>) -> Result<Snapshot, Erro
             Err(error) if source.is_some() => Err(error),
             Err(error) => Ok(unreadable(context, path, &error)),
         },
+        Source::Ssh(host) => {
+            Ok(cluster::look(context.world, &far(context, host, source.is_some())?).or_unknown())
+        }
         Source::Auto => Ok(auto(context)),
     }
 }
@@ -121,6 +131,13 @@ pub fn queue(context: &Context, source: Option<&Source>) -> Result<Queue, Error>
             if let Known::NotApplicable(why) = &queue.jobs
                 && (!is_auto || context.config.cluster.is_configured)
             {
+                queue.jobs = Known::Unknown(why.clone());
+            }
+            Ok(queue)
+        }
+        Source::Ssh(host) => {
+            let mut queue = cluster::queue(context.world, &far(context, host, source.is_some())?);
+            if let Known::NotApplicable(why) = &queue.jobs {
                 queue.jobs = Known::Unknown(why.clone());
             }
             Ok(queue)
@@ -175,6 +192,16 @@ fn off() -> Nothing {
 
 fn local(context: &Context) -> Look {
     look(context, cluster::Source::Local)
+}
+
+/// The machine that is named: by its name among the settings outside of the tree, or as a host. One
+/// that only a branch's `.handover.yaml` names is not gone to.
+fn far(context: &Context, host: &str, is_named_now: bool) -> Result<Look, Error> {
+    if !is_named_now && context.outside.cluster.source != Source::Ssh(host.to_owned()) {
+        return Err(Error::MachineOfTheTree { name: host.to_owned() });
+    }
+    let target = super::remote::machine(context, host)?;
+    Ok(look(context, cluster::Source::Ssh(Box::new(target))))
 }
 
 fn of_file(context: &Context, file: StateFile) -> Look {

@@ -42,6 +42,7 @@ mod sandbox;
 #[cfg(feature = "schema")]
 mod schemas;
 mod snapshot;
+mod snapshot_ssh;
 mod snapshot_sweeps;
 mod start;
 mod status;

@@ -24,7 +24,7 @@ fn example(sandbox: &Sandbox) -> &'static str {
 }
 
 /// Slurm of one release, played back.
-fn play(sandbox: &Sandbox, release: &str) -> [Fake; 3] {
+pub fn play(sandbox: &Sandbox, release: &str) -> [Fake; 3] {
     let squeue = sandbox
         .fake("squeue")
         .answers_to("*-o*", recorded(release, "squeue-separators.txt"))

@@ -371,6 +371,7 @@ fn foot(view: &View, outcome: &Outcome) -> String {
         Origin::Local if outcome.blind && !outcome.was_asked => "none".to_owned(),
         Origin::Nothing => "none".to_owned(),
         Origin::Local => "Slurm's commands on this machine".to_owned(),
+        Origin::Ssh { machine, .. } => format!("Slurm's commands on {}", escape(machine)),
         Origin::File { name } => escape(name),
     };
     let was_taken = outcome.taken_at.filter(|_| outcome.was_asked);

@@ -39,6 +39,7 @@ pub(super) fn text(view: &View, outcome: &Outcome, detail: Detail, out: &mut Str
     let source = match &outcome.origin {
         Origin::Nothing => "none".to_owned(),
         Origin::Local => "Slurm's commands on this machine".to_owned(),
+        Origin::Ssh { machine, .. } => format!("Slurm's commands on {}", escape(machine)),
         Origin::File { name } => escape(name),
     };
     lines.add("source", &format!("{source}{taken}"));

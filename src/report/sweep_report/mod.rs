@@ -125,6 +125,7 @@ fn scope(out: &mut String, scope: &Scope) {
     let origin = match &scope.origin {
         Origin::Nothing => "nothing was asked".to_owned(),
         Origin::Local => "Slurm's commands here".to_owned(),
+        Origin::Ssh { machine, .. } => format!("Slurm's commands on {}", code_span(machine)),
         Origin::File { name } => format!("the state file {}", code_span(name)),
     };
     let taken = scope.taken_at.map_or_else(|| "at an unknown time".to_owned(), utc);

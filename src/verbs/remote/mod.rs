@@ -115,6 +115,14 @@ pub(super) fn named(context: &Context, name: &str) -> Result<Target, Error> {
     Ok(Target::profile(name, settings)?)
 }
 
+/// The profile of this name, else the host.
+pub(super) fn machine(context: &Context, text: &str) -> Result<Target, Error> {
+    if context.config.remote.profiles.contains_key(text) {
+        return named(context, text);
+    }
+    Ok(Target::named(text, &context.outside.remote)?)
+}
+
 /// Why there is no machine to go to.
 fn none(context: &Context) -> Error {
     match context.config.remote.profiles.keys().next() {

@@ -62,6 +62,11 @@ impl Cluster {
         text.lines().map(fields).collect()
     }
 
+    /// The variables that lead Slurm's commands to it.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     /// Puts the sandbox's user in front of this cluster: Slurm's commands on
     /// its `PATH`, and the variables that lead them here.
     pub fn open_to(&self, sandbox: &Sandbox) {
