@@ -4,34 +4,35 @@ use std::process::ExitCode;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
 pub enum Exit {
     /// Done; the answer is yes.
-    Done = 0,
+    Done,
     /// The answer is no.
-    No = 1,
+    No,
     /// Wrong usage.
-    Usage = 2,
+    Usage,
     /// Yes, but look.
-    Look = 3,
+    Look,
     /// Not found, or a prefix that fits several.
-    NotFound = 4,
+    NotFound,
     /// Refused, to protect data or because another holds the baton.
-    Refused = 5,
+    Refused,
     /// A part of the work failed.
-    Partial = 6,
+    Partial,
     /// Another program failed or is missing.
-    Outside = 7,
+    Outside,
     /// Stored data is damaged or of a newer format.
-    Damaged = 8,
+    Damaged,
     /// A bug in this program.
-    Bug = 70,
+    Bug,
     /// Busy or offline; trying again later makes sense.
-    Deferred = 75,
+    Deferred,
     /// Somebody said stop at the terminal.
-    Interrupted = 130,
+    Interrupted,
     /// Whoever runs this program said stop.
-    Terminated = 143,
+    Terminated,
+    /// As a command on another machine ended; only `remote run` and `remote shell` do.
+    Command(u8),
 }
 
 impl Exit {
@@ -57,7 +58,22 @@ impl Exit {
 
     /// The number.
     pub fn number(self) -> u8 {
-        self as u8
+        match self {
+            Exit::Done => 0,
+            Exit::No => 1,
+            Exit::Usage => 2,
+            Exit::Look => 3,
+            Exit::NotFound => 4,
+            Exit::Refused => 5,
+            Exit::Partial => 6,
+            Exit::Outside => 7,
+            Exit::Damaged => 8,
+            Exit::Bug => 70,
+            Exit::Deferred => 75,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
+            Exit::Command(code) => code,
+        }
     }
 }
 

@@ -133,6 +133,10 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
         Error::AfterSaving { source, .. } | Error::FirstOfTwo { source, .. } => judge(source),
         Error::Fetch(error) => fetch::judge(error),
         Error::Remote(error) => remote::judge(error),
+        Error::Machine { name, trouble } => {
+            let exit = if trouble.why.is_offline() { Exit::Deferred } else { Exit::Outside };
+            (exit, vec![format!("see what is there: handover remote check{}", named(name))])
+        }
         Error::MachineOfTheTree { .. } => (Exit::Refused, remote::where_to_write()),
         Error::SessionLogs { .. } => (
             Exit::Refused,
@@ -436,6 +440,11 @@ fn judge_store(error: &StoreError) -> (Exit, Vec<String>) {
         StoreError::Unreadable { path, source } => (Exit::Damaged, vec![look_at(path, source)]),
         StoreError::File(error) => judge_file(error),
     }
+}
+
+/// A blank and the name, if it can stand in a shell's line.
+fn named(name: &str) -> String {
+    crate::safety::shell_last(name).map(|name| format!(" {name}")).unwrap_or_default()
 }
 
 fn judge_git(error: &GitError) -> (Exit, Vec<String>) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::failure::ErrorLine;
 use super::{Failure, Globals};
 use crate::report::{self, View, envelope};
-use crate::safety::{Redactions, redact};
+use crate::safety::{Redactions, redact, secrets_in};
 use crate::sys::{self, World};
 
 /// Writes answers and remarks, in the form that the options ask for.
@@ -98,6 +98,29 @@ impl Output {
                 Err(Failure::new(super::Exit::Outside, format!("cannot write to standard output: {e}")))
             }
             Ok(()) => Ok(()),
+        }
+    }
+
+    /// What another program printed, bytes as they came, secrets aside.
+    pub fn pass(&self, is_error: bool, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut clean = Vec::with_capacity(bytes.len());
+        let mut from = 0;
+        for secret in secrets_in(bytes) {
+            clean.extend_from_slice(bytes.get(from..secret.range.start).unwrap_or_default());
+            clean.extend(format!("[redacted {}, {} bytes]", secret.rule, secret.range.len()).bytes());
+            from = secret.range.end.max(from);
+        }
+        clean.extend_from_slice(bytes.get(from..).unwrap_or_default());
+        // Whoever closed the pipe has read enough.
+        if is_error {
+            let mut stream = io::stderr().lock();
+            let _ = stream.write_all(&clean).and_then(|()| stream.flush());
+        } else {
+            let mut stream = io::stdout().lock();
+            let _ = stream.write_all(&clean).and_then(|()| stream.flush());
         }
     }
 

@@ -143,8 +143,13 @@ fn interfaces_lead(folder: &Path, wanted: Option<&str>) -> Option<bool> {
     }))
 }
 
+/// What came back, taken apart at a mark; for whoever holds a recording.
+pub fn sections(mark: &str, bytes: &[u8]) -> Vec<Section> {
+    read(mark, bytes).0.into_sections()
+}
+
 /// Takes what came back apart; true if it is whole. What stands before the first mark is a greeting.
-pub(super) fn read(mark: &str, bytes: &[u8]) -> (Answers, bool) {
+fn read(mark: &str, bytes: &[u8]) -> (Answers, bool) {
     let mark = format!("\n{mark} ").into_bytes();
     let mut sections: Vec<Section> = Vec::new();
     let mut is_whole = false;

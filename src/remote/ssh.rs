@@ -45,3 +45,11 @@ pub fn ssh(target: &Target, command: &'static str) -> Spawn {
     let program = words.next().unwrap_or_default();
     Spawn::new(program).args(words).args(["-T", "--", target.host.for_ssh(), command]).set("LC_ALL", "C")
 }
+
+/// A call of ssh that has a terminal of its own there, for a person at this one. `command` is made of
+/// plain words of ours.
+pub fn ssh_terminal(target: &Target, command: &str) -> Spawn {
+    let mut words = ssh_words(target).into_iter();
+    let program = words.next().unwrap_or_default();
+    Spawn::new(program).args(words).args(["-t", "--", target.host.for_ssh(), command])
+}

@@ -145,7 +145,7 @@ impl fmt::Display for Trouble {
 }
 
 /// The line of ssh's words that tells most: not a banner of the host, not what follows from it.
-pub(super) fn telling_line(text: &str) -> &str {
+pub fn telling_line(text: &str) -> &str {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let signs = [
         "ssh:",

@@ -12,6 +12,7 @@ mod interrupt;
 pub mod lock;
 mod mounts;
 mod process;
+mod stream;
 mod tree;
 
 pub use clock::{Clock, Deadline, Stopwatch};
@@ -22,7 +23,7 @@ pub use files::{
 pub use glob::Glob;
 pub use interrupt::{Interrupts, Stop};
 pub use mounts::mounts_below;
-pub use process::{Call, Finished, Processes, Spawn, SpawnError};
+pub use process::{Call, Finished, Processes, Side, Spawn, SpawnError};
 
 use std::io::Read;
 use std::time::Duration;

@@ -42,6 +42,16 @@ pub struct Spawn {
     input: Option<Vec<u8>>,
     limit: Duration,
     cap: usize,
+    with_us: bool,
+}
+
+/// Which of its two outputs a process wrote to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
 }
 
 /// What a process that ran to its end left behind.
@@ -97,6 +107,7 @@ impl Spawn {
             input: None,
             limit: Duration::from_secs(60),
             cap: 64 << 20,
+            with_us: false,
         }
     }
 
@@ -154,6 +165,13 @@ impl Spawn {
         Spawn { program: "sh".into(), args, ..self }
     }
 
+    /// Leaves it in our own process group: whoever interrupts this program at a terminal interrupts it,
+    /// too. Its limit then ends it alone.
+    pub fn with_us(mut self) -> Spawn {
+        self.with_us = true;
+        self
+    }
+
     /// Keeps at most this many bytes of each output.
     pub fn cap(mut self, bytes: usize) -> Spawn {
         self.cap = bytes;
@@ -186,7 +204,42 @@ impl Spawn {
         words
     }
 
-    fn name(&self) -> String {
+    /// The command with its environment and directory; its ends are not connected yet.
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        if !self.with_us {
+            command.process_group(0);
+        }
+        for name in &self.unset {
+            command.env_remove(name);
+        }
+        command.envs(self.set.iter().map(|(name, value)| (name, value)));
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
+        command
+    }
+
+    pub(super) fn start(&self, command: &mut Command) -> Result<Child, SpawnError> {
+        command.spawn().map_err(|source| match source.kind() {
+            // A missing directory gives the same error as a missing program.
+            io::ErrorKind::NotFound if self.dir.as_ref().is_none_or(|dir| dir.is_dir()) => {
+                SpawnError::Missing { program: self.name() }
+            }
+            _ => SpawnError::Io { program: self.name(), source },
+        })
+    }
+
+    pub(super) fn to_input(&self) -> Option<&Vec<u8>> {
+        self.input.as_ref()
+    }
+
+    pub(super) fn to_limit(&self) -> Duration {
+        self.limit
+    }
+
+    pub(super) fn name(&self) -> String {
         Path::new(&self.program).file_name().unwrap_or(OsStr::new("?")).to_string_lossy().into_owned()
     }
 }
@@ -220,7 +273,7 @@ impl Processes {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn remember(&self, spawn: &Spawn) {
+    pub(super) fn remember(&self, spawn: &Spawn) {
         let words = spawn.words();
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(call) = calls.iter_mut().find(|call| call.words == words) {
@@ -246,23 +299,10 @@ impl Processes {
     pub fn run(&self, spawn: &Spawn) -> Result<Finished, SpawnError> {
         self.remember(spawn);
         let failed = |source| SpawnError::Io { program: spawn.name(), source };
-        let mut command = Command::new(&spawn.program);
-        command.args(&spawn.args).process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = spawn.command();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if spawn.input.is_some() { Stdio::piped() } else { Stdio::null() });
-        for name in &spawn.unset {
-            command.env_remove(name);
-        }
-        command.envs(spawn.set.iter().map(|(name, value)| (name, value)));
-        if let Some(dir) = &spawn.dir {
-            command.current_dir(dir);
-        }
-        let mut child = command.spawn().map_err(|source| match source.kind() {
-            // A missing directory gives the same error as a missing program.
-            io::ErrorKind::NotFound if spawn.dir.as_ref().is_none_or(|dir| dir.is_dir()) => {
-                SpawnError::Missing { program: spawn.name() }
-            }
-            _ => failed(source),
-        })?;
+        let mut child = spawn.start(&mut command)?;
         let stdin = child.stdin.take();
         std::thread::scope(|threads| {
             if let (Some(mut stdin), Some(input)) = (stdin, &spawn.input) {
@@ -276,7 +316,7 @@ impl Processes {
                 collected => collected,
             };
             if !matches!(collected, Ok(Some(_))) {
-                kill_group(&child);
+                end(&mut child, spawn);
             }
             let status = child.wait().map_err(failed)?;
             let (stdout, stderr, cut) = collected
@@ -371,6 +411,16 @@ fn ends_before(child: &Child, deadline: Instant) -> bool {
         }
     }
     false
+}
+
+/// Ends a process that is out of time, with its children where they are a group of their own.
+fn end(child: &mut Child, spawn: &Spawn) {
+    if spawn.with_us {
+        // It may have ended by itself in the meantime.
+        let _ = child.kill();
+    } else {
+        kill_group(child);
+    }
 }
 
 fn kill_group(child: &Child) {

@@ -117,6 +117,14 @@ pub enum Error {
         /// The profile.
         name: String,
     },
+    /// A machine gave no answer, or not to its end.
+    #[error("{}", said_of(name, trouble))]
+    Machine {
+        /// The profile.
+        name: String,
+        /// Why not.
+        trouble: crate::remote::Trouble,
+    },
     /// Session logs or notes are not committed.
     #[error("will not commit while session logs or notes are not: {}", which(files))]
     SessionLogs {
@@ -245,6 +253,10 @@ pub enum Error {
         /// The command to run again.
         hint: String,
     },
+}
+
+fn said_of(name: &str, trouble: &crate::remote::Trouble) -> String {
+    format!("cannot reach {}: {trouble}", safety::one_line(name, 60))
 }
 
 /// What another's baton stood in the way of.

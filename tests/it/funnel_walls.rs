@@ -51,10 +51,11 @@ const WRITERS: [(&str, Way); 26] = [
 ];
 
 /// Every file of the source that writes to the terminal, and why.
-const SPEAKERS: [(&str, &str); 3] = [
+const SPEAKERS: [(&str, &str); 4] = [
     ("cli/output.rs", "everything goes through `redact` here"),
     ("cli/progress.rs", "a spinner with words of the program (`&'static str`)"),
     ("cli/confirm.rs", "a question, through `redact`"),
+    ("sys/stream.rs", "a person's own terminal on another machine: `remote shell`"),
 ];
 
 fn sources() -> Vec<(String, String)> {

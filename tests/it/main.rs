@@ -32,6 +32,8 @@ mod preflight;
 mod preflight_later;
 mod readme;
 mod remote;
+mod remote_carry;
+mod remote_run;
 mod removal_traps;
 mod remove;
 mod remove_holders;

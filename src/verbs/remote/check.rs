@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Machine, targets};
-use crate::remote::{Answers, Disk, Kind, Question, Quota, Section, Target, Trouble, ask, disk, quotas};
+use super::{LONGEST, Machine, login, side_by_side, targets, words};
+use crate::remote::{Answers, Disk, Kind, Question, Quota, Section, Target, disk, quotas};
 use crate::safety::clip;
 use crate::terms::{Known, Time};
 use crate::verbs::{Context, Error};
@@ -95,8 +95,6 @@ impl Report {
 
 /// How long a probe may take, in seconds: to import torch takes its time.
 const PROBE: u64 = 60;
-/// So long a line of a machine is kept.
-const LONGEST: usize = 300;
 
 /// Asks the machine of this name, or all that the settings name, side by side.
 ///
@@ -105,36 +103,14 @@ const LONGEST: usize = 300;
 pub fn run(context: &Context, name: Option<&str>) -> Result<Outcome, Error> {
     let targets = targets(context, name)?;
     let head = context.repository.history().resolve("HEAD").ok().flatten().map(|id| id.to_string());
-    let answers: Vec<Result<Report, Trouble>> = std::thread::scope(|threads| {
-        let asked: Vec<_> = targets
-            .iter()
-            .map(|target| {
-                let (world, head) = (context.world, head.as_deref());
-                threads.spawn(move || {
-                    let before = world.clock.now();
-                    let answers = ask(world, target, &login(target), &questions(target))?;
-                    Ok(report(target, &answers, [before, world.clock.now()], head))
-                })
-            })
-            .collect();
-        asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(lost()))).collect()
-    });
+    let answers = side_by_side(
+        context,
+        &targets,
+        |target| (login(target), questions(target)),
+        |target, answers, moments| report(target, &answers, moments, head.as_deref()),
+    );
     let machines = targets.iter().zip(answers);
     Ok(Outcome { machines: machines.map(|(target, answer)| Machine::of(context, target, answer)).collect() })
-}
-
-fn lost() -> Trouble {
-    Trouble { why: crate::remote::Why::Other, words: "the question ended by a bug".to_owned(), tries: 1 }
-}
-
-/// Where the program that the machine is there for is only on a login shell's `PATH`, that is taken:
-/// what ssh runs is no login shell.
-pub(super) fn login(target: &Target) -> String {
-    let program = match target.kind {
-        Some(Kind::Workstation) => "nvidia-smi",
-        Some(Kind::Slurm) | None => "squeue",
-    };
-    crate::remote::path_of_login(program)
 }
 
 fn questions(target: &Target) -> Vec<Question> {
@@ -238,21 +214,6 @@ fn project(section: Option<&Section>, ours: Option<&str>) -> Known<Project> {
         let (branch, head) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
         Project { is_ours: ours == Some(head.as_str()), branch, head }
     })
-}
-
-/// What a command printed, if it ended well.
-fn words(section: Option<&Section>) -> Known<String> {
-    match section {
-        None => Known::Unknown("it gave no answer".to_owned()),
-        Some(section) => match (section.code, section.text()) {
-            (_, Some(text)) => Known::Known(text),
-            (127, None) => Known::Unknown("it is not there".to_owned()),
-            (124, None) => Known::Unknown("it took too long".to_owned()),
-            (code, None) => {
-                Known::Unknown(format!("it ended with {code}: {}", clip(&section.complaint(), LONGEST)))
-            }
-        },
-    }
 }
 
 fn first_line(text: String) -> String {

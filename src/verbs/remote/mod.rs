@@ -1,12 +1,21 @@
 //! The other machines of the settings: the login node, the workstation.
 
+pub mod carry;
 pub mod check;
+pub mod run;
+pub mod status;
 
 use serde::Serialize;
 
+pub use crate::remote::rsync::Way;
+pub use crate::sys::Side;
+
 use super::{Context, Error};
-use crate::remote::{Kind, Target, Trouble, Why, last_seen, remember};
-use crate::terms::Time;
+use crate::remote::{
+    Answers, Kind, Question, Section, Target, Trouble, Why, ask, last_seen, path_of_login, remember,
+};
+use crate::safety::clip;
+use crate::terms::{Known, Time};
 
 /// A machine, and what came of asking it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -128,5 +137,53 @@ fn none(context: &Context) -> Error {
     match context.config.remote.profiles.keys().next() {
         Some(name) => Error::MachineOfTheTree { name: name.clone() },
         None => Error::Remote(crate::remote::TargetError::None { what: "machine" }),
+    }
+}
+
+/// So long a line of a machine is kept.
+const LONGEST: usize = 300;
+
+/// Asks machines side by side: `questions` says what, with what bash runs first; `read` reads what came,
+/// between the two moments.
+fn side_by_side<T: Send>(
+    context: &Context,
+    targets: &[Target],
+    questions: impl Fn(&Target) -> (String, Vec<Question>) + Sync,
+    read: impl Fn(&Target, Answers, [Time; 2]) -> T + Sync,
+) -> Vec<Result<T, Trouble>> {
+    let one = |target: &Target| {
+        let (prelude, questions) = questions(target);
+        let before = context.world.clock.now();
+        let answers = ask(context.world, target, &prelude, &questions)?;
+        Ok(read(target, answers, [before, context.world.clock.now()]))
+    };
+    let lost = || Trouble { why: Why::Other, words: "the question ended by a bug".to_owned(), tries: 1 };
+    std::thread::scope(|threads| {
+        let asked: Vec<_> = targets.iter().map(|target| threads.spawn(|| one(target))).collect();
+        asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(lost()))).collect()
+    })
+}
+
+/// Where the program that the machine is there for is only on a login shell's `PATH`, that is taken:
+/// what ssh runs is no login shell.
+fn login(target: &Target) -> String {
+    path_of_login(match target.kind {
+        Some(Kind::Workstation) => "nvidia-smi",
+        Some(Kind::Slurm) | None => "squeue",
+    })
+}
+
+/// What a command printed, if it ended well.
+fn words(section: Option<&Section>) -> Known<String> {
+    match section {
+        None => Known::Unknown("it gave no answer".to_owned()),
+        Some(section) => match (section.code, section.text()) {
+            (_, Some(text)) => Known::Known(text),
+            (127, None) => Known::Unknown("it is not there".to_owned()),
+            (124, None) => Known::Unknown("it took too long".to_owned()),
+            (code, None) => {
+                Known::Unknown(format!("it ended with {code}: {}", clip(&section.complaint(), LONGEST)))
+            }
+        },
     }
 }

@@ -1,10 +1,13 @@
 //! Options of `remote`.
 
+mod carry;
+mod run;
+
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Session};
 use crate::report;
-use crate::verbs::remote::{Machine, check};
+use crate::verbs::remote::{Machine, check, status};
 
 /// Go to the other machines of the settings over ssh: the login node, the workstation
 ///
@@ -13,7 +16,9 @@ use crate::verbs::remote::{Machine, check};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   handover remote check
-  handover remote check gpu")]
+  handover remote check gpu
+  handover remote pull gpu results
+  handover remote run gpu -- nvidia-smi")]
 pub struct RemoteArgs {
     #[command(subcommand)]
     about: About,
@@ -23,6 +28,11 @@ pub struct RemoteArgs {
 #[derive(Debug, Subcommand)]
 enum About {
     Check(CheckArgs),
+    Status(StatusArgs),
+    Push(carry::PushArgs),
+    Pull(carry::PullArgs),
+    Run(run::RunArgs),
+    Shell(run::ShellArgs),
 }
 
 /// Ask whether a machine is there, and has what the work needs
@@ -40,10 +50,28 @@ struct CheckArgs {
     name: Option<String>,
 }
 
+/// Show what a machine is doing: GPUs, memory, your processes and jobs
+///
+/// Exit code 7: ssh is not let in. 75: it cannot be reached for now; when it last answered is said.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  handover remote status
+  handover remote status gpu --json")]
+struct StatusArgs {
+    /// The machine, by its name in the settings; all of them by default
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
 /// Runs `remote`.
 pub fn run(session: &Session, args: RemoteArgs) -> Result<Exit, Failure> {
     match args.about {
         About::Check(args) => run_check(session, &args),
+        About::Status(args) => run_status(session, &args),
+        About::Push(args) => carry::push(session, args),
+        About::Pull(args) => carry::pull(session, args),
+        About::Run(args) => run::run(session, args),
+        About::Shell(args) => run::shell(session, &args),
     }
 }
 
@@ -55,6 +83,15 @@ fn run_check(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     session.output.answer("remote-check", &outcome, report::remote::check)?;
     let missing = outcome.machines.iter().any(|machine| !machine.missing().is_empty());
     Ok(worst(&outcome.machines).unwrap_or(if missing { Exit::Look } else { Exit::Done }))
+}
+
+fn run_status(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
+    let context = session.context()?;
+    let working = session.working("asking");
+    let outcome = status::run(&context, args.name.as_deref())?;
+    drop(working);
+    session.output.answer("remote-status", &outcome, report::remote::status)?;
+    Ok(worst(&outcome.machines).unwrap_or(Exit::Done))
 }
 
 /// The exit code of the machines that did not answer; one that bars us weighs more.

@@ -1,11 +1,16 @@
 //! Other machines: what they said, or why they said nothing.
 
+pub mod carry;
+
 use super::lines::Lines;
 use super::{Style, View, paint};
+use crate::remote::readers::{Gpu, Process};
 use crate::remote::{Disk, Kind, Quota, Trouble};
 use crate::safety::{escape, one_line};
 use crate::terms::{Known, Seconds, Time, counted};
 use crate::verbs::remote::check::{Outcome, Probe, Report};
+use crate::verbs::remote::run::Outcome as Ran;
+use crate::verbs::remote::status::{Board, Outcome as Doing};
 use crate::verbs::remote::{Answer, Machine};
 
 /// From so many percent on a quota is worth a colour.
@@ -23,6 +28,76 @@ pub fn check(view: &View, outcome: &Outcome) -> String {
         out
     };
     outcome.machines.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// What each machine is doing.
+pub fn status(view: &View, outcome: &Doing) -> String {
+    let one = |machine: &Machine<Board>| {
+        let mut out = head(machine);
+        match &machine.answer {
+            Answer::Reachable { said } => board(view, said, &mut out),
+            Answer::Offline { trouble, last_seen } => absent(view, "offline", trouble, *last_seen, &mut out),
+            Answer::Barred { trouble, last_seen } => absent(view, "no way in", trouble, *last_seen, &mut out),
+        }
+        out
+    };
+    outcome.machines.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+fn board(view: &View, said: &Board, out: &mut String) {
+    let mut lines = Lines { out, width: view.width };
+    match &said.gpus {
+        Known::Known(gpus) if gpus.is_empty() => lines.add("GPUs", "none"),
+        Known::Known(gpus) => gpus.iter().enumerate().for_each(|(at, one)| {
+            lines.add(if at == 0 { "GPUs" } else { "" }, &gpu(one));
+        }),
+        Known::Unknown(why) | Known::NotApplicable(why) => lines.add("GPUs", &escape(why)),
+    }
+    match &said.memory {
+        Known::Known(memory) => lines.add("memory", &format!("{} free of {}", memory.free, memory.total)),
+        Known::Unknown(why) | Known::NotApplicable(why) => lines.add("memory", &escape(why)),
+    }
+    lines.add("load", &text(&said.load));
+    match &said.jobs {
+        Known::Known(states) if states.is_empty() => lines.add("jobs", "none"),
+        Known::Known(states) => {
+            let list: Vec<String> =
+                states.iter().map(|(state, count)| format!("{count} {}", one_line(state, 40))).collect();
+            lines.add("jobs", &list.join(", "));
+        }
+        Known::Unknown(why) | Known::NotApplicable(why) => lines.add("jobs", &escape(why)),
+    }
+    match &said.shells {
+        Known::Known(shells) if !shells.is_empty() => lines.add("shells", &escape(&shells.join(", "))),
+        _ => {}
+    }
+    match &said.processes {
+        Known::Known(processes) => processes.iter().enumerate().for_each(|(at, one)| {
+            lines.add(if at == 0 { "processes" } else { "" }, &process(view, one));
+        }),
+        Known::Unknown(why) | Known::NotApplicable(why) => lines.add("processes", &escape(why)),
+    }
+}
+
+fn gpu(gpu: &Gpu) -> String {
+    let busy = gpu.busy.map_or_else(|| "not known how busy".to_owned(), |busy| format!("{busy} % busy"));
+    let memory = match (gpu.used, gpu.total) {
+        (Some(used), Some(total)) => format!("{used} of {total}"),
+        _ => "memory unknown".to_owned(),
+    };
+    let degrees = gpu.degrees.map(|degrees| format!(", {degrees} C")).unwrap_or_default();
+    format!("{} {}: {busy}, {memory}{degrees}", gpu.index, one_line(&gpu.name, 60))
+}
+
+fn process(view: &View, process: &Process) -> String {
+    let room = view.room_beside(50, 30);
+    let Process { pid, age, busy, memory, command } = process;
+    format!("{pid}  {memory}, {busy:.0} % of a processor, {age}: {}", one_line(command, room))
+}
+
+/// A command's outputs, which were passed on already.
+pub fn run(_view: &View, _outcome: &Ran) -> String {
+    String::new()
 }
 
 /// The line that says which machine this is about.
