@@ -21,6 +21,7 @@ use handover::safety;
 use handover::sweep::memory::{Memory, changes};
 use handover::sweep::plan::Template;
 use handover::sweep::{Kind, ParameterFile};
+use handover::sync::carry;
 use handover::terms::{AnyKey, Bytes, JobId, KeyPrefix, Seconds, TaskIds, Time};
 use handover::verbs::watch::{Event, State, Told};
 use handover::verbs::{evidence, readers as kept, shards, watch};
@@ -31,7 +32,7 @@ use handover::{baton, config, document, git, sys, tracker};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 48] = [
+pub const TARGETS: [Target; 50] = [
     ("key", key),
     ("words", words),
     ("task_ids", task_ids),
@@ -78,6 +79,8 @@ pub const TARGETS: [Target; 48] = [
     ("batch_script", batch_script),
     ("request", request),
     ("secrets", secrets),
+    ("baton_value", baton_value),
+    ("remote_refs", remote_refs),
     ("run_folder", run_folder),
     ("log_names", log_names),
 ];
@@ -463,6 +466,28 @@ pub fn plan_record(data: &[u8]) {
 pub fn records(data: &[u8]) {
     let _ = (kept::reported(data), kept::preflights(data).is_ok(), kept::tensors(data));
     let _ = kept::settled(data).map(|said| said.in_words());
+}
+
+/// A baton at a remote, and what is recorded of it here.
+pub fn baton_value(data: &[u8]) {
+    let Ok(key) = "HO-20261121-0341-7f3a9c2e".parse::<AnyKey>() else { return };
+    if let Ok(value) = baton::Value::read(data, &key) {
+        let line = value.line().expect("it was read from JSON");
+        assert!(baton::Value::read(line.as_bytes(), &key).is_ok(), "{line}");
+        let _ = (value.claim.to_string(), value.renewed("t".to_owned()).after(&value));
+    }
+    if let Ok(record) = baton::Record::read(data, &key) {
+        let _ = record.there();
+    }
+}
+
+/// What a remote says of its refs, what one of them holds, and what is remembered of it.
+pub fn remote_refs(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let _ = (carry::listed(&text), carry::memory::Memory::read(data).is_ok());
+    let _ = carry::parcel::only_file(data, "baton.json", 20);
+    let done = sys::Finished { code: 1, stdout: data.to_vec(), ..sys::Finished::default() };
+    let _ = carry::push::said_of(&done, "refs/handover/docs/HO-20261121-0341-7f3a9c2e");
 }
 
 /// Notes beside what was removed or put aside.

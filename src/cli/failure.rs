@@ -409,7 +409,16 @@ fn judge_baton(error: &BatonError) -> (Exit, Vec<String>) {
 fn judge_store(error: &StoreError) -> (Exit, Vec<String>) {
     let hint = |text: &str| vec![text.to_owned()];
     match error {
-        StoreError::NotFound(_) => (Exit::NotFound, hint("handover list --all")),
+        StoreError::NotFound(wanted) => {
+            let wanted = crate::safety::shell_word(wanted).unwrap_or_else(|_| "KEY".to_owned());
+            (
+                Exit::NotFound,
+                vec![
+                    "handover list --all".to_owned(),
+                    format!("if it was made on another machine: handover fetch {wanted}"),
+                ],
+            )
+        }
         StoreError::None => (Exit::NotFound, hint("write the first one: handover create")),
         StoreError::Ambiguous { .. } => (Exit::NotFound, hint("type more of the key")),
         StoreError::SeveralLeaves { .. } => (

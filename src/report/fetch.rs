@@ -9,8 +9,11 @@ pub fn text(_view: &View, outcome: &Outcome) -> String {
     let remote = one_line(&outcome.remote, 60);
     let what =
         if outcome.new { format!("brought from {remote}") } else { format!("{remote} has what is here") };
+    let branch = outcome.branch.as_ref().map(|branch| format!("its commits came with {branch}\n"));
+    let notes: String = outcome.notes.iter().map(|note| format!("{}\n", one_line(note, 300))).collect();
+    let rest = branch.unwrap_or_default() + &notes;
     format!(
-        "{what}; its bytes prove the key (digest {})\n{}\n{}\n",
+        "{what}; its bytes prove the key (digest {})\n{rest}{}\n{}\n",
         outcome.digest, outcome.path, outcome.key
     )
 }

@@ -3,7 +3,7 @@
 use super::{Align, Style, Table, View, paint, redacted};
 use crate::document::Lint;
 use crate::safety::{clip, escape, one_line};
-use crate::verbs::carried::documents;
+use crate::verbs::carried::{AtRemote, documents};
 use crate::verbs::{create, draft, list, show};
 
 /// A sealed document: what it lacks, the startup prompt, then path and key,
@@ -93,8 +93,10 @@ pub fn listed(view: &View, outcome: &list::Outcome) -> String {
                 list::RowState::Archived => ("archived", Style::Faint),
                 list::RowState::Unproved => ("unproved", Style::Watch),
             };
-            let held = match row.baton {
+            let held = match &row.baton {
                 list::RowBaton::Free => "",
+                list::RowBaton::Held { remote: Some(AtRemote::Lost { .. }), .. } => ", lost",
+                list::RowBaton::Held { remote: Some(AtRemote::Unconfirmed { .. }), .. } => ", held?",
                 list::RowBaton::Held { .. } => ", held",
                 list::RowBaton::Unknown { .. } => ", baton?",
             };
@@ -109,6 +111,13 @@ pub fn listed(view: &View, outcome: &list::Outcome) -> String {
             ]);
         }
         out.push_str(&table.render());
+    }
+    for row in &outcome.handovers {
+        if let list::RowBaton::Held { remote: Some(remote), .. } = &row.baton
+            && let Some(doubt) = remote.doubt()
+        {
+            out.push_str(&format!("the baton of {} is {doubt}\n", row.key));
+        }
     }
     let mut left_out = Vec::new();
     if outcome.archived_left_out > 0 {

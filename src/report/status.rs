@@ -5,6 +5,7 @@ use crate::safety::{clip, escape, escape_path, one_line};
 use crate::sweep::Health;
 use crate::sync::last::{KeptBack, Last};
 use crate::terms::{Known, by_number, counted};
+use crate::verbs::carried::AtRemote;
 use crate::verbs::status::{Board, Held, Jobs, Line, SweepWord};
 use crate::worktree::board::{AheadBehind, Files, Row};
 use crate::worktree::landing::Landing;
@@ -51,6 +52,10 @@ pub fn text(view: &View, board: &Board) -> String {
     }
     if let Some(why) = &board.jobs_unseen {
         out.push_str(&format!("{}: {}\n", paint(Style::Watch, "jobs unknown"), one_line(why, 200)));
+    }
+    for untold in &board.untold {
+        let doubt = untold.remote.doubt().unwrap_or_default();
+        out.push_str(&format!("the baton of {} is {doubt}\n", untold.key));
     }
     if let Some(why) = &board.handovers_unseen {
         out.push_str(&format!("{}: {}\n", paint(Style::Watch, "handovers unknown"), one_line(why, 200)));
@@ -183,7 +188,13 @@ fn baton(view: &View, line: &Line, held: &Held) -> String {
     let of = if is_shown { String::new() } else { format!(" of {}", held.key) };
     match &held.claim {
         Known::Known(claim) => {
-            format!("baton{of} held by {}, for {}", escape(&claim.who.to_string()), claim.at.age(view.now))
+            let doubt = held.remote.as_ref().and_then(AtRemote::doubt);
+            let doubt = doubt.map(|doubt| format!("; {doubt}")).unwrap_or_default();
+            format!(
+                "baton{of} held by {}, for {}{doubt}",
+                escape(&claim.who.to_string()),
+                claim.at.age(view.now)
+            )
         }
         Known::Unknown(why) | Known::NotApplicable(why) => {
             format!("baton{of} held by nobody knows whom: {}", one_line(why, 200))

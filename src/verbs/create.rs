@@ -348,6 +348,7 @@ fn point(context: &Context, shelf: &Shelf, plan: &Plan, outcome: &mut Outcome) {
         branch: plan.facts.branch.clone(),
         focus: plan.composed.body.focus.clone(),
         recent,
+        baton: None,
         worktree: repository.worktree().to_owned(),
     };
     match block::update(context.world, repository, None, &block) {

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::carried::Abroad;
 use super::carried::documents::{self, Brought};
 use super::{Context, Error};
-use crate::document::Store;
+use crate::document::{self, Store};
 use crate::safety::{escape_path, one_line};
-use crate::sync::remote::Answer;
+use crate::sync::remote::{self, Answer, Counterpart};
 use crate::terms::{AnyKey, Digest, Key, KeyPrefix};
 
 /// Which document, and from where.
@@ -35,6 +35,12 @@ pub struct Outcome {
     pub new: bool,
     /// The sealed document.
     pub path: String,
+    /// The branch that was fetched because the document speaks of a commit that was not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Other remarks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A document that could not be brought.
@@ -147,14 +153,69 @@ pub fn run(context: &Context, options: &Options) -> Result<Outcome, Error> {
     if let Some(stored) = store.load(&any)?
         && stored.bytes != sealed.text.as_bytes()
     {
-        let here = crate::document::digest(key, &stored.bytes);
+        let here = document::digest(key, &stored.bytes);
         return Err(FetchError::Other { key, remote, here, there: sealed.digest }.into());
     }
     let new = documents::keep(context, &sealed)?;
     if abroad.memory.documents.insert(key) {
         abroad.memory.save(context.world);
     }
-    Ok(Outcome { key, digest: sealed.digest, remote, new, path: escape_path(store.path(&any)) })
+    let (branch, notes) = commits(context, &remote, &sealed.text)?;
+    let path = escape_path(store.path(&any));
+    Ok(Outcome { key, digest: sealed.digest, remote, new, path, branch, notes })
+}
+
+/// Fetches the branch of a document whose commit is not here: without it nobody can tell whether
+/// this is its repository, and what moved since. Only the remote's branch as it is known here moves.
+fn commits(context: &Context, remote: &str, text: &str) -> Result<(Option<String>, Vec<String>), Error> {
+    let Ok((facts, _)) = document::read(text) else { return Ok((None, Vec::new())) };
+    let Some(head) = &facts.head else { return Ok((None, Vec::new())) };
+    if context.repository.history().has_commit(head)? {
+        return Ok((None, Vec::new()));
+    }
+    let short = head.short();
+    let absent = |why: String| (None, vec![format!("its commit {short} is not here: {why}")]);
+    let Some(branch) = &facts.branch else { return Ok(absent("it was made on no branch".to_owned())) };
+    // The name comes from the document: only what git takes for a name of a branch goes on.
+    let reference = format!("refs/heads/{branch}");
+    let is_name = context.repository.git().try_run(&["check-ref-format", reference.as_str()])?.success();
+    if !is_name {
+        return Ok(absent("its branch has no name that git takes".to_owned()));
+    }
+    let other = Counterpart {
+        remote: remote.to_owned(),
+        branch: branch.clone(),
+        is_new_upstream: false,
+        other_upstream: None,
+    };
+    let shown = one_line(branch, 60);
+    Ok(match remote::fetch(context.world, &context.repository, &other)? {
+        // Asked anew: the first look may not know of a pack that has come since.
+        Answer::Done(Some(_)) if context.repository.history().has_commit(head)? => (Some(shown), Vec::new()),
+        Answer::Done(_) => absent(format!(
+            "{shown} at {} does not have it yet; where it was made: handover sync",
+            one_line(remote, 60)
+        )),
+        Answer::Offline(why) | Answer::Refused(why) => absent(one_line(&why, 200)),
+    })
+}
+
+/// The same for a document that is here already, and may have come without its commits.
+///
+/// # Errors
+/// Git could not be run.
+pub fn bring_commits(context: &Context, key: &AnyKey) -> Result<Vec<String>, Error> {
+    let Some(stored) = Store::new(context.home()).load(key)? else { return Ok(Vec::new()) };
+    let text = String::from_utf8_lossy(&stored.bytes);
+    let head = document::read(&text).ok().and_then(|(facts, _)| facts.head);
+    let Some(head) = head else { return Ok(Vec::new()) };
+    if context.repository.history().has_commit(&head)? {
+        return Ok(Vec::new());
+    }
+    match Abroad::of_documents(context, None)? {
+        Some(abroad) => Ok(commits(context, &abroad.remote, &text)?.1),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The whole key that is meant: only of a part of one the remote's list is asked for.

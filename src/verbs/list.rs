@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::batons::Batons;
+use super::carried::AtRemote;
 use super::lookup::Shelf;
 use super::{Context, Error};
 use crate::baton::{Baton, Claim};
@@ -78,6 +79,9 @@ pub enum RowBaton {
     Held {
         /// Its claim.
         claim: Box<Claim>,
+        /// How it stands at the remote; left out where no remote was asked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        remote: Option<AtRemote>,
     },
     /// It cannot be told.
     Unknown {
@@ -150,7 +154,9 @@ fn row(context: &Context, lineage: &Lineage, entry: &Entry, is_here: bool) -> Ro
 fn baton(context: &Context, key: &AnyKey) -> RowBaton {
     match Baton::of(context.world, &context.home(), key).holder() {
         Ok(None) => RowBaton::Free,
-        Ok(Some(claim)) => RowBaton::Held { claim: Box::new(claim) },
+        Ok(Some(claim)) => {
+            RowBaton::Held { remote: AtRemote::of_claim(context, &claim), claim: Box::new(claim) }
+        }
         Err(e) => RowBaton::Unknown { why: e.to_string() },
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::batons::Batons;
+use super::carried::AtRemote;
 use super::lookup::Shelf;
 use super::{Context, Error, Identity};
 use crate::document::{self, Body, Lineage};
@@ -28,9 +30,23 @@ pub fn refresh(context: &Context, shelf: &Shelf) -> Result<Option<Written>, Erro
         branch: leaf.branch.clone(),
         focus: focus(context, &bytes, shelf.store.path(&leaf.key).exists())?,
         recent: recent(&lineage, leaf.parent.as_ref()),
+        baton: doubt(context, &lineage, shelf),
         worktree: repository.worktree().to_owned(),
     };
     Ok(Some(file::update(context.world, repository, None, &block)?))
+}
+
+/// What is open about a baton of this worktree at the remote.
+fn doubt(context: &Context, lineage: &Lineage, shelf: &Shelf) -> Option<&'static str> {
+    let found = Batons::look(context).ok()?.into_those_of(lineage, &shelf.here());
+    let claims = found.into_iter().filter_map(|(_, claim)| claim.ok());
+    let at: Vec<AtRemote> = claims.filter_map(|claim| AtRemote::of_claim(context, &claim)).collect();
+    let is_lost = at.iter().any(|at| matches!(at, AtRemote::Lost { .. }));
+    let is_open = at.iter().any(|at| matches!(at, AtRemote::Unconfirmed { .. }));
+    if is_lost {
+        return Some("another machine holds it by now: stop, and run `handover status`");
+    }
+    is_open.then_some("held here alone, not confirmed by the remote: run `handover sync` before you go on")
 }
 
 /// The keys before a document, newest first, by parent links; archived ones are left out.

@@ -138,7 +138,8 @@ pub enum Held {
     },
 }
 
-/// Brings the document from the remote if a key was named that nothing here has.
+/// Brings the document from the remote if a key was named that nothing here has, and its commits
+/// if they are not here.
 ///
 /// # Errors
 /// It could not be brought, from where there is a remote.
@@ -146,7 +147,12 @@ pub fn bring(context: &Context, options: &Options) -> Result<Option<fetch::Outco
     let Some(key) = &options.key else { return Ok(None) };
     match Shelf::open(context)?.find(Some(key)) {
         Err(Error::Store(StoreError::NotFound(_))) => {}
-        _ => return Ok(None),
+        Ok(key) => {
+            // What is not here after that is what `verify` says.
+            fetch::bring_commits(context, &key)?;
+            return Ok(None);
+        }
+        Err(_) => return Ok(None),
     }
     let wanted = fetch::Options { key: key.clone(), remote: None, digest: None };
     match fetch::run(context, &wanted) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::lookup::Shelf;
-use super::{Context, Error};
+use super::{Context, Error, carried};
 use crate::document::{self, Facts, Proof, StoreError};
 use crate::safety::escape_path;
 use crate::terms::{AnyKey, Digest, KeyPrefix};
@@ -106,6 +106,7 @@ pub fn show(context: &Context, prefix: Option<&KeyPrefix>, restore: bool) -> Res
     let bytes =
         stored.map(|stored| stored.bytes).or(copy).ok_or_else(|| StoreError::NotFound(key.to_string()))?;
     outcome.text = String::from_utf8_lossy(&bytes).into_owned();
+    outcome.notes.extend(carried::doubt(context, &key));
     outcome.facts = document::read(&outcome.text).ok().map(|(facts, _)| facts);
     Ok(outcome)
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::batons::Batons;
+use super::carried::AtRemote;
 use super::hindrances::everything_of_ours;
 use super::job_paths::resolved;
 use super::sweep::again::Submitted;
 use super::{Context, Error, Identity, snapshot};
-use crate::baton::{Claim, Found};
+use crate::baton::{Claim, Found, Record, State};
 use crate::cluster::{self, Job, Nothing, Origin, Queue, Snapshot, jobs_under};
 use crate::config::Source;
 use crate::document::{Entry, Here, Lineage, Store};
@@ -39,6 +40,19 @@ pub struct Board {
     pub jobs_elsewhere: Option<usize>,
     /// Why the handovers could not be read, if they could not.
     pub handovers_unseen: Option<String>,
+    /// Batons that have ended here, of which the remote has not heard.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Untold>,
+}
+
+/// A baton that has ended here, and is held at the remote still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Untold {
+    /// Of which handover.
+    pub key: AnyKey,
+    /// Which remote, and why it was not told.
+    pub remote: AtRemote,
 }
 
 /// One worktree.
@@ -110,6 +124,9 @@ pub struct Held {
     pub key: AnyKey,
     /// The claim; unknown if it cannot be read.
     pub claim: Known<Claim>,
+    /// How it stands at the remote; left out where no remote was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<AtRemote>,
 }
 
 /// Live jobs, by what they do.
@@ -167,7 +184,7 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
             own.iter().flatten().any(|job| job.is_of_array() && is_it(job.id.base))
         };
         let here = Here { path: &row.path, id: row.id.as_ref().map(|id| id.as_str()), host: &host };
-        let batons = held(&batons, &lineage, &here);
+        let batons = held(context, &batons, &lineage, &here);
         worktrees.push(Line {
             handovers: handovers(&lineage, &here, &batons),
             sides: lineage.open_sides(&here).iter().map(|side| side.key.clone()).collect(),
@@ -193,6 +210,7 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
             Known::NotApplicable(_) => None,
         },
         handovers_unseen,
+        untold: untold(context),
     })
 }
 
@@ -275,8 +293,14 @@ fn words(context: &Context, cluster: Option<&Source>, queue: &Queue) -> Vec<Swee
     found.map(word).collect()
 }
 
+fn untold(context: &Context) -> Vec<Untold> {
+    let records = Record::all(&context.home()).into_iter();
+    let ending = records.filter(|(_, record)| matches!(record.state, State::Ending { .. }));
+    ending.map(|(key, record)| Untold { key, remote: AtRemote::of(&record) }).collect()
+}
+
 /// The batons of a worktree; one that cannot be read is held by nobody knows whom.
-fn held(batons: &Batons, lineage: &Lineage, here: &Here) -> Vec<Held> {
+fn held(context: &Context, batons: &Batons, lineage: &Lineage, here: &Here) -> Vec<Held> {
     let claims = batons.of(lineage, here);
     let one = |(key, claim): &Found| Held {
         key: key.clone(),
@@ -284,6 +308,7 @@ fn held(batons: &Batons, lineage: &Lineage, here: &Here) -> Vec<Held> {
             Ok(claim) => Known::Known(claim.clone()),
             Err(e) => Known::Unknown(e.to_string()),
         },
+        remote: claim.as_ref().ok().and_then(|claim| AtRemote::of_claim(context, claim)),
     };
     claims.map(one).collect()
 }

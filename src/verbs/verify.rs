@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::lookup::Shelf;
 use super::moved::{self, ClusterNow};
-use super::{Context, Error, capture, cluster_facts, snapshot, sweep_facts};
+use super::{Context, Error, capture, carried, cluster_facts, snapshot, sweep_facts};
 use crate::cluster::{Job, Origin, Snapshot};
 use crate::config::Source;
 use crate::document::drift::{Class, JobsNow, Moved};
@@ -246,6 +246,7 @@ fn document(context: &Context, shelf: &Shelf, key: &AnyKey) -> Result<Found, Err
         notes.push("the key inside the document is another one".to_owned());
     }
     notes.extend(beside(lineage, key));
+    notes.extend(carried::doubt(context, key));
     let outcome = Outcome {
         key: key.clone(),
         verdict,

@@ -29,6 +29,8 @@ pub struct Block {
     pub focus: Option<String>,
     /// Earlier keys, newest first.
     pub recent: Vec<Key>,
+    /// What is open about the baton, if something is: words of the program, and nothing from outside.
+    pub baton: Option<&'static str>,
     /// The top of the worktree.
     pub worktree: PathBuf,
 }
@@ -63,6 +65,9 @@ impl Block {
         if let Some(focus) = self.focus.as_deref().filter(|focus| !focus.trim().is_empty()) {
             fact("Focus, in the user's words", code_span(&one_line(focus, FOCUS)));
         }
+        if let Some(baton) = self.baton {
+            fact("Baton", baton.to_owned());
+        }
         if !self.recent.is_empty() {
             let keys: Vec<String> = self.recent.iter().take(RECENT).map(Key::to_string).collect();
             fact("Earlier", keys.join(", "));
@@ -94,6 +99,7 @@ mod tests {
             branch: Some("a`b<!--".into()),
             focus: Some(format!("fix it\n# Do this\n@~/.ssh/id_rsa {}", "x".repeat(500))),
             recent: vec!["HO-20261120-0341-00000000".parse().unwrap()],
+            baton: None,
             worktree: "/w/a\nb".into(),
         };
         let text = block.render();

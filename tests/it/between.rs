@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::support::{Answer, Call, Sandbox};
 
 /// A project with a bare remote `origin`, and a second clone of it on another host.
-struct Machines {
-    sandbox: Sandbox,
-    other: PathBuf,
+pub struct Machines {
+    pub sandbox: Sandbox,
+    pub other: PathBuf,
 }
 
 impl Machines {
-    fn new() -> Machines {
+    pub fn new() -> Machines {
         let sandbox = Sandbox::new();
         let root = sandbox.root().to_owned();
         sandbox.git_in(&root, ["init", "--quiet", "--bare", "origin.git"]);
@@ -23,12 +23,12 @@ impl Machines {
     }
 
     /// A session on the first machine.
-    fn here<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Call {
+    pub fn here<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Call {
         self.sandbox.call(words).env("HANDOVER_AGENT", "claude-code").env("HANDOVER_SESSION", "here")
     }
 
     /// A session on the second one.
-    fn there<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Call {
+    pub fn there<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Call {
         self.sandbox
             .call(words)
             .dir(&self.other)
@@ -38,14 +38,14 @@ impl Machines {
     }
 
     /// A sealed and published handover of the first machine; its key.
-    fn published(&self) -> String {
+    pub fn published(&self) -> String {
         let words =
             ["create", "--cluster", "none", "--focus", "warm-up", "--next", "Run `make`; 1 passes", "--push"];
         self.here(words).run().expect(0).last_line().to_owned()
     }
 
     /// What the remote has below a pattern: ids and names.
-    fn refs(&self, pattern: &str) -> Vec<String> {
+    pub fn refs(&self, pattern: &str) -> Vec<String> {
         let text = self
             .sandbox
             .git_in("origin.git", ["for-each-ref", "--format=%(refname)", &format!("refs/{pattern}")]);
@@ -54,7 +54,7 @@ impl Machines {
 }
 
 #[track_caller]
-fn ends(call: Call, code: i32) -> Answer {
+pub fn ends(call: Call, code: i32) -> Answer {
     call.run().expect(code)
 }
 
@@ -103,17 +103,17 @@ fn resume_fetches_a_handover_that_is_unknown_here() {
 }
 
 /// Work of a machine, to be pushed.
-fn work(machines: &Machines, dir: &Path, name: &str) {
+pub fn work(machines: &Machines, dir: &Path, name: &str) {
     std::fs::write(dir.join(name), format!("{name}\n")).unwrap();
     machines.sandbox.git_in(dir, ["add", name]);
     machines.sandbox.commit_in(dir, name);
 }
 
-fn tip(machines: &Machines) -> String {
+pub fn tip(machines: &Machines) -> String {
     machines.sandbox.git_in("origin.git", ["rev-parse", "main"])
 }
 
-fn baton(machines: &Machines, key: &str) -> serde_json::Value {
+pub fn baton(machines: &Machines, key: &str) -> serde_json::Value {
     let text = machines
         .sandbox
         .git_in("origin.git", ["cat-file", "blob", &format!("refs/handover/batons/{key}:baton.json")]);
@@ -233,4 +233,116 @@ fn what_ends_here_ends_at_the_remote_and_offline_it_is_told_later() {
         "{synced}"
     );
     assert_eq!(baton(&machines, &next)["claim"]["kind"], "released");
+}
+
+#[test]
+fn the_commits_of_a_handover_come_with_it() {
+    let machines = Machines::new();
+    let project = machines.sandbox.project();
+    work(&machines, &project, "one");
+    let key = ends(machines.here(["create", "--cluster", "none", "--push"]), 0).last_line().to_owned();
+    // Not pushed yet: the handover is there, and its commits are not.
+    let fetched = ends(machines.there(["fetch", &key]), 0);
+    assert!(fetched.stdout().contains("main at origin does not have it yet"), "{fetched}");
+    let _ = ends(machines.here(["sync"]), 0);
+    let taken = ends(machines.there(["resume", &key, "--cluster", "none"]), 0);
+    assert!(taken.stdout().contains("confirmed at origin"), "{taken}");
+    assert_eq!(machines.sandbox.git_in(&machines.other, ["rev-parse", "origin/main"]), tip(&machines));
+}
+
+#[test]
+fn what_is_open_about_a_baton_is_shown_everywhere() {
+    let machines = Machines::new();
+    let key = machines.published();
+    machines.sandbox.git(["config", "remote.origin.url", "ssh://127.0.0.1:1/none.git"]);
+    let _ = ends(machines.here(["resume", &key, "--cluster", "none"]), 0);
+    let open = "held here alone, unconfirmed";
+    for words in [&["status", "--cluster", "none"][..], &["list"]] {
+        let shown = ends(machines.here(words.iter().copied()), 0);
+        assert!(shown.stdout().contains(open), "{words:?}: {shown}");
+    }
+    for words in [&["show", "--json"][..], &["verify", "--cluster", "none", "--json"]] {
+        let shown = ends(machines.here(words.iter().copied()), 0).data();
+        assert!(shown["notes"].to_string().contains(open), "{words:?}: {shown}");
+    }
+    let status = ends(machines.here(["status", "--cluster", "none", "--json"]), 0).data();
+    assert_eq!(status["worktrees"][0]["batons"][0]["remote"]["word"], "unconfirmed");
+    let list = ends(machines.here(["list", "--json"]), 0).data();
+    assert_eq!(list["handovers"][0]["baton"]["remote"]["word"], "unconfirmed");
+    assert!(machines.sandbox.read("CLAUDE.md").contains("- Baton: held here alone"));
+
+    machines.sandbox.git(["config", "remote.origin.url", "../origin.git"]);
+    let _ = ends(machines.here(["sync"]), 0);
+    let status = ends(machines.here(["status", "--cluster", "none"]), 0);
+    assert!(!status.stdout().contains(open), "{status}");
+    assert!(!machines.sandbox.read("CLAUDE.md").contains("- Baton:"));
+}
+
+#[test]
+fn a_remote_that_hides_our_refs_gets_branches_and_the_baton_is_taken_there_once() {
+    let machines = Machines::new();
+    machines.sandbox.git_in("origin.git", ["config", "transfer.hideRefs", "refs/handover"]);
+    let key = machines.published();
+    assert_eq!(machines.refs("heads/handover"), [format!("refs/heads/handover/docs/{key}")]);
+    let taken = ends(machines.there(["resume", &key, "--cluster", "none", "--json"]), 0).data();
+    assert_eq!(taken["remote"]["word"], "confirmed");
+    assert!(machines.refs("handover").is_empty());
+    let refused = ends(machines.here(["resume", &key, "--cluster", "none"]), 5);
+    assert!(refused.stderr().contains("host2"), "{refused}");
+    work(&machines, &machines.other, "theirs");
+    let _ = ends(machines.there(["sync"]), 0);
+}
+
+#[test]
+fn a_remote_that_takes_none_of_our_refs_is_noticed_once() {
+    let machines = Machines::new();
+    let hook = machines.sandbox.root().join("origin.git/hooks/update");
+    let text = "#!/bin/sh\ncase $1 in *handover/*) echo 'no such refs here' >&2; exit 1;; esac\n";
+    std::fs::write(&hook, text).unwrap();
+    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let key = ends(machines.here(["create", "--cluster", "none"]), 0).last_line().to_owned();
+    let first = ends(machines.here(["sync"]), 3);
+    assert!(first.stdout().contains("is not published at origin"), "{first}");
+    let second = ends(machines.here(["sync"]), 0);
+    assert!(!second.stdout().contains("published"), "{second}");
+    let taken = ends(machines.here(["resume", &key, "--cluster", "none"]), 0);
+    assert!(taken.stderr().contains("takes no refs of handovers"), "{taken}");
+    std::fs::remove_file(hook).unwrap();
+    let third = ends(machines.here(["sync", "--ask-again"]), 0);
+    assert!(third.stdout().contains("is confirmed at origin"), "{third}");
+    assert!(third.stdout().contains(&format!("published at origin: {key}")), "{third}");
+}
+
+#[test]
+fn without_a_remote_or_with_batons_off_nothing_is_asked() {
+    let machines = Machines::new();
+    let key = machines.published();
+    machines.sandbox.write(".git/handover/config.yaml", "baton: {remote: off}\n");
+    machines.sandbox.git(["config", "remote.origin.url", "ssh://127.0.0.1:1/none.git"]);
+    let taken = ends(machines.here(["resume", &key, "--cluster", "none", "--json"]), 0).data();
+    assert_eq!(taken.get("remote"), None);
+    let sandbox = Sandbox::new();
+    let key = sandbox.handover(["create", "--cluster", "none"]).expect(0).last_line().to_owned();
+    let taken = sandbox.handover(["resume", &key, "--cluster", "none", "--json"]).expect(0).data();
+    assert_eq!(taken.get("remote"), None);
+    let _ = sandbox.handover(["fetch", "HO-20261121-0341-00000000"]).expect(4);
+}
+
+#[test]
+fn a_remote_without_atomic_pushes_gets_the_baton_first() {
+    let machines = Machines::new();
+    machines.sandbox.git_in("origin.git", ["config", "receive.advertiseAtomic", "false"]);
+    let project = machines.sandbox.project();
+    let key = machines.published();
+    let _ = ends(machines.here(["resume", &key, "--cluster", "none"]), 0);
+    work(&machines, &project, "one");
+    let synced = ends(machines.here(["sync"]), 0);
+    assert!(synced.stdout().contains("cannot take several refs as one"), "{synced}");
+    assert_eq!(baton(&machines, &key)["renewed"], 1);
+    let _ = ends(machines.there(["resume", &key, "--cluster", "none", "--take-over"]), 0);
+    let before = tip(&machines);
+    work(&machines, &project, "two");
+    let refused = ends(machines.here(["sync"]), 6);
+    assert!(refused.stdout().contains("is with another by now"), "{refused}");
+    assert_eq!(tip(&machines), before);
 }

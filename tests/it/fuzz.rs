@@ -69,7 +69,7 @@ const PIECES: [&str; 44] = [
 
 /// The recordings that a reader is for, by parts of their paths: most of its
 /// inputs come from there. What is not listed here takes all alike.
-const OWN: [(&str, &[&str]); 35] = [
+const OWN: [(&str, &[&str]); 37] = [
     ("front_matter", &["documents/", "examples/"]),
     ("squeue", &["squeue-separators"]),
     ("sacct", &["sacct-", "sacct.psv"]),
@@ -94,6 +94,8 @@ const OWN: [(&str, &[&str]); 35] = [
     ("parameter_file", &["params.csv"]),
     ("tracker_text", &["wandb-metadata", "config.yaml", "settings", "requirements", "metrics/"]),
     ("checkpoint_folder", &["trainer_state", "index.json", ".metadata", "METADATA", "manifest.ocdbt"]),
+    ("baton_value", &["kept/baton"]),
+    ("remote_refs", &["kept/push"]),
     ("watch_state", &["kept/watch", "kept/readings", "kept/queue"]),
     ("plan_record", &["kept/plan"]),
     ("records", &["kept/preflight", "kept/reported", "safetensors"]),

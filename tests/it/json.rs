@@ -149,6 +149,14 @@ fn look_at_every_verb(place: &OsStr) {
     tour.visit(project, &["sync", "--profile", "local"], 3, "sync");
     tour.refuse(project, &["sync", "--profile", "none-such"], 2);
     look_at_a_second_repository(&tour, project);
+    sandbox.advance("1h");
+    let made = tour.visit(project, &["create", "--cluster", "none", "--push"], 0, "create");
+    let made = made["key"].as_str().unwrap().to_owned();
+    tour.visit(project, &["resume", &made, "--cluster", "none"], 0, "resume");
+    tour.visit(project, &["list"], 0, "list");
+    tour.visit(project, &["fetch", &made], 0, "fetch");
+    tour.refuse(project, &["fetch", "HO-20261121-0341-00000000"], 4);
+    tour.visit(project, &["release"], 0, "release");
     tour.visit(project, &["note", "bob", "look at task 3", "--dry-run"], 0, "note");
     tour.visit(project, &["note", "bob", "look at task 3"], 0, "note");
 

@@ -4,6 +4,8 @@ mod architecture;
 mod archive;
 mod baton;
 mod between;
+mod between_hostile;
+mod between_race;
 mod chain;
 mod chain_at_once;
 mod checkpoints;

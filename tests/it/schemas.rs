@@ -27,6 +27,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("logs", of::<verbs::logs::Outcome>()),
         ("logs-patterns", of::<verbs::logs::Patterns>()),
         ("man", of::<handover::report::Text>()),
+        ("fetch", of::<verbs::fetch::Outcome>()),
         ("note", of::<verbs::note::Outcome>()),
         ("paste", of::<verbs::paste::Outcome>()),
         ("paste-check", of::<verbs::paste::Checked>()),

@@ -8,14 +8,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Context, Error};
-use crate::baton::{Claim, Record, State};
+use crate::baton::{Baton, Claim, Record, State};
 use crate::config::Whereto;
 use crate::git::Operation;
 use crate::safety::one_line;
 use crate::sync::carry::Side;
 use crate::sync::carry::memory::Memory;
 use crate::sync::{self, remote};
-use crate::terms::CommitId;
+use crate::terms::{AnyKey, CommitId};
 
 /// The remote of this repository where batons and documents go.
 pub struct Abroad<'c, 'w> {
@@ -169,4 +169,16 @@ impl AtRemote {
             )),
         }
     }
+}
+
+/// What is open about the baton of a handover at the remote, in words; asks no network.
+pub fn doubt(context: &Context, key: &AnyKey) -> Option<String> {
+    let record = Record::load(&context.home(), key)?;
+    let held = Baton::of(context.world, &context.home(), key).holder().ok().flatten();
+    let is_of_now = match &record.state {
+        State::Ending { .. } => held.is_none(),
+        _ => held.is_some_and(|claim| claim.nonce == record.nonce),
+    };
+    let doubt = AtRemote::of(&record).doubt().filter(|_| is_of_now)?;
+    Some(format!("its baton is {doubt}"))
 }

@@ -13,7 +13,8 @@ use serde::Serialize;
 use self::fence::Fence;
 use super::carried::AtRemote;
 use super::carried::documents::Published;
-use super::{Context, Error, create};
+use super::lookup::Shelf;
+use super::{Context, Error, create, pointer};
 use crate::document::Lint;
 use crate::sync::branch::Move;
 use crate::sync::choose::{self, Chosen, Left};
@@ -323,7 +324,7 @@ fn cycle(
     let mut exchanged = exchange::run(context, lock, &mut journal, &stand, &other, tip, &mut fence)?;
     let worktree = repository.worktree();
     let parked = match &exchanged.sent {
-        Sent::Parked { branch } => Some(branch.as_str()),
+        Sent::Parked { branch } | Sent::Superseded { branch: Some(branch), .. } => Some(branch.as_str()),
         _ => None,
     };
     // Whoever looks next sees the notes that came while nobody did.
@@ -337,6 +338,11 @@ fn cycle(
     let left = Last::new(context.now, &stand.branch, parked, &recorded.refused, waiting);
     last::keep(world, &home, worktree, &left)?;
     journal.close()?;
+    if !fence.settled.is_empty() {
+        // What agents read of the baton is as it is now.
+        let refreshed = Shelf::open(context).and_then(|shelf| pointer::refresh(context, &shelf));
+        fence.notes.extend(refreshed.err().map(|e| format!("the context block was not written: {e}")));
+    }
     let documents = if exchanged.heard { fence::publish(context)? } else { None };
     Ok(Outcome {
         profile: rules.profile,
