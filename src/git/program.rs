@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::safety;
@@ -15,7 +17,12 @@ use crate::sys::{Finished, Spawn, SpawnError, World};
 pub struct Git<'w> {
     world: &'w World,
     dir: PathBuf,
+    /// The settings as they were when the first of them was asked for.
+    settings: Arc<Mutex<Option<Settings>>>,
 }
+
+/// All settings by name, the last value of each.
+type Settings = BTreeMap<String, String>;
 
 /// A question to git that got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +98,7 @@ const GUARD: [&str; 12] = [
 impl<'w> Git<'w> {
     /// Git in `dir`.
     pub fn new(world: &'w World, dir: impl Into<PathBuf>) -> Git<'w> {
-        Git { world, dir: dir.into() }
+        Git { world, dir: dir.into(), settings: Arc::default() }
     }
 
     /// The directory it is asked in.
@@ -101,7 +108,7 @@ impl<'w> Git<'w> {
 
     /// The same git in another directory.
     pub fn at(&self, dir: impl Into<PathBuf>) -> Git<'w> {
-        Git { world: self.world, dir: dir.into() }
+        Git { world: self.world, dir: dir.into(), settings: Arc::default() }
     }
 
     /// The call as data, guard included.
@@ -155,9 +162,39 @@ impl<'w> Git<'w> {
     }
 
     /// A configuration value, or `None` where it is not set.
+    ///
+    /// All are read at the first question: a child for each costs more than all of them at once.
+    /// Whoever changes one says so with [`Git::forget_settings`].
     pub fn config(&self, name: &str) -> Result<Option<String>, GitError> {
-        let finished = self.try_run(&["config", "--get", name])?;
-        Ok(finished.success().then(|| finished.text().trim_end_matches('\n').to_owned()))
+        let name = canonical(name);
+        self.with_settings(|settings| settings.get(&name).cloned())
+    }
+
+    /// The names of the remotes, sorted.
+    pub fn remotes(&self) -> Result<Vec<String>, GitError> {
+        self.with_settings(|settings| {
+            let names = settings.keys().filter_map(|name| name.strip_prefix("remote.")?.rsplit_once('.'));
+            let mut names: Vec<String> = names.map(|(remote, _)| remote.to_owned()).collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        })
+    }
+
+    /// Settings are read again at the next question.
+    pub fn forget_settings(&self) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn with_settings<T>(&self, answer: impl FnOnce(&Settings) -> T) -> Result<T, GitError> {
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        if settings.is_none() {
+            let finished = self.try_run(&["config", "--null", "--list"])?;
+            // What cannot be read is not set, as git itself has it for a single question.
+            *settings =
+                Some(if finished.success() { read_settings(&finished.stdout) } else { Settings::new() });
+        }
+        Ok(answer(settings.get_or_insert_default()))
     }
 
     /// True if git would pass over this path, relative to the directory, were
@@ -184,6 +221,24 @@ fn expect_success<A: AsRef<OsStr>>(args: &[A], finished: Finished) -> Result<Vec
     let words: Vec<OsString> = args.iter().take(2).map(|arg| arg.as_ref().to_owned()).collect();
     let command = words.iter().map(safety::escape_path).collect::<Vec<_>>().join(" ");
     Err(GitError::Failed { command, code: finished.code, complaint: finished.complaint() })
+}
+
+/// Reads `git config --null --list`: `<name>\n<value>\0`, a name alone where there is no value.
+fn read_settings(bytes: &[u8]) -> Settings {
+    let text = String::from_utf8_lossy(bytes);
+    let entries = text.split('\0').filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let (name, value) = entry.split_once('\n').unwrap_or((entry, ""));
+            (name.to_owned(), value.to_owned())
+        })
+        .collect()
+}
+
+/// A name as git writes it: section and key in lower case, what stands between them as it is.
+fn canonical(name: &str) -> String {
+    let (Some(first), Some(last)) = (name.find('.'), name.rfind('.')) else { return name.to_lowercase() };
+    format!("{}{}{}", name[..first].to_lowercase(), &name[first..last], name[last..].to_lowercase())
 }
 
 /// A version of git, as far as features hang on it.

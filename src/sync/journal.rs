@@ -115,7 +115,7 @@ pub fn recover(world: &World, home: &Path, repository: &Repository, begun: &Begu
     sweep(world, repository)?;
     let ended = match &begun.step {
         Step::Commit(step) if waits(repository, step)? => {
-            record::land(world, repository, step)?;
+            record::land(world, repository, step, None)?;
             true
         }
         Step::Move(step) if waits(repository, step)? => {

@@ -180,7 +180,8 @@ pub(super) fn differences(bytes: &[u8]) -> Result<Vec<Difference>, GitError> {
 
 /// What differs between two trees or commits.
 pub(super) fn between(store: &Store, old: &str, new: &str) -> Result<Vec<Difference>, GitError> {
-    let args = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-commit-id", old, new];
+    let form = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-commit-id"];
+    let args = [&form[..], &["--ignore-submodules=none", old, new]].concat();
     differences(&store.run(&args, None)?)
 }
 

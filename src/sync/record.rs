@@ -17,7 +17,7 @@ use super::branch::Move;
 use super::choose::{Candidate, Kind};
 use super::guard::{self, Limits, Refusal, Refused};
 use super::in_place;
-use super::objects::{Blob, Difference, Store, between, differences, each_blob, names, sizes};
+use super::objects::{Blob, Difference, Store, between, each_blob, names, sizes};
 use crate::git::{GitError, Repository};
 use crate::sys::{World, open_regular};
 use crate::terms::{Bytes, CommitId};
@@ -45,6 +45,8 @@ pub struct Recorded {
     pub entries: Vec<Entry>,
     /// What the guard kept back.
     pub refused: Vec<Refused>,
+    /// What the commit changes, path by path.
+    pub changes: Vec<Difference>,
 }
 
 /// Makes a commit of the candidates on top of `head`; moves nothing.
@@ -63,7 +65,7 @@ pub fn record(
 ) -> Result<Recorded, Error> {
     let (candidates, mut refused) = guard::judge(repository, candidates, limits)?;
     if candidates.is_empty() {
-        return Ok(Recorded { commit: None, entries: Vec::new(), refused });
+        return Ok(Recorded { commit: None, entries: Vec::new(), refused, changes: Vec::new() });
     }
     let store = Store::with_own_index(world, repository.git(), repository.git_dir())?;
     store.run(&["read-tree", head.as_str()], None)?;
@@ -75,33 +77,48 @@ pub fn record(
     let there = names(there.iter().map(|candidate| candidate.path.as_path()));
     store.run(&["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], Some(there))?;
     let kinds: BTreeMap<&Path, Kind> = candidates.iter().map(|c| (c.path.as_path(), c.kind)).collect();
-    let staged = staged(&store, head)?;
+    let tree = store.line(&["write-tree"], None)?;
+    let staged = between(&store, head.as_str(), &tree)?;
     let (kept, back) = look_into(&store, repository, staged, &kinds, limits, &mut refused)?;
-    store.set_entries(back.iter().map(|entry| (entry.path.as_path(), &entry.old)))?;
     let entries: Vec<Entry> = kept.iter().map(Entry::of).collect();
     if entries.is_empty() {
-        return Ok(Recorded { commit: None, entries, refused });
+        return Ok(Recorded { commit: None, entries, refused, changes: Vec::new() });
     }
-    let tree = store.line(&["write-tree"], None)?;
+    let tree = if back.is_empty() {
+        tree
+    } else {
+        store.set_entries(back.iter().map(|entry| (entry.path.as_path(), &entry.old)))?;
+        store.line(&["write-tree"], None)?
+    };
     let text = message(&entries).into_bytes();
     let id = store.line(&["commit-tree", "-p", head.as_str(), "-F", "-", &tree], Some(text))?;
     let commit = id.parse().map_err(|_| GitError::Unreadable { command: "commit-tree", text: id })?;
-    Ok(Recorded { commit: Some(commit), entries, refused })
+    Ok(Recorded { commit: Some(commit), entries, refused, changes: kept })
 }
 
 /// Moves the branch to a commit that [`record`] made: first the user's index, then the branch.
 ///
-/// It can be called again after it was cut short.
+/// It can be called again after it was cut short. `untouched` has the changes of the commit if the
+/// user's index is known to be as it was when they were chosen; else both are looked up.
 ///
 /// # Errors
 /// [`Error::Moved`] if the branch is not where it was any more; the index is as before then.
-pub fn land(world: &World, repository: &Repository, step: &Move) -> Result<(), Error> {
+pub fn land(
+    world: &World,
+    repository: &Repository,
+    step: &Move,
+    untouched: Option<Vec<Difference>>,
+) -> Result<(), Error> {
     let store = Store::new(world, repository.git());
-    let differences = between(&store, step.old.as_str(), step.new.as_str())?;
-    // A path that somebody has staged since we looked is theirs.
-    let ours: Vec<&Difference> = {
-        let now = entries_of(&store, &differences)?;
-        differences.iter().filter(|entry| is_ours(now.get(&entry.path), entry)).collect()
+    let ours: Vec<Difference> = match untouched {
+        Some(changes) => changes,
+        None => {
+            let mut changes = between(&store, step.old.as_str(), step.new.as_str())?;
+            // A path that somebody has staged since we looked is theirs.
+            let now = entries_of(&store, &changes)?;
+            changes.retain(|entry| is_ours(now.get(&entry.path), entry));
+            changes
+        }
     };
     store.set_entries(ours.iter().map(|entry| (entry.path.as_path(), &entry.new)))?;
     if let Err(error) = step.take(&store, repository, "handover sync: commit", false) {
@@ -127,12 +144,6 @@ impl Entry {
     pub(super) fn named(path: &str) -> Entry {
         Entry { path: PathBuf::from(path), kind: Kind::New }
     }
-}
-
-/// What our own index holds that `head` does not.
-fn staged(store: &Store, head: &CommitId) -> Result<Vec<Difference>, GitError> {
-    let args = ["diff-index", "--cached", "-z", "--raw", "--no-abbrev", "--no-renames", head.as_str(), "--"];
-    differences(&store.run(&args, None)?)
 }
 
 /// Divides what was stored into what stays in and what comes out again.

@@ -97,7 +97,7 @@ pub fn counterpart(
 /// # Errors
 /// [`Error::NoRemote`].
 pub fn choose(repository: &Repository, named: Option<&str>) -> Result<String, Error> {
-    let remotes: Vec<String> = repository.git().line(&["remote"])?.lines().map(str::to_owned).collect();
+    let remotes = repository.git().remotes()?;
     let no_remote = |why: String| Error::NoRemote { why };
     match named {
         Some(remote) if remotes.iter().any(|known| known == remote) => Ok(remote.to_owned()),

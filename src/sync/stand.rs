@@ -1,5 +1,6 @@
 //! Where a sync begins: on a branch with a commit, with nothing begun and nothing in conflict.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::Error;
@@ -15,6 +16,30 @@ pub struct Stand {
     pub head: CommitId,
     /// What differs, file by file.
     pub status: Status,
+    /// The user's index as it was before that look.
+    pub index: Option<Stamp>,
+}
+
+/// What tells one state of a file that is always replaced as a whole from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    size: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl Stamp {
+    /// The index of this worktree, if there is one.
+    pub fn of_index(repository: &Repository) -> Option<Stamp> {
+        let metadata = repository.git_dir().join("index").symlink_metadata().ok()?;
+        Some(Stamp {
+            inode: metadata.ino(),
+            size: metadata.size(),
+            seconds: metadata.mtime(),
+            nanoseconds: metadata.mtime_nsec(),
+        })
+    }
 }
 
 impl Stand {
@@ -32,6 +57,7 @@ pub fn look(repository: &Repository) -> Result<Stand, Error> {
     if let Some(operation) = Operation::in_progress(repository.git_dir()) {
         return Err(Error::InProgress { operation });
     }
+    let index = Stamp::of_index(repository);
     let status = Status::of(repository.git(), Untracked::Files)?;
     let unmerged: Vec<PathBuf> = status
         .changes
@@ -44,5 +70,5 @@ pub fn look(repository: &Repository) -> Result<Stand, Error> {
     }
     let branch = status.branch.clone().ok_or(Error::Detached)?;
     let head = status.head.clone().ok_or_else(|| Error::Unborn { branch: branch.clone() })?;
-    Ok(Stand { branch, head, status })
+    Ok(Stand { branch, head, status, index })
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use crate::support::Sandbox;
 use crate::support::cluster::skipped;
+use crate::support::kill::{figure, proofs_are_full};
 
 fn with_remote() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -114,6 +115,54 @@ fn what_git_lfs_takes_may_be_large_and_weights_and_nothing_else() {
     sandbox.write("data/second.pt", vec![7; 6 << 20]);
     let answer = sandbox.handover(["sync"]).expect(3);
     assert!(!committed(&sandbox).contains("second.pt"), "{answer}");
+}
+
+#[test]
+fn of_a_large_tree_exactly_what_is_wanted_is_committed() {
+    let name = "of_a_large_tree_exactly_what_is_wanted_is_committed";
+    let files = if proofs_are_full() { 10_000 } else { 1_000 };
+    let sandbox = with_remote();
+    let torch = [&b"PK\x03\x04"[..], &[0; 22], &[16, 0, 0, 0], b"archive/data.pkl", &[0; 40]].concat();
+    let header = b"{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}";
+    let safetensors = [&(header.len() as u64).to_le_bytes()[..], header].concat();
+    let dicom = [&[0; 128][..], b"DICM", &[0; 10]].concat();
+    let mut unwanted = Vec::new();
+    for n in 0..files {
+        let folder = format!("src/part{:02}", n / 100);
+        sandbox.write(format!("{folder}/f{n}.py"), format!("value = {n}\n"));
+        if n % 100 == 50 {
+            let bad: [(&str, &[u8]); 5] = [
+                ("notes.txt", &torch),
+                ("table.csv", &safetensors),
+                ("readme", &dicom),
+                (".env", b"TOKEN=1\n"),
+                ("values.txt", b"\x93NUMPY\x01\x00"),
+            ];
+            for (name, bytes) in bad {
+                sandbox.write(format!("{folder}/{name}"), bytes);
+                unwanted.push(format!("{folder}/{name}"));
+            }
+            let _ = sandbox.program("mkfifo", [format!("{folder}/pipe")]).run().expect(0);
+        }
+        if n % 500 == 0 {
+            sandbox.git(["init", "--quiet", &format!("{folder}/vault")]);
+            sandbox.write(format!("{folder}/vault/n.md"), "n\n");
+            sandbox.commit_in(sandbox.project().join(format!("{folder}/vault")), "v");
+            unwanted.push(format!("{folder}/vault/"));
+        }
+    }
+    let answer = sandbox.handover(["sync", "--many=src", "--json"]).expect(3);
+    let data = answer.data();
+    let mut refused: Vec<&str> =
+        data["refused"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
+    refused.sort_unstable();
+    unwanted.sort_unstable();
+    assert_eq!(refused, unwanted);
+    let listed = sandbox.git(["ls-tree", "-r", "HEAD"]);
+    assert_eq!(listed.lines().filter(|line| line.ends_with(".py")).count(), files);
+    assert_eq!(listed.lines().count(), files + 1, "and README.md");
+    assert!(!listed.contains("160000") && !sandbox.git(["ls-files", "-s"]).contains("160000"));
+    figure(&format!("{name}: {files} files committed, {} of {} refused", refused.len(), unwanted.len()));
 }
 
 /// A pipe with a name: git does not list it, and nobody may wait for it.

@@ -297,6 +297,7 @@ impl Exchange<'_, '_, '_> {
         let name = |key: &str| format!("branch.{}.{key}", self.stand.branch);
         git.run(&["config", &name("remote"), &self.other.remote])?;
         git.run(&["config", &name("merge"), &format!("refs/heads/{}", self.other.branch)])?;
+        git.forget_settings();
         Ok(())
     }
 

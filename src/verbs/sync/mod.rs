@@ -23,7 +23,7 @@ use crate::sync::journal::{self, Journal, Step};
 use crate::sync::last::{self, Last};
 use crate::sync::record::{self, Entry};
 use crate::sync::remote::{self, Counterpart};
-use crate::sync::stand::{self, Stand};
+use crate::sync::stand::{self, Stamp, Stand};
 use crate::sync::{self, leftover};
 use crate::sys::lock::{self, Holder, Lock};
 use crate::terms::{CommitId, Seconds};
@@ -264,20 +264,20 @@ fn execute_one(context: &Context, options: &Options, lock: Lock) -> Result<Outco
     wait_for_git(context)?;
 
     let stand = stand::look(repository)?;
-    counterpart(context, options, &stand)?;
+    let other = counterpart(context, options, &stand)?;
     let rules = rules::of(context, options)?;
     let chosen = choose::choose(repository.worktree(), &stand.status, &rules.travel);
     if !options.anyway && !chosen.session_logs.is_empty() {
         return Err(Error::SessionLogs { files: chosen.session_logs });
     }
     let Some(save) = &options.save else {
-        let outcome = cycle(context, options, &lock, stand, rules)?;
+        let outcome = cycle(context, options, &lock, stand, &other, rules)?;
         return Ok(Outcome { ended_earlier, locks_put_aside, ..outcome });
     };
     let handover = create::execute(context, &create::plan(context, save)?)?;
     let key = handover.key;
     let now = stand::look(repository).map_err(Error::from);
-    let done = now.and_then(|stand| cycle(context, options, &lock, stand, rules));
+    let done = now.and_then(|stand| cycle(context, options, &lock, stand, &other, rules));
     let outcome = done.map_err(|error| Error::AfterSaving { key, source: Box::new(error) })?;
     Ok(Outcome { ended_earlier, locks_put_aside, handover: Some(handover), ..outcome })
 }
@@ -288,11 +288,11 @@ fn cycle(
     options: &Options,
     lock: &Lock,
     stand: Stand,
+    other: &Counterpart,
     rules: rules::Rules,
 ) -> Result<Outcome, Error> {
     let (world, repository) = (context.world, &context.repository);
     let home = context.home();
-    let other = counterpart(context, options, &stand)?;
     let Chosen { take, leave, .. } = choose::choose(repository.worktree(), &stand.status, &rules.travel);
     let mut journal = Journal::open(world, &home, repository)?;
     let state_file = &context.config.cluster.state_file;
@@ -311,7 +311,8 @@ fn cycle(
         lock.confirm()?;
         let step = Move { branch: stand.branch.clone(), old: tip.clone(), new: id.clone(), replaces: None };
         journal.step(Step::Commit(step.clone()))?;
-        record::land(world, repository, &step)?;
+        let is_untouched = stand.index.is_some() && stand.index == Stamp::of_index(repository);
+        record::land(world, repository, &step, is_untouched.then_some(recorded.changes))?;
         journal.step(Step::Begun)?;
         tip = id.clone();
         let (unsigned, hooks_not_run) = unasked(context)?;
@@ -321,7 +322,7 @@ fn cycle(
         fence::ask_again(context)?;
     }
     let mut fence = Fence::of(context, &other.remote)?;
-    let mut exchanged = exchange::run(context, lock, &mut journal, &stand, &other, tip, &mut fence)?;
+    let mut exchanged = exchange::run(context, lock, &mut journal, &stand, other, tip, &mut fence)?;
     let worktree = repository.worktree();
     let parked = match &exchanged.sent {
         Sent::Parked { branch } | Sent::Superseded { branch: Some(branch), .. } => Some(branch.as_str()),
@@ -348,7 +349,7 @@ fn cycle(
         profile: rules.profile,
         branch: stand.branch,
         counterpart: format!("{}/{}", other.remote, other.branch),
-        other_upstream: other.other_upstream,
+        other_upstream: other.other_upstream.clone(),
         ended_earlier: false,
         locks_put_aside: Vec::new(),
         handover: None,
@@ -372,11 +373,21 @@ fn unasked(context: &Context) -> Result<(bool, Vec<&'static str>), Error> {
     let signs = git
         .config("commit.gpgSign")?
         .is_some_and(|value| ["true", "yes", "on", "1"].contains(&value.to_ascii_lowercase().as_str()));
-    // Counted from the worktree, wherever the settings put it.
-    let dir = context.repository.worktree().join(git.line(&["rev-parse", "--git-path", "hooks"])?);
+    let dir = match git.config("core.hooksPath")? {
+        Some(path) => hooks_of_settings(context, &path),
+        None => context.repository.common_dir().join("hooks"),
+    };
     let is_hook =
         |name: &&str| dir.join(name).metadata().is_ok_and(|file| file.is_file() && is_executable(&file));
     Ok((signs, HOOKS.into_iter().filter(|name| is_hook(name)).collect()))
+}
+
+/// Where the settings say that hooks are: counted from the worktree, `~/` from the user's home.
+fn hooks_of_settings(context: &Context, path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), context.world.environment.home()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => context.repository.worktree().join(path),
+    }
 }
 
 fn is_executable(file: &std::fs::Metadata) -> bool {
