@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 name=${0##*/}
 name=${name%.sh}
 stop() {
@@ -8,9 +9,14 @@ stop() {
 run() {
     sum=$(sha256sum <"$0") || stop 'sha256sum is missing'
     case $sum in "$name"*) ;; *) stop 'this file was changed' ;; esac
-    top=$(git rev-parse --show-toplevel) && common=$(git rev-parse --git-common-dir) || stop 'this is no repository'
+    top=$(git rev-parse --show-toplevel) || stop 'this is no repository'
+    common=$(git rev-parse --git-common-dir) || stop 'this is no repository'
     [ "$(cd "$top" && pwd -P)" = "$(pwd -P)" ] || stop "this is not the top of the project: $top"
     git cat-file -e "HEAD:$0" 2>/dev/null || stop 'it is not committed here: is this another repository?'
+    if [ -z "$once" ]; then
+        work
+        exit
+    fi
     ran=$common/handover/ran
     mkdir -p "$ran" || stop 'the git directory cannot be written'
     if ! mkdir "$ran/$name" 2>/dev/null && [ "${1-}" != again ]; then

@@ -154,6 +154,7 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
             Exit::Usage,
             vec![
                 "the cluster side writes one: handover snapshot --script".to_owned(),
+                "by a line for a phone: handover paste snapshot".to_owned(),
                 "what sacct printed is read by: handover sweep --accounting FILE".to_owned(),
             ],
         ),
@@ -208,6 +209,7 @@ fn judge(error: &Error) -> (Exit, Vec<String>) {
                         "where Slurm's commands are: handover sweep clean {sweep} --remove --cluster local"
                     ),
                     "or take a new state file: handover snapshot --script".to_owned(),
+                    "by a line for a phone: handover paste snapshot".to_owned(),
                 ],
             )
         }

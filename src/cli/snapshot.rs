@@ -21,7 +21,8 @@ use crate::verbs::snapshot;
     handover snapshot --script > cluster_snapshot.sh    for the cluster side: bash cluster_snapshot.sh\n\n\
     The exit code is 7 if the jobs are unknown, because Slurm or the state file gave no answer, 75 \
     if the machine that ssh goes to cannot be reached for now. It is \
-    0 where there is neither, and no cluster in the settings: then there is nothing to be known.")]
+    0 where there is neither, and no cluster in the settings: then there is nothing to be known. From a phone \
+    the line of `handover paste snapshot` does the same, with the logs.")]
 pub struct SnapshotArgs {
     #[command(flatten)]
     cluster: ClusterArgs,

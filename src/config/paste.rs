@@ -5,8 +5,9 @@ use serde::Deserialize;
 /// How lines for a phone are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paste {
-    /// Where the project is on the cluster: `~/...` or `/...`; by default the home
-    /// there, and below it the name of the repository's folder.
+    /// Where the project is on the cluster: `~/...` or `/...`; by default the path
+    /// of the only profile of a Slurm cluster, else the name of the repository's folder in the
+    /// home there.
     pub project: Option<String>,
     /// The command that brings the environment there up to date; by default what the
     /// project's lock file asks for, and none if it is empty.

@@ -139,23 +139,32 @@ pub fn carry(carrier: &Carrier, parts: &[Part]) -> Result<Carried, Refusal> {
         });
     }
     let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
-    let script = Script::of(&texts);
-    let mut run: Vec<String> = Vec::new();
-    run.extend(Some(carrier.brings).filter(|brings| !brings.is_empty()).map(str::to_owned));
-    run.push(format!("sh {}", script.path));
-    let line = line(&run);
+    let made = run_there(carrier, Script::of(&texts))?;
+    Ok(Carried { why: beyond.map(str::to_owned), ..made })
+}
+
+/// The line that runs a committed script there.
+///
+/// # Errors
+/// [`Refusal`] if even that line is too long.
+pub fn run_there(carrier: &Carrier, script: Script) -> Result<Carried, Refusal> {
+    let brings =
+        Some(carrier.brings).filter(|brings| !brings.is_empty()).map(|brings| format!("{brings} && "));
+    let brings = brings.unwrap_or_default();
+    let line = format!("cd {} && {brings}{} {}", carrier.place.word(), script.shell, script.path);
     let wrong = form(&line, carrier.longest);
     if !wrong.is_empty() {
         return Err(Refusal { faults: wrong });
     }
-    Ok(Carried { lines: vec![line], script: Some(script), why: beyond.map(str::to_owned) })
+    Ok(Carried { lines: vec![line], script: Some(script), why: None })
 }
 
 /// A line whose last character is not lost: a dot at the end is taken for that of a sentence.
-fn finished(mut line: String) -> String {
+pub(super) fn finished(mut line: String) -> String {
     if line.ends_with('.') {
         line.pop();
-        let is_escaped = line.ends_with('\\');
+        // An even number of backslashes stands for half as many of them, and leaves the dot alone.
+        let is_escaped = line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
         line.truncate(line.len() - usize::from(is_escaped));
         line.push_str("$(printf \\\\056)");
     }
@@ -163,7 +172,7 @@ fn finished(mut line: String) -> String {
 }
 
 /// A list of commands as one, so that what stands before it decides about all of it.
-fn grouped(tokens: &[Token], text: &str) -> String {
+pub(super) fn grouped(tokens: &[Token], text: &str) -> String {
     let mut depth = 0usize;
     let mut loose = false;
     for token in tokens {
@@ -219,4 +228,18 @@ fn changes_the_shell(tokens: &[Token]) -> bool {
         || commands(tokens)
             .iter()
             .any(|command| command.word(0).is_none_or(|word| CHANGES.contains(&word.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_at_the_end_is_written_in_another_way_and_nothing_else_is_touched() {
+        let line = |text: &str| finished(text.to_owned());
+        assert_eq!(line("ls ."), r"ls $(printf \\056)");
+        assert_eq!(line(r"ls ..\."), r"ls ..$(printf \\056)");
+        assert_eq!(line(r"ls a\\."), r"ls a\\$(printf \\056)");
+        assert_eq!(line("ls"), "ls");
+    }
 }

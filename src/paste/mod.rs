@@ -9,14 +9,18 @@ mod command;
 mod danger;
 mod fault;
 mod place;
+mod qr;
 mod quote;
+mod repair;
 mod script;
 mod shell;
 
-pub use carry::{Carried, Carrier, Part, carry, words};
+pub use carry::{Carried, Carrier, Part, carry, run_there, words};
 pub use fault::{Fault, Refusal, faults};
 pub use place::{NoPlace, Place};
-pub use script::{FOLDER, Script};
+pub use qr::{Drawn, qr};
+pub use repair::{Repaired, repair};
+pub use script::{FOLDER, Script, Snapshot};
 
 /// How long a line may be, in bytes, where the settings do not say.
 pub const LONGEST: usize = 500;

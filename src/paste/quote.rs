@@ -29,7 +29,7 @@ pub(super) fn argument(text: &str) -> Result<String, Needs> {
         // Without a quote it means the same wherever it is not first.
         if c == '=' && !writer.out.is_empty() { writer.plain(c)? } else { writer.quoted(c, false)? }
     }
-    writer.close();
+    writer.end();
     if text.is_empty() { Err(Needs::Quotes) } else { Ok(writer.out) }
 }
 
@@ -74,6 +74,13 @@ impl Writer {
         }
         // Beside what the shell replaces, a character that was quoted stays so.
         let is_live = word.iter().any(|piece| matches!(piece, Piece::Live(_) | Piece::Command(_)));
+        // ksh tells braces that expand from those that do not by quotes alone.
+        let has = |wanted: fn(&Piece) -> bool| word.iter().any(wanted);
+        if has(|piece| matches!(piece, Piece::Live(text) if text == "{"))
+            && has(|piece| matches!(piece, Piece::Quoted('{' | '}' | ',')))
+        {
+            return Err(Needs::Quotes);
+        }
         let mut is_first = true;
         for piece in word {
             match piece {
@@ -97,8 +104,16 @@ impl Writer {
             }
             is_first = false;
         }
-        self.close();
+        self.end();
         Ok(())
+    }
+
+    /// Ends a word. A blank at its end would be one of two, or the last of the line, and get lost.
+    fn end(&mut self) {
+        self.close();
+        if self.out.ends_with("\\ ") {
+            self.out.push_str("$(:)");
+        }
     }
 
     fn plain(&mut self, c: char) -> Result<(), Needs> {
@@ -110,8 +125,8 @@ impl Writer {
             return Ok(());
         }
         self.close();
-        // A phone makes a dash of two, and one character of three dots.
-        if c == '-' && self.out.ends_with('-') || c == '.' && self.out.ends_with("..") {
+        // A phone makes a dash of two, an arrow of `<-`, and one character of three dots.
+        if c == '-' && self.out.ends_with(['-', '<']) || c == '.' && self.out.ends_with("..") {
             self.out.push('\\');
         }
         self.out.push(c);
@@ -172,7 +187,7 @@ mod tests {
         assert_eq!(again("scancel '8_[3-5]'"), r"scancel 8_\[3-5\]");
         assert_eq!(again("cd  ~/a &&   ls *.out 2>&1"), "cd ~/a && ls *.out 2>&1");
         assert_eq!(again(r#"echo "it's""#), r"echo it$(printf \\047)s");
-        assert_eq!(again("echo 'a  b'"), r"echo a\ \ b");
+        assert_eq!(again("echo 'a  b' 'c ' d"), r"echo a\ \ b c\ $(:) d");
         assert_eq!(again("git log a...b"), r"git log a..\.b");
         assert_eq!(again("echo é"), r"echo $(printf \\303\\251)");
         assert_eq!(again("a $(b 'c') `d`"), "a $(b c) $(d)");

@@ -225,6 +225,10 @@ impl Reader<'_> {
             Some(first) if first.is_ascii_alphabetic() || first == '_' => {
                 let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
                 let end = text.find(|c| !is_name(c)).unwrap_or(text.len());
+                // To zsh it is a letter of the name, to the others none.
+                if text[end..].starts_with(|c: char| !c.is_ascii()) {
+                    return Err(Unread::Beyond("a variable right before a letter that is not ASCII"));
+                }
                 self.rest = &text[end..];
                 Ok(Piece::Live(format!("${}", &text[..end])))
             }

@@ -9,8 +9,9 @@ mod group;
 mod rest;
 
 use super::lines::Lines;
+use super::paste::for_phone;
 use super::{Style, View, paint};
-use crate::safety::{clip, escape, escape_path, one_line, shell_word};
+use crate::safety::{clip, escape, escape_path, one_line, shell_last, shell_word};
 use crate::sweep::plan::{Kind, Line, Plan, Purpose, Step};
 use crate::sweep::{Decision, Members};
 use crate::verbs::sweep::plan::{Outcome, with_options};
@@ -171,6 +172,11 @@ fn ids(record: &Record) -> String {
 
 /// The commands of a plan by which it is shown and run.
 fn how_to_run(lines: &mut Lines, outcome: &Outcome, plan: &Plan, hash: &str) {
+    let key = shell_last(&plan.sweep).unwrap_or_else(|_| "NAME".to_owned());
+    let form = format!("handover paste resubmit {key}");
+    if let Some(said) = for_phone(plan.runnable().map(|line| line.text.as_str()), &form) {
+        lines.add("phone", &said);
+    }
     let command = escape(&outcome.command);
     match &outcome.not_here {
         None => {

@@ -18,7 +18,7 @@ enum Way {
 }
 
 /// Every file of the source that writes files, besides `sys`, which does it for them.
-const WRITERS: [(&str, Way); 26] = [
+const WRITERS: [(&str, Way); 27] = [
     ("baton/local.rs", Way::Words),
     ("baton/record.rs", Way::Words),
     ("document/store.rs", Way::Cleaned("verbs/compose.rs")),
@@ -31,6 +31,7 @@ const WRITERS: [(&str, Way); 26] = [
     ("sync/last.rs", Way::Private),
     ("verbs/archive.rs", Way::Words),
     ("verbs/note.rs", Way::Cleaned("verbs/note.rs")),
+    ("verbs/paste/commit.rs", Way::Cleaned("verbs/paste/commit.rs")),
     ("verbs/draft.rs", Way::Cleaned("verbs/compose.rs")),
     ("verbs/sweep/preflight/kept.rs", Way::Private),
     ("verbs/sweep/records.rs", Way::Private),

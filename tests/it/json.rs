@@ -204,7 +204,8 @@ fn look_at_every_verb(place: &OsStr) {
     // Where a folder's name is no text, the settings name the place.
     std::fs::write(project.join(".git/handover/config.yaml"), "paste: {project: ~/project}\n").unwrap();
     tour.visit(project, &["paste", "pull", "submit:train.sh"], 0, "paste");
-    tour.visit(project, &["paste", "check", "ls"], 1, "paste-check");
+    tour.visit(project, &["paste", "check", "ls"], 3, "paste-check");
+    tour.visit(project, &["paste", "page", "--cluster", state], 0, "paste-page");
     tour.refuse(project, &["paste", "environment", "fly"], 2);
     tour.visit(project, &["completions", "bash"], 0, "completions");
     tour.visit(project, &["man"], 0, "man");

@@ -30,6 +30,8 @@ mod logs;
 mod logs_recorded;
 mod naughty;
 mod paste;
+mod paste_page;
+mod paste_shells;
 mod preflight;
 mod preflight_later;
 mod readme;

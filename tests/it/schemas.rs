@@ -31,6 +31,7 @@ fn answers() -> BTreeMap<&'static str, Schema> {
         ("note", of::<verbs::note::Outcome>()),
         ("paste", of::<verbs::paste::Outcome>()),
         ("paste-check", of::<verbs::paste::Checked>()),
+        ("paste-page", of::<handover::report::Text>()),
         ("release-plan", of::<verbs::release::Plan>()),
         ("release", of::<verbs::release::Outcome>()),
         ("remove", of::<handover::worktree::removal::Receipt>()),

@@ -1,12 +1,19 @@
 //! Lines for a phone: what somebody can paste on the cluster.
 
+mod commit;
 mod environment;
+pub mod page;
 mod place;
+mod resubmit;
 
 use serde::Serialize;
 
-use super::{Context, Error};
-use crate::paste::{self, Carried, Carrier, Fault, Part, Script, carry};
+use super::{Context, Error, snapshot};
+use crate::config::Source;
+use crate::paste::{self, Carried, Carrier, Drawn, Fault, Part, Script, carry};
+use crate::terms::Bytes;
+
+pub use commit::commit;
 
 /// What brings the commits of others, and never merges: without two dashes, which phones rewrite.
 pub(super) const PULL: &str = "git -c pull.ff=only pull";
@@ -29,6 +36,15 @@ pub enum Wanted {
     Steps(Vec<Step>),
     /// This command: its words, or one word that is a line of shell.
     Command(Vec<String>),
+    /// The state of the cluster, and its logs, sent from there.
+    Snapshot,
+    /// What the plan of a sweep submits.
+    Resubmit {
+        /// By what the sweep is found; the only one with failed tasks if it is not said.
+        name: Option<String>,
+        /// Where to look for the cluster, if not where the settings say.
+        cluster: Option<Source>,
+    },
 }
 
 /// Lines to paste.
@@ -75,6 +91,12 @@ pub struct Checked {
     pub fits: bool,
     /// What is wrong with it.
     pub faults: Vec<Fault>,
+    /// The line put right, where it can have meant one thing alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<String>,
+    /// What was changed in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
 }
 
 /// Makes the lines.
@@ -83,13 +105,27 @@ pub struct Checked {
 /// A step that is none, a script that is not there, and what no line can or may carry.
 pub fn run(context: &Context, wanted: &Wanted) -> Result<Outcome, Error> {
     let mut notes = Vec::new();
+    let mut place = place::of(context)?;
     let parts = match wanted {
         Wanted::Steps(steps) => steps_to_parts(context, steps, &mut notes)?,
         Wanted::Command(words) => vec![command(words, &mut notes)?],
+        Wanted::Snapshot => Vec::new(),
+        Wanted::Resubmit { name, cluster } => {
+            let found = resubmit::parts(context, name.as_deref(), cluster.as_ref(), &place)?;
+            notes.extend(found.notes);
+            place = found.place;
+            if found.parts.is_empty() {
+                let project = place.path().to_owned();
+                return Ok(Outcome { project, lines: Vec::new(), script: None, notes });
+            }
+            found.parts
+        }
     };
-    let place = place::of(context)?;
     let carrier = Carrier { place: &place, longest: context.config.paste.longest, brings: PULL };
-    let Carried { lines, script, why } = carry(&carrier, &parts)?;
+    let Carried { lines, script, why } = match wanted {
+        Wanted::Snapshot => paste::run_there(&carrier, snapshot_script(context)?)?,
+        _ => carry(&carrier, &parts)?,
+    };
     notes.extend(why);
     let script = script.map(|script| placed(context, script)).transpose()?;
     let line = |text: String| Line { bytes: text.len(), text };
@@ -107,8 +143,31 @@ pub fn run(context: &Context, wanted: &Wanted) -> Result<Outcome, Error> {
 /// The project's place cannot be in a line.
 pub fn check(context: &Context, line: &str) -> Result<Checked, Error> {
     let place = place::of(context)?;
-    let faults = paste::faults(line, place.path(), context.config.paste.longest);
-    Ok(Checked { fits: faults.is_empty(), faults })
+    let longest = context.config.paste.longest;
+    let faults = paste::faults(line, place.path(), longest);
+    let fits = faults.is_empty();
+    let repaired = if fits { None } else { paste::repair(line, &place, longest) };
+    let (repaired, changes) = repaired.map_or((None, Vec::new()), |one| (Some(one.line), one.changes));
+    Ok(Checked { fits, faults, repaired, changes })
+}
+
+/// A line as a code for the camera of a phone; `None` if it is too long for any.
+pub fn code(line: &Line, inverted: bool) -> Option<Drawn> {
+    paste::qr(&line.text, inverted)
+}
+
+/// The script that sends the cluster's state and its logs.
+fn snapshot_script(context: &Context) -> Result<Script, Error> {
+    let (config, cluster) = (&context.config, context.config.sync.profiles.get("cluster"));
+    let state_file = config.cluster.state_file.to_string_lossy().into_owned();
+    let wanted = paste::Snapshot {
+        state_script: snapshot::SCRIPT,
+        state_file: &state_file,
+        logs: &config.logs.globs,
+        largest: cluster.and_then(|profile| profile.largest).unwrap_or(Bytes(2 << 20)),
+        most_new: cluster.and_then(|profile| profile.most_new).unwrap_or(20_000),
+    };
+    Ok(Script::snapshot(&wanted)?)
 }
 
 fn steps_to_parts(context: &Context, steps: &[Step], notes: &mut Vec<String>) -> Result<Vec<Part>, Error> {

@@ -124,6 +124,11 @@ impl Answer {
         std::str::from_utf8(&self.stderr).expect("standard error is UTF-8")
     }
 
+    /// Standard output as bytes, for what need not be text.
+    pub fn output(&self) -> &[u8] {
+        &self.stdout
+    }
+
     /// Both outputs as bytes, for tests that look for what must not be there.
     pub fn bytes(&self) -> Vec<u8> {
         [self.stdout.as_slice(), b"\n", self.stderr.as_slice()].concat()

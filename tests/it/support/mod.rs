@@ -8,6 +8,7 @@
 
 mod call;
 pub mod checkpoints;
+pub mod chromium;
 pub mod cluster;
 mod fakes;
 pub mod kill;
