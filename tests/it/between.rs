@@ -346,3 +346,52 @@ fn a_remote_without_atomic_pushes_gets_the_baton_first() {
     assert!(refused.stdout().contains("is with another by now"), "{refused}");
     assert_eq!(tip(&machines), before);
 }
+
+/// Lets every exchange with the remote be written down; what there was so far is forgotten.
+fn count_exchanges(machines: &Machines) -> PathBuf {
+    let log = machines.sandbox.root().join("exchanges");
+    for (setting, program) in [("receivepack", "push"), ("uploadpack", "fetch")] {
+        let path = machines.sandbox.root().join(program);
+        let git = if program == "push" { "git-receive-pack" } else { "git-upload-pack" };
+        let text = format!("#!/bin/sh\necho {program} >> '{}'\nexec {git} \"$@\"\n", log.display());
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        machines.sandbox.git(["config", &format!("remote.origin.{setting}"), path.to_str().unwrap()]);
+    }
+    log
+}
+
+#[test]
+fn taking_a_baton_is_one_push_and_what_needs_no_remote_asks_none() {
+    let machines = Machines::new();
+    let key = machines.published();
+    let log = count_exchanges(&machines);
+    let exchanges = |call: Call| {
+        let _ = std::fs::remove_file(&log);
+        let answer = call.run();
+        assert!(matches!(answer.code, 0 | 3), "{answer}");
+        std::fs::read_to_string(&log).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    for words in [
+        &["verify", "--cluster", "none"][..],
+        &["show"],
+        &["list"],
+        &["status", "--cluster", "none"],
+        &["create", "--cluster", "none", "--side"],
+        &["draft", "--cluster", "none"],
+    ] {
+        assert_eq!(exchanges(machines.here(words.iter().copied())), none, "{words:?}");
+    }
+    assert_eq!(exchanges(machines.here(["resume", &key, "--cluster", "none"])), ["push"]);
+    // The same session again: its claim is pushed anew, and so confirmed.
+    assert_eq!(exchanges(machines.here(["resume", &key, "--cluster", "none"])), ["push"]);
+    // A branch that has moved goes with the baton: one fetch, one push, and one for the handovers.
+    work(&machines, &machines.sandbox.project(), "one");
+    assert_eq!(exchanges(machines.here(["sync"])), ["fetch", "push", "push"]);
+    work(&machines, &machines.sandbox.project(), "two");
+    assert_eq!(exchanges(machines.here(["sync"])), ["fetch", "push"]);
+    // Its end is told by one push, and by none where the remote never had it.
+    assert_eq!(exchanges(machines.here(["release", &key])), ["push"]);
+    assert_eq!(exchanges(machines.here(["create", "--cluster", "none"])), none);
+}

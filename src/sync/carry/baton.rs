@@ -147,6 +147,12 @@ fn take_below(side: &Side, wish: &Wish) -> Result<Took, Error> {
             Answer::Offline(why) => Some(Took::Unheard(why)),
             Answer::Refused(why) => Some(Took::Failed(why)),
         };
+        // Where nobody was reached, nothing can have been taken; looking would wait as long again.
+        if let Some(Took::Unheard(why)) = &no
+            && never_reached(why)
+        {
+            return Ok(Took::Unheard(why.clone()));
+        }
         // Whatever it said: what is there counts. The line may have been cut after it was taken.
         let there = match side.value(&reference)? {
             Answer::Done(there) => there,
@@ -283,4 +289,22 @@ fn write(side: &Side, key: &AnyKey, value: &Value) -> Result<CommitId, Error> {
 
 fn tick() -> Result<String, Error> {
     Ok(nonce::<8>().map_err(|e| FileError::new("read", "/dev/urandom".as_ref(), e))?)
+}
+
+/// True if the words say that no connection came about at all (ssh(1), libcurl, git's own
+/// transports). Who is in doubt is asked again: a claim that was taken all the same is found
+/// to be ours by the next look.
+fn never_reached(why: &str) -> bool {
+    let signs = [
+        "Could not resolve host",
+        "Temporary failure in name resolution",
+        "Name or service not known",
+        "ssh: connect to host",
+        "Connection refused",
+        "No route to host",
+        "Network is unreachable",
+        "Failed to connect",
+        "unable to connect",
+    ];
+    signs.iter().any(|sign| why.contains(sign))
 }
