@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Error;
-use crate::git::{Git, GitError};
+use super::stand::{Stamp, Stand};
+use crate::git::{Change, Git, GitError, Repository};
 use crate::sys::{Spawn, World, nonce};
 
 /// How our indexes are called, in the worktree's git directory.
@@ -83,6 +84,27 @@ impl<'w> Store<'w> {
     pub fn with_own_index(world: &'w World, git: &Git<'w>, git_dir: &Path) -> Result<Store<'w>, Error> {
         let name = nonce::<8>().map_err(|e| crate::sys::FileError::new("name", git_dir, e))?;
         Ok(Store { world, git: git.clone(), index: Some(git_dir.join(format!("{PREFIX}{name}"))) })
+    }
+
+    /// Lets our own index begin as what `stand` was seen on.
+    ///
+    /// A copy of the user's index, which has the times of all files already, if nothing is staged there;
+    /// else what the trees of HEAD hold.
+    pub fn begin(&self, repository: &Repository, stand: &Stand) -> Result<(), Error> {
+        let Some(own) = &self.index else { return Ok(()) };
+        let is_split =
+            |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("sharedindex.");
+        let has_split = std::fs::read_dir(repository.git_dir())
+            .is_ok_and(|mut listing| listing.any(|entry| entry.is_ok_and(is_split)));
+        let is_head = stand.index.is_some() && !stand.status.changes.iter().any(Change::is_staged);
+        if is_head && !has_split {
+            // Git tells by the time of the index which files it has to look into.
+            self.world.files.copy_with_time(&repository.git_dir().join("index"), own)?;
+            if stand.index == Stamp::of_index(repository) {
+                return Ok(());
+            }
+        }
+        Ok(self.run(&["read-tree", stand.head.as_str()], None).map(|_| ())?)
     }
 
     fn spawn(&self, args: &[&str]) -> Spawn {

@@ -18,6 +18,7 @@ use super::choose::{Candidate, Kind};
 use super::guard::{self, Limits, Refusal, Refused};
 use super::in_place;
 use super::objects::{Blob, Difference, Store, between, each_blob, names, sizes};
+use super::stand::Stand;
 use crate::git::{GitError, Repository};
 use crate::sys::{World, open_regular};
 use crate::terms::{Bytes, CommitId};
@@ -49,7 +50,7 @@ pub struct Recorded {
     pub changes: Vec<Difference>,
 }
 
-/// Makes a commit of the candidates on top of `head`; moves nothing.
+/// Makes a commit of the candidates on top of the commit on which we stand; moves nothing.
 ///
 /// `message` hears what is in it.
 ///
@@ -58,7 +59,7 @@ pub struct Recorded {
 pub fn record(
     world: &World,
     repository: &Repository,
-    head: &CommitId,
+    stand: &Stand,
     candidates: Vec<Candidate>,
     limits: &Limits,
     message: impl FnOnce(&[Entry]) -> String,
@@ -68,7 +69,8 @@ pub fn record(
         return Ok(Recorded { commit: None, entries: Vec::new(), refused, changes: Vec::new() });
     }
     let store = Store::with_own_index(world, repository.git(), repository.git_dir())?;
-    store.run(&["read-tree", head.as_str()], None)?;
+    store.begin(repository, stand)?;
+    let head = &stand.head;
     let (gone, there): (Vec<&Candidate>, Vec<&Candidate>) =
         candidates.iter().partition(|candidate| candidate.kind == Kind::Deleted);
     // By name alone: a folder above them may be a link now, beyond which git does not look.
@@ -126,7 +128,26 @@ pub fn land(
         return Err(error);
     }
     // Git compares these files with the index again; what differs is then a change since.
-    let _ = repository.git().try_run(&["update-index", "-q", "--refresh"])?;
+    refresh(world, repository, &ours)?;
+    Ok(())
+}
+
+/// Lets git look at these files again: one by one, as long as to find them in the index costs less than
+/// to look at all.
+fn refresh(world: &World, repository: &Repository, changed: &[Difference]) -> Result<(), GitError> {
+    const FEW: usize = 200;
+    let git = repository.git();
+    if changed.len() > FEW {
+        git.try_run(&["update-index", "-q", "--refresh"])?;
+        return Ok(());
+    }
+    // A path that is gone from the index would be an error here.
+    let there = changed.iter().filter(|entry| !entry.new.is_absent()).map(|entry| entry.path.as_path());
+    let there = names(there);
+    if !there.is_empty() {
+        let args = ["add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul"];
+        world.processes.run(&git.spawn(&args).input(there))?;
+    }
     Ok(())
 }
 

@@ -175,6 +175,16 @@ impl Files {
         })
     }
 
+    /// Copies a file that may be lost, with the time of its last change; not synced.
+    pub fn copy_with_time(&self, from: &Path, to: &Path) -> Result<(), FileError> {
+        let copy = || -> io::Result<()> {
+            let changed = fs::metadata(from)?.modified()?;
+            fs::copy(from, to)?;
+            OpenOptions::new().write(true).open(to)?.set_modified(changed)
+        };
+        copy().map_err(|e| FileError::new("copy to", to, e))
+    }
+
     /// Makes a symbolic link; never over anything.
     pub fn symlink(&self, target: &Path, link: &Path) -> Result<(), FileError> {
         std::os::unix::fs::symlink(target, link).map_err(|e| FileError::new("link", link, e))

@@ -298,7 +298,7 @@ fn cycle(
     let state_file = &context.config.cluster.state_file;
     let state_of = rules::state_of(repository.worktree(), state_file);
     let mut subject = String::new();
-    let recorded = record::record(world, repository, &stand.head, take, &rules.limits, |entries| {
+    let recorded = record::record(world, repository, &stand, take, &rules.limits, |entries| {
         let made = || sync::message(entries, state_file, state_of);
         let text = options.message.clone().unwrap_or_else(made);
         subject = text.lines().next().unwrap_or_default().to_owned();
