@@ -16,6 +16,7 @@ use std::sync::LazyLock;
 use handover::cluster::{ArrayLimits, Job, Scope, StateFile, Submission, filled, readers, sacct};
 use handover::git::Status;
 use handover::joblog::{Extent, Identity, Reader, Table};
+use handover::remote;
 use handover::report::{self, View};
 use handover::safety;
 use handover::sweep::memory::{Memory, changes};
@@ -32,7 +33,7 @@ use handover::{baton, config, document, git, sys, tracker};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 50] = [
+pub const TARGETS: [Target; 51] = [
     ("key", key),
     ("words", words),
     ("task_ids", task_ids),
@@ -83,6 +84,7 @@ pub const TARGETS: [Target; 50] = [
     ("remote_refs", remote_refs),
     ("run_folder", run_folder),
     ("log_names", log_names),
+    ("machines", machines),
 ];
 
 /// Keys and their prefixes, new form and old.
@@ -111,6 +113,36 @@ pub fn words(data: &[u8]) {
     }
     if let Ok(id) = text.parse::<JobId>() {
         assert_eq!(id.to_string().parse(), Ok(id));
+    }
+}
+
+/// What other machines print: sections, GPUs, memory, processes, disks, quotas, rsync; and what may be
+/// called a machine.
+pub fn machines(data: &[u8]) {
+    use remote::readers;
+    let text = String::from_utf8_lossy(data);
+    for section in readers::sections("M", data) {
+        let _ = section.complaint();
+    }
+    let _ = (readers::gpus(&text), readers::memory(&text), readers::processes(&text));
+    let _ = readers::disk(&text);
+    for quota in readers::quotas(&text) {
+        let _ = quota.percent();
+    }
+    for item in readers::items(data) {
+        assert!(item.path.components().all(|part| matches!(part, std::path::Component::Normal(_))));
+    }
+    for line in text.lines() {
+        let name = remote::Target::named(line, &config::Remote::default());
+        if let Ok(target) = name {
+            let words = remote::ssh_words(&target);
+            assert!(!target.host.for_ssh().starts_with('-'), "{line:?}");
+            assert!(words.iter().all(|word| !word.as_encoded_bytes().contains(&b' ')), "{line:?}");
+        }
+        if let Ok(path) = remote::RemotePath::read(line) {
+            assert!(!path.as_str().starts_with('-'), "{line:?}");
+        }
+        let _ = remote::Why::of_words(line);
     }
 }
 

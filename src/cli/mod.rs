@@ -28,6 +28,7 @@ mod start;
 mod status;
 mod sweep;
 mod sync;
+mod sync_pair;
 mod unlock;
 mod verify;
 mod watch;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::create::source;
-use super::{Exit, Failure, Session};
+use super::{Exit, Failure, Session, sync_pair};
 use crate::report;
 use crate::sys::lock::Holder;
 use crate::verbs::compose::Wish;
@@ -30,6 +30,7 @@ use crate::verbs::{Error, create};
   handover sync --dry-run
   handover sync --save
   handover sync --profile cluster --quiet
+  handover sync --pair
   handover sync --message 'loader: read shards in order'
   handover sync --allow=tests/data/small.npz
   handover sync --many=results")]
@@ -74,6 +75,12 @@ pub struct SyncArgs {
     /// For --save: read no logs, run folders or checkpoints of sweeps
     #[arg(long, requires = "save")]
     quick: bool,
+    /// Join the two branches of a pair (`pairs` below `sync`) by a merge commit, at the remote and here
+    ///
+    /// Nothing is committed first. Where both changed the same lines nothing changes anywhere, and the
+    /// files are named.
+    #[arg(long, conflicts_with_all = ["profile", "message", "allow", "allow_secret", "tracked", "save", "dry_run"])]
+    pair: bool,
     /// Say what would be committed, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -82,6 +89,9 @@ pub struct SyncArgs {
 /// Runs `sync`.
 pub fn run(session: &Session, args: SyncArgs) -> Result<Exit, Failure> {
     let context = session.context()?;
+    if args.pair {
+        return sync_pair::run(session, &context, args.remote.as_deref());
+    }
     let save = create::Options {
         wish: Wish {
             cluster: args.cluster.map(|text| source(session, &text)),

@@ -22,6 +22,9 @@ pub struct Sync {
     pub second: Option<SecondRepository>,
     /// Profiles by name; `local` and `cluster` are built in.
     pub profiles: BTreeMap<String, Profile>,
+    /// Pairs of branches that carry each other's work: the one that people work on, then that of a
+    /// machine.
+    pub pairs: Vec<[String; 2]>,
     /// Globs of session logs and notes: while one of them is not committed,
     /// nothing is.
     pub session_logs: Vec<String>,
@@ -85,6 +88,7 @@ impl Default for Sync {
             profile: None,
             second: None,
             profiles: [("local".to_owned(), local), ("cluster".to_owned(), cluster)].into(),
+            pairs: Vec::new(),
             session_logs: list(&["session-logs/*.md"]),
             never: list(&["plan/**", "CLAUDE/**", "CLAUDE.local.md", ".claude/worktrees/**"]),
             many: Vec::new(),
@@ -107,6 +111,7 @@ pub(super) struct SyncFile {
     pub second: Option<SecondRepository>,
     #[serde(default)]
     pub profiles: BTreeMap<String, ProfileFile>,
+    pub pairs: Option<Vec<[String; 2]>>,
     pub session_logs: Option<Vec<String>>,
     pub never: Option<Vec<String>>,
     pub many: Option<Vec<String>>,
@@ -145,6 +150,7 @@ impl SyncFile {
             take(&mut profile.largest, size(file.largest)?.map(Some));
             take(&mut profile.most_new, file.most_new.map(Some));
         }
+        take(&mut sync.pairs, self.pairs);
         take(&mut sync.session_logs, self.session_logs);
         take(&mut sync.never, self.never);
         take(&mut sync.many, self.many);

@@ -28,6 +28,7 @@ pub mod sweep_plan;
 pub mod sweep_report;
 pub mod sweep_settle;
 pub mod sync;
+pub mod sync_pair;
 mod table;
 mod text;
 pub mod unlock;

@@ -6,7 +6,7 @@ use crate::sweep::Health;
 use crate::sync::last::{KeptBack, Last};
 use crate::terms::{Known, by_number, counted};
 use crate::verbs::carried::AtRemote;
-use crate::verbs::status::{Board, Held, Jobs, Line, SweepWord};
+use crate::verbs::status::{Board, Held, Jobs, Line, OnMachine, SweepWord};
 use crate::worktree::board::{AheadBehind, Files, Row};
 use crate::worktree::landing::Landing;
 
@@ -45,6 +45,20 @@ pub fn text(view: &View, board: &Board) -> String {
             paint(Style::Watch, "parked at the remote"),
             one_line(&parked.branch, 120),
             parked.commit.short()
+        ));
+    }
+    for OnMachine { seen, here } in &board.on_machines {
+        let drift = match here {
+            None => ", the branch is gone here".to_owned(),
+            Some(here) if *here == seen.head => ", as here".to_owned(),
+            Some(here) => format!(", at {} here", here.short()),
+        };
+        out.push_str(&format!(
+            "{} on {}: at {}{drift} (seen {})\n",
+            clip(&escape(&seen.branch), NAME),
+            one_line(&seen.machine, 60),
+            seen.head.short(),
+            view.time(seen.at)
         ));
     }
     if let Some(count) = board.jobs_elsewhere.filter(|count| *count > 0) {

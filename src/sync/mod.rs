@@ -27,6 +27,7 @@ pub mod leftover;
 mod message;
 pub mod notes;
 mod objects;
+pub mod pair;
 pub mod record;
 pub mod remote;
 pub mod replay;

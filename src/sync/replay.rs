@@ -44,7 +44,7 @@ pub enum Replayed {
 }
 
 /// The first release whose `merge-tree` merges in the store of objects.
-const MERGES: GitVersion = GitVersion { major: 2, minor: 38 };
+pub(super) const MERGES: GitVersion = GitVersion { major: 2, minor: 38 };
 
 /// Puts what `ours` has beyond `theirs` on top of `theirs`.
 ///
@@ -122,7 +122,7 @@ fn own_commits(git: &Git, ours: &CommitId, theirs: &CommitId) -> Result<Vec<Own>
         .collect())
 }
 
-enum Merged {
+pub(super) enum Merged {
     Clean(String),
     Conflict(Vec<PathBuf>),
 }
@@ -144,7 +144,7 @@ fn merge_trees(
     merged(git, &stand_in, id.as_str())
 }
 
-fn merged(git: &Git, one: &str, two: &str) -> Result<Merged, GitError> {
+pub(super) fn merged(git: &Git, one: &str, two: &str) -> Result<Merged, GitError> {
     let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", one, two];
     let done = git.try_run(&args)?;
     let unreadable = || GitError::Unreadable { command: "merge-tree", text: done.text() };

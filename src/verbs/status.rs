@@ -43,6 +43,9 @@ pub struct Board {
     /// Batons that have ended here, of which the remote has not heard.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub untold: Vec<Untold>,
+    /// Worktrees of our branches on other machines, as they were last seen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_machines: Vec<OnMachine>,
 }
 
 /// A baton that has ended here, and is held at the remote still.
@@ -53,6 +56,17 @@ pub struct Untold {
     pub key: AnyKey,
     /// Which remote, and why it was not told.
     pub remote: AtRemote,
+}
+
+/// A worktree on another machine, and where its branch is here by now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OnMachine {
+    /// What was seen.
+    #[serde(flatten)]
+    pub seen: super::remote::worktree::Known,
+    /// Where the branch is here; `None` if it is gone.
+    pub here: Option<CommitId>,
 }
 
 /// One worktree.
@@ -141,6 +155,14 @@ pub struct Jobs {
     pub more_pending: bool,
 }
 
+/// What `remote worktree` saw last: no network is asked for a board.
+fn on_machines(context: &Context) -> Vec<OnMachine> {
+    let history = context.repository.history();
+    let here = |branch: &str| history.resolve(&format!("refs/heads/{branch}")).ok().flatten();
+    let known = super::remote::worktree::known(context).into_iter();
+    known.map(|seen| OnMachine { here: here(&seen.branch), seen }).collect()
+}
+
 /// Looks at everything at once; the cluster gets a short limit.
 pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error> {
     let mut wide = everything_of_ours(context);
@@ -211,6 +233,7 @@ pub fn look(context: &Context, cluster: Option<&Source>) -> Result<Board, Error>
         },
         handovers_unseen,
         untold: untold(context),
+        on_machines: on_machines(context),
     })
 }
 

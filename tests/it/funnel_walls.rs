@@ -33,6 +33,7 @@ const WRITERS: [(&str, Way); 27] = [
     ("verbs/note.rs", Way::Cleaned("verbs/note.rs")),
     ("verbs/paste/commit.rs", Way::Cleaned("verbs/paste/commit.rs")),
     ("verbs/draft.rs", Way::Cleaned("verbs/compose.rs")),
+    ("verbs/remote/worktree.rs", Way::Words),
     ("verbs/sweep/preflight/kept.rs", Way::Private),
     ("verbs/sweep/records.rs", Way::Private),
     ("verbs/sweep/report/material.rs", Way::Private),

@@ -207,6 +207,7 @@ fn look_at_every_verb(place: &OsStr) {
     tour.visit(project, &["paste", "check", "ls"], 3, "paste-check");
     tour.visit(project, &["paste", "page", "--cluster", state], 0, "paste-page");
     tour.refuse(project, &["paste", "environment", "fly"], 2);
+    look_at_machines(&tour, project);
     tour.visit(project, &["completions", "bash"], 0, "completions");
     tour.visit(project, &["man"], 0, "man");
 
@@ -218,6 +219,32 @@ fn look_at_every_verb(place: &OsStr) {
     // what Slurm itself was told, which `sweep_plan` looks at, or of a sweep that is over, `sweep_settled`.
     seen.extend(["front-matter", "remove-rest", "sweep-settle", "sweep-submit"].map(str::to_owned));
     assert_eq!(seen, on_file, "a schema was not looked at");
+}
+
+/// Machines that cannot be reached: what the others say, `remote_carry` and its kin look at.
+fn look_at_machines(tour: &Tour, project: &Path) {
+    let settings = project.join(".git/handover/config.yaml");
+    let machines = "remote: {tries: 1, profiles: {box: {kind: slurm, host: box, path: project}}}\n";
+    std::fs::write(&settings, format!("{machines}sync: {{pairs: [[main, gpu]]}}\n")).unwrap();
+    let refused = "ssh: connect to host box port 22: Connection refused\n";
+    tour.sandbox.fake("ssh").fails(255, refused);
+    for verb in ["check", "status"] {
+        tour.visit(project, &["remote", verb], 75, &format!("remote-{verb}"));
+    }
+    tour.visit(project, &["remote", "reconcile", "box"], 75, "remote-reconcile");
+    tour.refuse(project, &["remote", "worktree", "box", "main"], 75);
+    tour.sandbox.git_in(project, ["switch", "--quiet", "main"]);
+    tour.sandbox.git_in(project, ["branch", "--quiet", "gpu"]);
+    tour.visit(project, &["sync", "--pair"], 0, "sync-pair");
+    let over_ssh = [
+        "remote-push",
+        "remote-push-plan",
+        "remote-pull",
+        "remote-pull-plan",
+        "remote-run",
+        "remote-worktree",
+    ];
+    tour.schemas.borrow_mut().extend(over_ssh.map(str::to_owned));
 }
 
 /// What is said of the recorded sweep; the names of the schemas.

@@ -38,6 +38,7 @@ mod readme;
 mod remote;
 mod remote_carry;
 mod remote_run;
+mod remote_worktree;
 mod removal_traps;
 mod remove;
 mod remove_holders;

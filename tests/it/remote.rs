@@ -1,12 +1,19 @@
 //! `remote check`: a machine over a real ssh on the loopback.
 
-use crate::support::Sandbox;
 use crate::support::sshd::Sshd;
+use crate::support::{Sandbox, schema};
 
 /// Settings of this user that name machines.
 pub fn settings(sandbox: &Sandbox, profiles: &str) {
     let text = format!("remote:\n  connect: 5s\n  tries: 1\n  profiles:\n{profiles}");
     sandbox.write(sandbox.home().join(".config/handover/config.yaml"), text);
+}
+
+/// What goes out with `--json` is as its file below `schemas/` says.
+#[track_caller]
+pub fn is_as_its_schema_says(name: &str, data: &serde_json::Value) {
+    let wrong = schema::check(&schema::load(name), data);
+    assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
 }
 
 /// A clone of the project on the other machine, as it is there.
@@ -30,6 +37,7 @@ fn a_machine_says_over_one_connection_what_it_has() {
         "    box: {kind: workstation, host: box, path: ~/project, probes: {here: 'pwd -P', torch: 'echo no; exit 3'}}\n",
     );
     let answer = sandbox.handover(["remote", "check", "--json"]).expect(3);
+    is_as_its_schema_says("remote-check", &answer.data());
     let machine = &answer.data()["machines"][0];
     let said = &machine["answer"]["said"];
     assert_eq!(machine["answer"]["is"], "reachable", "{answer}");

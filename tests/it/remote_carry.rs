@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::remote::{clone_there, settings};
+use crate::remote::{clone_there, is_as_its_schema_says, settings};
 use crate::support::Sandbox;
 use crate::support::sshd::{Sshd, which};
 
@@ -102,6 +102,7 @@ fn a_pull_keeps_what_is_newer_or_not_committed_and_puts_aside_what_it_overwrites
     fs::write(there.join("README.md"), "# Changed there\n").unwrap();
     fs::write(there.join("x.tmp"), "left out\n").unwrap();
     let plan = sandbox.handover(["remote", "pull", "box", "--dry-run", "--json"]).expect(3).data();
+    is_as_its_schema_says("remote-pull-plan", &plan);
     let held: Vec<(&str, &str)> = plan["held"]
         .as_array()
         .unwrap()
@@ -117,7 +118,9 @@ fn a_pull_keeps_what_is_newer_or_not_committed_and_puts_aside_what_it_overwrites
     let kept = sandbox.tree(".git/handover/kept");
     assert!(kept.iter().any(|path| path.ends_with("/older.txt")), "{kept:?}");
     // When it is asked for, the newer one goes too, and is kept.
-    let _ = sandbox.handover(["remote", "pull", "box", "--yes", "--overwrite"]).expect(0);
+    let pulled =
+        sandbox.handover(["remote", "pull", "box", "--yes", "--overwrite", "--json"]).expect(0).data();
+    is_as_its_schema_says("remote-pull", &pulled);
     assert_eq!(sandbox.read("newer.txt"), "there\n");
     let kept = sandbox.tree(".git/handover/kept");
     let newer = kept.iter().find(|path| path.ends_with("/newer.txt")).unwrap();
@@ -137,7 +140,11 @@ fn nothing_is_deleted_unasked_and_what_is_can_be_had_again() {
     assert!(there.join("only there.txt").exists() && there.join("new.txt").exists());
     let plan = sandbox.handover(["remote", "push", "box", "--delete", "--dry-run"]).expect(0);
     assert!(plan.stdout().contains("deleted there, and kept aside:\n  - only there.txt"), "{plan}");
-    let _ = sandbox.handover(["remote", "push", "box", "--delete", "--yes"]).expect(0);
+    let plan =
+        sandbox.handover(["remote", "push", "box", "--delete", "--dry-run", "--json"]).expect(0).data();
+    is_as_its_schema_says("remote-push-plan", &plan);
+    let pushed = sandbox.handover(["remote", "push", "box", "--delete", "--yes", "--json"]).expect(0).data();
+    is_as_its_schema_says("remote-push", &pushed);
     assert!(!there.join("only there.txt").exists() && there.join(".git").is_dir());
     let kept = sandbox.tree(there.join(".handover-kept"));
     assert!(kept.iter().any(|path| path.ends_with("/only there.txt")), "{kept:?}");

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::remote::{clone_there, settings};
+use crate::remote::{clone_there, is_as_its_schema_says, settings};
 use crate::support::Sandbox;
 use crate::support::sshd::Sshd;
 
@@ -61,6 +61,7 @@ fn arguments_arrive_byte_for_byte_and_the_exit_code_comes_back() {
     assert!(here.stdout().trim().ends_with("far/project"), "{here}");
     let json =
         sandbox.handover(["remote", "run", "box", "--json", "--", "bash", "-c", "echo a; exit 4"]).expect(4);
+    is_as_its_schema_says("remote-run", &json.data());
     assert_eq!((json.data()["stdout"].as_str(), json.data()["code"].as_u64()), (Some("a\n"), Some(4)));
     let none = sandbox.handover(["remote", "run", "box", "--below", "none", "--", "true"]).expect(2);
     assert!(none.stderr().contains("there is no folder ~/project/none on box"), "{none}");
@@ -112,6 +113,7 @@ fn a_machine_says_what_it_is_doing() {
     sshd.program("squeue", "printf 'RUNNING\\nRUNNING\\nPENDING\\n'");
     sshd.program("ps", "printf '  12 3600 99.5 2048000 python train.py\\n 13 1 0.0 4 sshd: ann@notty\\n'");
     let answer = sandbox.handover(["remote", "status", "--json"]).expect(0);
+    is_as_its_schema_says("remote-status", &answer.data());
     let said = &answer.data()["machines"][0]["answer"]["said"];
     assert_eq!(said["gpus"]["known"][0]["busy"], 97);
     assert_eq!(said["gpus"]["known"][1]["busy"], serde_json::Value::Null);

@@ -92,9 +92,11 @@ fn run(session: &Session, args: CarryArgs, way: Way, allow_secrets: Vec<PathBuf>
     let working = session.working("looking at both sides");
     let plan = carry::plan(&context, &options)?;
     drop(working);
-    let name = if way == Way::Push { "remote-push" } else { "remote-pull" };
     if args.dry_run {
-        session.output.answer(&format!("{name}-plan"), &plan, text::plan)?;
+        match way {
+            Way::Push => session.output.answer("remote-push-plan", &plan, text::plan)?,
+            Way::Pull => session.output.answer("remote-pull-plan", &plan, text::plan)?,
+        }
         return Ok(kept_back(&plan));
     }
     if !plan.is_empty() {
@@ -105,7 +107,10 @@ fn run(session: &Session, args: CarryArgs, way: Way, allow_secrets: Vec<PathBuf>
     let working = session.working("copying");
     let outcome = carry::execute(&context, &options, plan)?;
     drop(working);
-    session.output.answer(name, &outcome, text::outcome)?;
+    match way {
+        Way::Push => session.output.answer("remote-push", &outcome, text::outcome)?,
+        Way::Pull => session.output.answer("remote-pull", &outcome, text::outcome)?,
+    }
     Ok(exit(&outcome))
 }
 

@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, Session};
 use crate::report;
-use crate::verbs::remote::{Machine, check, status};
+use crate::verbs::remote::worktree::Standing;
+use crate::verbs::remote::{Answer, Machine, check, reconcile, status, worktree};
 
 /// Go to the other machines of the settings over ssh: the login node, the workstation
 ///
@@ -32,6 +33,8 @@ enum About {
     Push(carry::PushArgs),
     Pull(carry::PullArgs),
     Run(run::RunArgs),
+    Worktree(WorktreeArgs),
+    Reconcile(ReconcileArgs),
     Shell(run::ShellArgs),
 }
 
@@ -63,6 +66,37 @@ struct StatusArgs {
     name: Option<String>,
 }
 
+/// Make the worktree of a branch on a machine too, from the same commit
+///
+/// The commit goes there by itself. The worktree stands beside the project there, and is locked, with a
+/// reason, so that nobody prunes it. One that is there already is left as it is; if it is at another
+/// commit, exit code 3 says so.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  handover remote worktree gpu lr-schedule
+  handover remote worktree gpu lr-schedule --json")]
+struct WorktreeArgs {
+    /// The machine, by its name in the settings
+    #[arg(value_name = "NAME")]
+    machine: String,
+    /// The branch, which `start` made here
+    #[arg(value_name = "FEATURE")]
+    branch: String,
+}
+
+/// List what `sweep clean` put aside here, and is still on a machine
+///
+/// Nothing is removed anywhere. Exit code 3: there is some of it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  handover remote reconcile gpu
+  handover remote reconcile gpu --json")]
+struct ReconcileArgs {
+    /// The machine, by its name in the settings
+    #[arg(value_name = "NAME")]
+    machine: String,
+}
+
 /// Runs `remote`.
 pub fn run(session: &Session, args: RemoteArgs) -> Result<Exit, Failure> {
     match args.about {
@@ -71,6 +105,8 @@ pub fn run(session: &Session, args: RemoteArgs) -> Result<Exit, Failure> {
         About::Push(args) => carry::push(session, args),
         About::Pull(args) => carry::pull(session, args),
         About::Run(args) => run::run(session, args),
+        About::Worktree(args) => run_worktree(session, &args),
+        About::Reconcile(args) => run_reconcile(session, &args),
         About::Shell(args) => run::shell(session, &args),
     }
 }
@@ -92,6 +128,26 @@ fn run_status(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     drop(working);
     session.output.answer("remote-status", &outcome, report::remote::status)?;
     Ok(worst(&outcome.machines).unwrap_or(Exit::Done))
+}
+
+fn run_worktree(session: &Session, args: &WorktreeArgs) -> Result<Exit, Failure> {
+    let context = session.context()?;
+    let working = session.working("asking");
+    let outcome = worktree::run(&context, &args.machine, &args.branch)?;
+    drop(working);
+    session.output.answer("remote-worktree", &outcome, report::remote::worktree)?;
+    Ok(if matches!(outcome.standing, Standing::Drifted { .. }) { Exit::Look } else { Exit::Done })
+}
+
+fn run_reconcile(session: &Session, args: &ReconcileArgs) -> Result<Exit, Failure> {
+    let context = session.context()?;
+    let working = session.working("asking");
+    let outcome = reconcile::run(&context, &args.machine)?;
+    drop(working);
+    session.output.answer("remote-reconcile", &outcome, report::remote::reconcile)?;
+    let is_left = matches!(&outcome.machine.answer, Answer::Reachable { said } if !said.is_empty());
+    let machines = std::slice::from_ref(&outcome.machine);
+    Ok(worst(machines).unwrap_or(if is_left { Exit::Look } else { Exit::Done }))
 }
 
 /// The exit code of the machines that did not answer; one that bars us weighs more.

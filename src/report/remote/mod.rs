@@ -9,8 +9,10 @@ use crate::remote::{Disk, Kind, Quota, Trouble};
 use crate::safety::{escape, one_line};
 use crate::terms::{Known, Seconds, Time, counted};
 use crate::verbs::remote::check::{Outcome, Probe, Report};
+use crate::verbs::remote::reconcile::Outcome as Reconciled;
 use crate::verbs::remote::run::Outcome as Ran;
 use crate::verbs::remote::status::{Board, Outcome as Doing};
+use crate::verbs::remote::worktree::{Outcome as Worktree, Standing};
 use crate::verbs::remote::{Answer, Machine};
 
 /// From so many percent on a quota is worth a colour.
@@ -93,6 +95,63 @@ fn process(view: &View, process: &Process) -> String {
     let room = view.room_beside(50, 30);
     let Process { pid, age, busy, memory, command } = process;
     format!("{pid}  {memory}, {busy:.0} % of a processor, {age}: {}", one_line(command, room))
+}
+
+/// The worktree of a branch on a machine.
+pub fn worktree(_view: &View, outcome: &Worktree) -> String {
+    let place = format!("{}:{}", one_line(&outcome.machine, 60), escape(&outcome.path));
+    let branch = one_line(&outcome.branch, 80);
+    match &outcome.standing {
+        Standing::Made => {
+            format!("{branch} is checked out at {} in {place}, and locked there\n", outcome.here.short())
+        }
+        Standing::Same => format!("{branch} is at {} in {place} already, as here\n", outcome.here.short()),
+        Standing::Drifted { there, ahead, behind } => {
+            let count = |count: &Option<u32>| {
+                count.map_or_else(|| "an unknown number".to_owned(), |count| count.to_string())
+            };
+            format!(
+                "{branch} is at {} in {place}, and at {} here: {} only here, {} only there; nothing was changed\n",
+                there.short(),
+                outcome.here.short(),
+                count(ahead),
+                count(behind)
+            )
+        }
+    }
+}
+
+/// What is partial on a machine, and gone here.
+pub fn reconcile(view: &View, outcome: &Reconciled) -> String {
+    const NAMED: usize = 100;
+    let mut out = head(&outcome.machine);
+    match &outcome.machine.answer {
+        Answer::Reachable { said } if said.is_empty() => {
+            out.push_str(&format!(
+                "nothing of what was put aside here is there ({} asked for)\n",
+                outcome.asked
+            ));
+        }
+        Answer::Reachable { said } => {
+            out.push_str("put aside here, and still there:\n");
+            for left in said.iter().take(NAMED) {
+                let (path, sweep) = (crate::safety::escape_path(&left.path), one_line(&left.sweep, 60));
+                out.push_str(&format!("  {path}  of {sweep}, {}\n", view.time(left.at)));
+            }
+            if said.len() > NAMED {
+                out.push_str(&format!("  and {} more\n", said.len() - NAMED));
+            }
+        }
+        Answer::Offline { trouble, last_seen } => absent(view, "offline", trouble, *last_seen, &mut out),
+        Answer::Barred { trouble, last_seen } => absent(view, "no way in", trouble, *last_seen, &mut out),
+    }
+    if outcome.not_asked > 0 {
+        out.push_str(&format!(
+            "{} not asked for: outside of the project, or too many\n",
+            counted(outcome.not_asked, "path")
+        ));
+    }
+    out
 }
 
 /// A command's outputs, which were passed on already.

@@ -2,8 +2,10 @@
 
 pub mod carry;
 pub mod check;
+pub mod reconcile;
 pub mod run;
 pub mod status;
+pub mod worktree;
 
 use serde::Serialize;
 

@@ -3,6 +3,7 @@
 mod exchange;
 mod fence;
 mod incoming;
+pub mod pair;
 mod rules;
 pub(super) mod second;
 
