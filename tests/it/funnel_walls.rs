@@ -18,7 +18,7 @@ enum Way {
 }
 
 /// Every file of the source that writes files, besides `sys`, which does it for them.
-const WRITERS: [(&str, Way); 27] = [
+const WRITERS: &[(&str, Way)] = &[
     ("baton/local.rs", Way::Words),
     ("baton/record.rs", Way::Words),
     ("document/store.rs", Way::Cleaned("verbs/compose.rs")),
@@ -53,7 +53,7 @@ const WRITERS: [(&str, Way); 27] = [
 ];
 
 /// Every file of the source that writes to the terminal, and why.
-const SPEAKERS: [(&str, &str); 4] = [
+const SPEAKERS: &[(&str, &str)] = &[
     ("cli/output.rs", "everything goes through `redact` here"),
     ("cli/progress.rs", "a spinner with words of the program (`&'static str`)"),
     ("cli/confirm.rs", "a question, through `redact`"),
