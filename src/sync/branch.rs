@@ -51,17 +51,22 @@ impl Move {
     ) -> Result<(), Error> {
         let Move { branch, old, new, replaces } = self;
         let reference = self.reference();
-        let mut input = format!("start\nupdate {reference} {new} {old}\n");
+        // First what keeps the old tip: git writes them in this order, and can be killed in between.
+        let mut input = String::from("start\n");
         if backs_up {
             input.push_str(&format!("update {} {old}\n", backup_name(branch)));
         }
         if let Some(stamp) = replaces {
             input.push_str(&format!("update {} {old}\n", replaced_name(branch, stamp)));
         }
-        input.push_str("prepare\ncommit\n");
+        input.push_str(&format!("update {reference} {new} {old}\nprepare\ncommit\n"));
         let args = ["update-ref", "--create-reflog", "-m", log, "--stdin"];
         let Err(error) = store.run(&args, Some(input.into_bytes())) else { return Ok(()) };
-        let now = repository.history().resolve(&reference)?;
-        Err(if now.as_ref() == Some(old) { error.into() } else { Error::Moved { branch: branch.clone() } })
+        match repository.history().resolve(&reference)? {
+            // Git was killed after that, while it took its locks away.
+            Some(now) if now == *new => Ok(()),
+            Some(now) if now == *old => Err(error.into()),
+            _ => Err(Error::Moved { branch: branch.clone() }),
+        }
     }
 }

@@ -95,3 +95,24 @@ fn a_link_or_a_mode_that_somebody_changed_since_stops_the_end_of_the_move() {
     assert!(!answer.stderr().contains("broken"), "{answer}");
     assert_eq!(fs::read_link(&link).unwrap(), Path::new("mine"));
 }
+
+#[test]
+fn a_git_that_dies_after_it_has_moved_the_branch_has_moved_it() {
+    let sandbox = behind();
+    sandbox.write("new.py", "n\n");
+    sandbox.write("staged.py", "s\n");
+    sandbox.git(["add", "staged.py"]);
+    let real = fs::canonicalize(sandbox.root().join("tools/git")).unwrap();
+    let script = format!(
+        "#!/bin/bash\nfor word in \"$@\"; do if [ \"$word\" = update-ref ]; then {0} \"$@\"; kill -9 $$; fi; done\nexec {0} \"$@\"\n",
+        real.display()
+    );
+    let path = sandbox.root().join("bin/git");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let _ = sandbox.handover(["sync"]).expect(0);
+    fs::remove_file(path).unwrap();
+    assert_eq!(sandbox.git(["status", "--porcelain"]), "A  staged.py");
+    assert_eq!(sandbox.git(["rev-parse", "HEAD"]), sandbox.git(["rev-parse", "origin/main"]));
+    assert_eq!(sandbox.git(["for-each-ref", "refs/handover/replaced/main"]).lines().count(), 1);
+}
