@@ -81,6 +81,12 @@ impl Writer {
         {
             return Err(Needs::Quotes);
         }
+        // To ksh a quote behind a tilde is none: `~"-"` is the directory before this one.
+        if let [Piece::Live(tilde), Piece::Quoted(_) | Piece::InQuotes(_), ..] = word
+            && tilde == "~"
+        {
+            return Err(Needs::Quotes);
+        }
         let mut is_first = true;
         for piece in word {
             match piece {
@@ -201,7 +207,7 @@ mod tests {
         assert_eq!(again("A='1' x"), "A=1 x");
         assert_eq!(again("'2'>x"), r"\2>x");
         assert_eq!(again("a '~' '#' '{x}' '!'"), r"a \~ \# \{x\} \!");
-        assert_eq!(again("a $HOME'x' ~'ann' [a'-'z]"), r"a $HOME\x ~\a\n\n [a\-z]");
+        assert_eq!(again("a $HOME'x' ~/'ann' [a'-'z]"), r"a $HOME\x ~/\a\n\n [a\-z]");
         assert_eq!(again("a 'b'''"), "a b");
         assert_eq!(argument("--lr=0.1").unwrap(), r"-\-lr=0.1");
         assert_eq!(argument("=ls").unwrap(), r"\=ls");
@@ -209,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_has_to_be_between_quotes_is_not_written() {
-        for line in ["a \"$HOME\"", "a ''", "a \"\"", "a \"$(b)\"", "a \"x$b\"", "a \"`b`\""] {
+        for line in ["a \"$HOME\"", "a ''", "a \"\"", "a \"$(b)\"", "a \"x$b\"", "a \"`b`\"", "a ~'ann'"] {
             assert_eq!(write(&read(line).unwrap()), Err(Needs::Quotes), "{line}");
         }
         assert_eq!(write(&read("a\nb").unwrap()), Err(Needs::Control('\n')));
