@@ -160,6 +160,10 @@ fn is_of_another(before: &[u8]) -> bool {
     };
     let is_other = |text: &[u8]| others.iter().any(|word| ends_with(text, word));
     let near = &before[..unjoined(before)];
+    // Two signs, and no word of its own between them: `val  loss`.
+    if is_other(&near[..unjoined(near)]) {
+        return true;
+    }
     [before, near].into_iter().any(|near| {
         is_other(near)
             || own.iter().filter(|word| ends_with(near, word)).any(|word| {
@@ -331,6 +335,8 @@ mod tests {
             "epoch 1234567890/3",
             "steps : [ [5. x",
             "interval_loss 3 evalloss=2 val/train_loss: 1 loss 0.5.",
+            "val  loss 1",
+            "test_ loss 1 train  loss 2",
             "loss_step': (-1.5e-3) loss=1e5x",
             "{'loss': 2.31, 'n': '-inf', 'm': nan, 'x': 'a', 'epoch': '0.25'}",
             "'a': '1''b': 2 'c': 3'd': 4",
