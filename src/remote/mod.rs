@@ -1,7 +1,7 @@
 //! Other machines: what may be called a host, how ssh and rsync are called, and what comes back.
 //!
 //! Nothing that a person or a file names reaches ssh, rsync or a shell before it has become one of the
-//! types of [`names`]; whatever a remote shell reads went through [`shell::quoted`] and stood on its
+//! types of `names`; whatever a remote shell reads went through [`shell::quoted`] and stood on its
 //! standard input, so no argument of ours is ever taken apart there.
 
 mod ask;
