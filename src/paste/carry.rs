@@ -5,7 +5,7 @@ use super::fault::{contents, form};
 use super::quote::{self, Needs};
 use super::script::Script;
 use super::shell::{Kind, Token, read};
-use super::{Fault, Place, Refusal, danger};
+use super::{Fault, Place, Refusal, waits};
 
 /// One thing to do: a line of shell, begun in the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub fn words(command: &[String]) -> Result<(String, bool), Refusal> {
     let mut out = vec![quoted(program)?];
     let known: Vec<&str> = rest.iter().map(String::as_str).collect();
     let name = program.rsplit('/').next().unwrap_or_default();
-    let yes = danger::yes(name, &known);
+    let yes = waits::yes(name, &known);
     for (at, word) in rest.iter().enumerate() {
         out.push(quoted(word)?);
         if at == 0 {

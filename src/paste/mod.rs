@@ -14,6 +14,7 @@ mod quote;
 mod repair;
 mod script;
 mod shell;
+mod waits;
 
 pub use carry::{Carried, Carrier, Part, carry, run_there, words};
 pub use fault::{Fault, Refusal, faults};
