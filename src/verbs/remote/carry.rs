@@ -164,7 +164,7 @@ pub enum End {
     Killed,
 }
 
-/// Larger files are not searched for secrets, and said to be so; in bytes.
+/// Larger files are not searched for secrets; in bytes.
 const LARGEST_READ: u64 = 512 << 20;
 
 /// Looks at both sides; changes nothing.
